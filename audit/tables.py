@@ -1,0 +1,34 @@
+"""The audit trail: rows that are only ever added, and the links that chain them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, Integer
+from sqlmodel import Field, SQLModel
+
+# SQLite numbers rows by itself only when the key's type is exactly INTEGER.
+BigKey = BigInteger().with_variant(Integer, "sqlite")
+
+
+class AuditRow(SQLModel, table=True):
+    """One change of state. Never updated, never deleted: triggers refuse both."""
+
+    __tablename__ = "audit"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
+    at: datetime
+    actor: str  # "buyer:7", "agent:3", "bot", "scheduler", "system"
+    action: str  # room.past_tense, globally unique: "ticket.opened"
+    subject: str = Field(index=True)  # "ticket:17"
+    before: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    after: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+
+
+class AuditLink(SQLModel, table=True):
+    """A committed audit row's place in the chain; the hash covers the row and the link before it."""
+
+    __tablename__ = "audit_link"
+
+    position: int = Field(primary_key=True, sa_type=BigKey, sa_column_kwargs={"autoincrement": False})
+    audit_id: int = Field(unique=True, sa_type=BigKey)
+    hash: str  # hex SHA-256

@@ -1,0 +1,63 @@
+"""How a delivery or a channel can fail.
+
+ChannelError                 an update that is refused at the door
+├─ UpdateTooLarge
+└─ UpdateForged
+DeliveryError                carries the decision: `is_permanent`, and `retry_after` when the channel named it
+├─ BuyerUnreachable          permanent: blocked, deleted, never started
+├─ Refused                   permanent: the channel says no to this message
+├─ RateLimited               retry after the time given
+├─ ChannelDown               retry later
+└─ Ambiguous                 timed out after sending: it may have arrived
+"""
+
+from datetime import timedelta
+
+from audit.errors import KadeskError
+
+
+class ChannelError(KadeskError):
+    """The channel refused this update."""
+
+
+class UpdateTooLarge(ChannelError):
+    """An update may have {limit} bytes at most."""
+
+
+class UpdateForged(ChannelError):
+    """The sender of this update could not be verified."""
+
+
+class DeliveryError(KadeskError):
+    """The message was not delivered."""
+
+    is_permanent = False
+    retry_after: timedelta | None = None
+
+
+class BuyerUnreachable(DeliveryError):
+    """The buyer cannot be reached: {reason}"""
+
+    is_permanent = True
+
+
+class Refused(DeliveryError):
+    """The channel refused the message: {reason}"""
+
+    is_permanent = True
+
+
+class RateLimited(DeliveryError):
+    """The channel asks to wait {seconds} seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds=seconds)
+        self.retry_after = timedelta(seconds=seconds)
+
+
+class ChannelDown(DeliveryError):
+    """The channel does not answer: {reason}"""
+
+
+class Ambiguous(DeliveryError):
+    """The channel did not confirm the message; it may have arrived."""

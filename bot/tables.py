@@ -1,0 +1,65 @@
+"""What arrived and is still to be understood, and where each dialogue stands."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Column, Index, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from audit.tables import BigKey
+
+
+class InboxState(StrEnum):
+    PENDING = "pending"
+    DONE = "done"
+    DEAD = "dead"  # failed five times; kept for a person to look at
+
+
+class InboxRow(SQLModel, table=True):
+    """A raw update, committed before it is acknowledged; unique per channel account and update id."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        UniqueConstraint("channel", "account", "update_id"),
+        Index(
+            "inbox_pending",
+            "thread",
+            "id",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
+    channel: str
+    account: str
+    update_id: str
+    thread: str  # "channel:account:address": rows of one thread are handled in order
+    sealed: str  # the raw update, encrypted, since buyers paste codes; emptied when done
+    received_at: datetime
+    state: str = InboxState.PENDING
+    attempts: int = 0
+    not_before: datetime
+    problem: str | None = None
+
+
+class DialogueRow(SQLModel, table=True):
+    """Where the dialogue of a conversation stands."""
+
+    __tablename__ = "dialogue"
+
+    conversation_id: int = Field(primary_key=True, foreign_key="conversation.id")
+    step: str = "idle"
+    facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    updated_at: datetime
+
+
+class Button(SQLModel, table=True):
+    """What a button does: the channel carries only the opaque handle."""
+
+    handle: str = Field(primary_key=True)
+    conversation_id: int = Field(foreign_key="conversation.id", index=True)
+    action: str  # "faq", "reason", "code", "human", "tickets", …
+    argument: str = ""
+    made_at: datetime

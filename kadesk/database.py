@@ -1,0 +1,116 @@
+"""The database: SQLite by default, PostgreSQL to grow. The only module that knows which of the two it is.
+
+`Database.writing()` is one transaction that commits when its block ends; `Database.reading()` is a snapshot that never writes.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from types import ModuleType
+from typing import Any
+
+import aiosqlite
+from sqlalchemy import event
+from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_dbapi
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.util import await_only
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from kadesk.errors import SettingsError
+
+BUSY = 30_000  # milliseconds that another process may hold the write lock
+
+
+def sqlite_module() -> ModuleType:
+    """The SQLite driver to use: the wheel with a current SQLite where there is one, else Python's own."""
+    try:
+        from pysqlite3 import dbapi2
+    except ImportError:
+        return sqlite3
+    return dbapi2  # type: ignore[no-any-return]  # pysqlite3 ships no types
+
+
+def has_sound_wal(version: tuple[int, ...]) -> bool:
+    """Whether this SQLite is free of the WAL-reset bug, which can lose a commit (3.7.0 to 3.51.2, fixed also in 3.44.6 and 3.50.7)."""
+    version = (*version, 0, 0)[:3]
+    return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+
+
+class SqliteDriver(AsyncAdapt_aiosqlite_dbapi):
+    """aiosqlite over a chosen sqlite3 module; SQLAlchemy's own adapter always takes Python's."""
+
+    def _init_dbapi_attributes(self) -> None:
+        for name in dir(self.sqlite):
+            if name.endswith("Error") or name.startswith(("sqlite_version", "PARSE_")) or name == "Binary":
+                setattr(self, name, getattr(self.sqlite, name))
+
+    def connect(self, *arguments: Any, **options: Any) -> AsyncAdapt_aiosqlite_connection:
+        options.pop("async_creator_fn", None)
+        connection = aiosqlite.Connection(lambda: self.sqlite.connect(*arguments, **options), 64)
+        connection._thread.daemon = True  # a forgotten connection must not keep the process alive
+        return AsyncAdapt_aiosqlite_connection(self, await_only(connection))
+
+
+def _prepare_sqlite(engine: AsyncEngine, module: ModuleType) -> None:
+    journal = "WAL" if has_sound_wal(module.sqlite_version_info) else "DELETE"
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        for pragma in (f"journal_mode={journal}", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY}"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def on_begin(connection: Any) -> None:
+        # A transaction that reads first and writes later is refused at once when another wrote between; so writers say so.
+        is_writing = connection.get_execution_options().get("kadesk_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+
+
+class Database:
+    """Sessions on one database."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.url = parsed
+        if self.is_sqlite:
+            module = sqlite_module()
+            self._engine = create_async_engine(
+                parsed.set(drivername="sqlite+aiosqlite"), module=SqliteDriver(aiosqlite, module)
+            )
+            _prepare_sqlite(self._engine, module)
+        elif parsed.get_backend_name() == "postgresql":
+            self._engine = create_async_engine(
+                parsed.set(drivername="postgresql+asyncpg"), pool_size=10, max_overflow=10, pool_pre_ping=True
+            )
+        else:
+            raise SettingsError(problem=f"data.url must name sqlite or postgresql, not {parsed.get_backend_name()}.")
+        writer = self._engine.execution_options(kadesk_writes=True)
+        self._write = async_sessionmaker(writer, class_=AsyncSession, expire_on_commit=False)
+        self._read = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
+        # SQLite has one writer; waiting here is fair and costs nothing, waiting in SQLite polls.
+        self._turn: Any = asyncio.Lock() if self.is_sqlite else nullcontext()
+
+    @property
+    def engine(self) -> AsyncEngine:
+        return self._engine
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        async with self._turn, self._write() as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A consistent view; nothing written in it survives."""
+        async with self._read() as session:
+            yield session
+
+    async def close(self) -> None:
+        await self._engine.dispose()

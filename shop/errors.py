@@ -1,0 +1,54 @@
+"""What can go wrong between Kadesk and a shop.
+
+ShopError
+├─ UnknownOrder · UnknownProduct · UnknownCode   no such thing
+├─ PoolEmpty                                     no reserve code left: a person must settle it
+├─ AlreadyReplaced                               this code, or this claim, has its replacement
+├─ ChainTooLong                                  a replacement's replacement failed too: a person decides
+├─ LinkGone                                      a reveal link that is unknown, used or too old
+├─ SealBroken                                    a ciphertext that was changed or moved
+├─ Unsupported                                   this shop cannot do it
+└─ ShopDown                                      the shop does not answer; try later
+"""
+
+from audit.errors import KadeskError
+
+
+class ShopError(KadeskError):
+    """The shop refused this."""
+
+
+class UnknownOrder(ShopError):
+    """There is no order {order_no}."""
+
+
+class UnknownProduct(ShopError):
+    """There is no product {sku}."""
+
+
+class PoolEmpty(ShopError):
+    """No reserve code of {sku} is left."""
+
+
+class AlreadyReplaced(ShopError):
+    """Order {order_no} has had a replacement for this code."""
+
+
+class ChainTooLong(ShopError):
+    """A replacement of order {order_no} failed again; a person must decide."""
+
+
+class LinkGone(ShopError):
+    """This link is not valid any more."""
+
+
+class SealBroken(ShopError):
+    """The sealed text of {row} was changed or moved."""
+
+
+class Unsupported(ShopError):
+    """Shop {shop} cannot do this: {what}."""
+
+
+class ShopDown(ShopError):
+    """Shop {shop} does not answer."""

@@ -1,0 +1,58 @@
+"""What the desk refuses.
+
+TicketError
+├─ UnknownTicket · UnknownAgent      no such thing
+├─ NotAllowed                        this role may not
+├─ InvalidTransition                 not in this phase
+├─ AlreadyTaken                      another agent was first
+├─ StaleTicket                       the page showed an older version
+├─ EmptyMessage · MessageTooLong     bad text
+├─ TooSoon                           hurried again too early
+└─ Locked                            too many wrong proofs; try later
+"""
+
+from audit.errors import KadeskError
+
+
+class TicketError(KadeskError):
+    """The desk refused this."""
+
+
+class UnknownTicket(TicketError):
+    """There is no ticket {ticket}."""
+
+
+class UnknownAgent(TicketError):
+    """There is no agent {agent}."""
+
+
+class NotAllowed(TicketError):
+    """The role {role} may not {verb}."""
+
+
+class InvalidTransition(TicketError):
+    """Ticket {number} is {phase}; it cannot be {verb}."""
+
+
+class AlreadyTaken(TicketError):
+    """Ticket {number} was taken by {agent}."""
+
+
+class StaleTicket(TicketError):
+    """Ticket {number} has changed since this page was opened."""
+
+
+class EmptyMessage(TicketError):
+    """A message needs some text."""
+
+
+class MessageTooLong(TicketError):
+    """A message may have {limit} characters at most."""
+
+
+class TooSoon(TicketError):
+    """Ticket {number} was hurried a moment ago."""
+
+
+class Locked(TicketError):
+    """Too many wrong answers; locked until {until}."""

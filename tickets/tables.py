@@ -1,0 +1,372 @@
+"""What the desk remembers: people, conversations, messages, tickets and their clocks, and what is still to be sent.
+
+Columns that end in `_at` are aware UTC instants. Words such as `phase` or `state` hold a value of the enum named beside them.
+"""
+
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Column, Index, Interval, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from audit.tables import BigKey
+
+
+class Tier(StrEnum):
+    NORMAL = "normal"
+    VIP = "vip"
+    MERCHANT = "merchant"
+
+
+class Role(StrEnum):
+    """Staff roles in rising order of right; `rank` compares them."""
+
+    AGENT = "agent"
+    LEAD = "lead"
+    MANAGER = "manager"
+    ADMIN = "admin"
+
+    @property
+    def rank(self) -> int:
+        return list(Role).index(self)
+
+
+class Phase(StrEnum):
+    OPEN = "open"
+    WAITING = "waiting"  # on the buyer
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+class Level(IntEnum):
+    """Who owns a ticket now."""
+
+    BOT_LANE = 0
+    HUMAN_QUEUE = 1
+    LEAD = 2
+    MANAGER = 3
+
+
+class Metric(StrEnum):
+    FIRST_RESPONSE = "first_response"
+    NEXT_RESPONSE = "next_response"
+    HANDLING = "handling"  # the 24 h promise
+    RESOLUTION = "resolution"
+
+
+class Author(StrEnum):
+    BUYER = "buyer"
+    BOT = "bot"
+    AGENT = "agent"
+    SYSTEM = "system"
+
+
+class Direction(StrEnum):
+    IN = "in"
+    OUT = "out"
+
+
+class Sending(StrEnum):
+    """What is known of an outgoing message."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    FAILED = "failed"  # refused for good, `problem` says why
+    BLOCKED = "blocked"  # the buyer has blocked the bot
+    UNKNOWN = "unknown"  # timed out after sending: may have arrived
+
+
+class Priority(IntEnum):
+    """Delivery order between conversations; lower goes first."""
+
+    AGENT_REPLY = 0
+    OUTCOME = 1
+    BOT_REPLY = 2
+    NOTICE = 3
+    MIRROR = 4
+
+
+class Agent(SQLModel, table=True):
+    """A person who answers, with any staff role."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    login: str = Field(unique=True)
+    name: str
+    role: str  # Role
+    password_hash: str  # argon2id
+    is_active: bool = True
+    created_at: datetime
+
+
+class Buyer(SQLModel, table=True):
+    """The person who asks."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str
+    tier: str = Tier.NORMAL
+    language: str = "zh"  # "zh" or "en": the language of the last question
+    created_at: datetime
+
+
+class Identity(SQLModel, table=True):
+    """A buyer's account on one channel."""
+
+    __table_args__ = (UniqueConstraint("channel", "account", "address"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    buyer_id: int = Field(foreign_key="buyer.id", index=True)
+    channel: str  # "telegram", "wechat", "wecom", "web", "terminal"
+    account: str  # which bot or shop page of ours
+    address: str  # the buyer's id there: chat id, openid, session id
+    created_at: datetime
+
+
+class Conversation(SQLModel, table=True):
+    """The thread with one identity."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    identity_id: int = Field(foreign_key="identity.id", unique=True)
+    buyer_id: int = Field(foreign_key="buyer.id", index=True)
+    channel: str
+    account: str
+    address: str
+    created_at: datetime
+    last_in_at: datetime | None = None  # the buyer's last message
+
+
+class Message(SQLModel, table=True):
+    """One utterance. Codes in it are masked before it is stored."""
+
+    __table_args__ = (Index("message_of_conversation", "conversation_id", "id"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
+    conversation_id: int = Field(foreign_key="conversation.id")
+    ticket_id: int | None = Field(default=None, foreign_key="ticket.id", index=True)
+    direction: str  # Direction
+    author: str  # Author
+    agent_id: int | None = Field(default=None, foreign_key="agent.id")
+    is_note: bool = False  # seen by staff only
+    text: str
+    attachments: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    buttons: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    created_at: datetime
+
+
+class MessageRevision(SQLModel, table=True):
+    """What a message said before it was edited."""
+
+    __tablename__ = "message_revision"
+
+    id: int | None = Field(default=None, primary_key=True)
+    message_id: int = Field(foreign_key="message.id", index=True, sa_type=BigKey)
+    text: str
+    replaced_at: datetime
+
+
+class Ticket(SQLModel, table=True):
+    """A promise to settle one matter in a conversation."""
+
+    __table_args__ = (
+        Index(
+            "ticket_queue",
+            "level",
+            "waiting_since",
+            sqlite_where=text("phase = 'open'"),
+            postgresql_where=text("phase = 'open'"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    number: str = Field(unique=True)  # shown to people, "K-000123"
+    conversation_id: int = Field(foreign_key="conversation.id", index=True)
+    buyer_id: int = Field(foreign_key="buyer.id", index=True)
+    category: str  # "claim", "undelivered", "question", "refund", "other"
+    subject: str
+    status: str  # name shown
+    phase: str = Field(default=Phase.OPEN, index=True)
+    level: int = Level.BOT_LANE
+    assignee_id: int | None = Field(default=None, foreign_key="agent.id", index=True)
+    waiting_since: datetime | None = None  # the buyer's first unanswered word; None when the ball is with the buyer
+    hurried_at: datetime | None = None  # the last 催单
+    hurries: int = 0
+    order_ref: str | None = None  # "shop/order number"
+    created_at: datetime
+    version: int = 1  # counts changes; a page that shows an old one may not write
+
+
+class Cycle(SQLModel, table=True):
+    """One stretch open → resolved of a ticket."""
+
+    __table_args__ = (UniqueConstraint("ticket_id", "ordinal"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    ticket_id: int = Field(foreign_key="ticket.id", index=True)
+    ordinal: int  # 1 for the first
+    opened_at: datetime
+    resolved_at: datetime | None = None
+    outcome: str | None = None
+
+
+class SlaPolicy(SQLModel, table=True):
+    """A version of the targets; a running clock keeps the version it started with."""
+
+    __tablename__ = "sla_policy"
+
+    id: int | None = Field(default=None, primary_key=True)
+    metric: str  # Metric
+    target: timedelta = Field(sa_column=Column(Interval, nullable=False))
+    since: datetime
+
+
+class Clock(SQLModel, table=True):
+    """One target running on a cycle. Its verdict follows from `due_at` and `met_at` alone."""
+
+    __table_args__ = (
+        UniqueConstraint("cycle_id", "metric", "ordinal"),
+        Index(
+            "clock_due",
+            "due_at",
+            sqlite_where=text("met_at IS NULL AND breached_at IS NULL AND stopped_at IS NULL"),
+            postgresql_where=text("met_at IS NULL AND breached_at IS NULL AND stopped_at IS NULL"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    ticket_id: int = Field(foreign_key="ticket.id", index=True)
+    cycle_id: int = Field(foreign_key="cycle.id")
+    metric: str  # Metric
+    ordinal: int = 1  # next_response runs once per wait
+    policy_id: int = Field(foreign_key="sla_policy.id")
+    started_at: datetime
+    due_at: datetime
+    met_at: datetime | None = None  # when it was handled: the moment of the event
+    breached_at: datetime | None = None  # = due_at once the sweep has acted on it
+    stopped_at: datetime | None = None  # ended without a verdict: merged, spam
+
+
+class Escalation(SQLModel, table=True):
+    """A recorded move to a higher level; at most one per ticket, cycle and level."""
+
+    __table_args__ = (UniqueConstraint("ticket_id", "cycle_id", "level"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    ticket_id: int = Field(foreign_key="ticket.id", index=True)
+    cycle_id: int = Field(foreign_key="cycle.id")
+    level: int  # Level moved to
+    trigger: str  # "due", "asked", "pool_empty", …
+    due_at: datetime  # when it should have happened
+    escalated_at: datetime  # when it did
+    told: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))  # "agent:3", "buyer:7"
+
+
+class Notice(SQLModel, table=True):
+    """Something staff must know; shown in the console until seen."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    agent_id: int = Field(foreign_key="agent.id", index=True)
+    ticket_id: int | None = Field(default=None, foreign_key="ticket.id")
+    text: str
+    created_at: datetime
+    seen_at: datetime | None = None
+
+
+class Claim(SQLModel, table=True):
+    """A buyer's statement about one code of one order; at most one open per code."""
+
+    __table_args__ = (
+        Index(
+            "claim_open_once",
+            "shop",
+            "order_no",
+            "fingerprint",
+            unique=True,
+            sqlite_where=text("decided_at IS NULL"),
+            postgresql_where=text("decided_at IS NULL"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    conversation_id: int = Field(foreign_key="conversation.id", index=True)
+    buyer_id: int = Field(foreign_key="buyer.id", index=True)
+    ticket_id: int | None = Field(default=None, foreign_key="ticket.id", index=True)
+    shop: str
+    order_no: str
+    fingerprint: str  # of the code claimed
+    masked: str
+    reason: str  # Reason
+    outcome: str | None = None  # Outcome
+    why: str | None = None  # what decided: "auto", "pool_empty", "over_limit", …
+    created_at: datetime
+    decided_at: datetime | None = None
+
+
+class OrderBinding(SQLModel, table=True):
+    """An identity has proved that an order is theirs."""
+
+    __tablename__ = "order_binding"
+    __table_args__ = (UniqueConstraint("identity_id", "shop", "order_no"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    identity_id: int = Field(foreign_key="identity.id")
+    shop: str
+    order_no: str
+    way: str  # ProofWay
+    proved_at: datetime
+
+
+class OwnershipMiss(SQLModel, table=True):
+    """A failed proof; five lock the identity, and the order, for ten minutes."""
+
+    __tablename__ = "ownership_miss"
+    __table_args__ = (
+        Index("miss_of_identity", "identity_id", "at"),
+        Index("miss_of_order", "order_hash", "at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    identity_id: int = Field(foreign_key="identity.id")
+    order_hash: str  # of what was typed, known or not
+    at: datetime
+
+
+class Outgoing(SQLModel, table=True):
+    """A message to send: written with the change it tells of, delivered by another worker, in order per conversation."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index(
+            "outbox_queued",
+            "channel",
+            "account",
+            "conversation_id",
+            "id",
+            sqlite_where=text("state = 'queued'"),
+            postgresql_where=text("state = 'queued'"),
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
+    conversation_id: int = Field(foreign_key="conversation.id")
+    message_id: int = Field(foreign_key="message.id", unique=True, sa_type=BigKey)
+    ticket_id: int | None = Field(default=None, foreign_key="ticket.id")
+    handles: bool = False  # its delivery is the handling of the ticket: a human reply or an outcome
+    channel: str
+    account: str
+    address: str
+    priority: int = Priority.BOT_REPLY
+    state: str = Sending.QUEUED
+    attempts: int = 0
+    not_before: datetime
+    created_at: datetime
+    sent_at: datetime | None = None
+    foreign_id: str | None = None  # the channel's id of the sent message
+    problem: str | None = None  # why it failed, for an agent to read
+
+
+class Heartbeat(SQLModel, table=True):
+    """When a job last did its work; its age is a metric and a banner."""
+
+    name: str = Field(primary_key=True)
+    at: datetime
+    detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Integer
+from sqlalchemy import DDL, JSON, BigInteger, Column, Integer, event
 from sqlmodel import Field, SQLModel
 
 # SQLite numbers rows by itself only when the key's type is exactly INTEGER.
@@ -32,3 +32,26 @@ class AuditLink(SQLModel, table=True):
     position: int = Field(primary_key=True, sa_type=BigKey, sa_column_kwargs={"autoincrement": False})
     audit_id: int = Field(unique=True, sa_type=BigKey)
     hash: str  # hex SHA-256
+
+
+# The guard stands in the database, so that no code of ours, and no hand in a database shell, changes a row by mistake.
+_SQLITE_GUARD = """
+CREATE TRIGGER audit_no_{verb} BEFORE {verb} ON audit
+BEGIN SELECT RAISE(ABORT, 'audit rows are never changed'); END
+"""
+_POSTGRES_GUARD = (
+    """
+CREATE OR REPLACE FUNCTION audit_is_final() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'audit rows are never changed'; END $$
+""",
+    "CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION audit_is_final()",
+)
+GUARDS = {
+    "sqlite": tuple(_SQLITE_GUARD.format(verb=verb) for verb in ("update", "delete")),
+    "postgresql": _POSTGRES_GUARD,
+}
+
+for _dialect, _statements in GUARDS.items():
+    for _statement in _statements:
+        _guard = DDL(_statement.replace("%", "%%")).execute_if(dialect=_dialect)
+        event.listen(SQLModel.metadata.tables["audit"], "after_create", _guard)

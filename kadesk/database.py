@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import hashlib
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
@@ -11,10 +12,10 @@ from types import ModuleType
 from typing import Any
 
 import aiosqlite
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_dbapi
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.util import await_only
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -50,7 +51,7 @@ class SqliteDriver(AsyncAdapt_aiosqlite_dbapi):
         options.pop("async_creator_fn", None)
         connection = aiosqlite.Connection(lambda: self.sqlite.connect(*arguments, **options), 64)
         connection._thread.daemon = True  # a forgotten connection must not keep the process alive
-        return AsyncAdapt_aiosqlite_connection(self, await_only(connection))
+        return AsyncAdapt_aiosqlite_connection(self, await_only(connection))  # type: ignore[arg-type]  # its own stub is narrower than what it takes
 
 
 def _prepare_sqlite(engine: AsyncEngine, module: ModuleType) -> None:
@@ -69,6 +70,11 @@ def _prepare_sqlite(engine: AsyncEngine, module: ModuleType) -> None:
         # A transaction that reads first and writes later is refused at once when another wrote between; so writers say so.
         is_writing = connection.get_execution_options().get("kadesk_writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+
+
+def _lock_number(name: str) -> int:
+    """The 64-bit number that PostgreSQL's advisory locks want."""
+    return int.from_bytes(hashlib.sha256(f"kadesk {name}".encode()).digest()[:8], signed=True)
 
 
 class Database:
@@ -111,6 +117,34 @@ class Database:
         """A consistent view; nothing written in it survives."""
         async with self._read() as session:
             yield session
+
+    @asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[AsyncConnection]:
+        """One transaction that no other process of this install runs at the same time; the others wait."""
+        engine = self._engine.execution_options(kadesk_writes=True)
+        async with self._turn, engine.begin() as connection:
+            if not self.is_sqlite:
+                await connection.execute(select(func.pg_advisory_xact_lock(_lock_number(name))))
+            yield connection
+
+    @asynccontextmanager
+    async def elected(self, name: str) -> AsyncIterator[bool]:
+        """Whether this process is the one that does `name` now; the others get False and go on.
+
+        On SQLite the lock on the data folder has elected this process already.
+        """
+        if self.is_sqlite:
+            yield True
+            return
+        async with self._engine.connect() as connection:
+            autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            number = _lock_number(name)
+            is_held = bool((await autocommit.execute(select(func.pg_try_advisory_lock(number)))).scalar_one())
+            try:
+                yield is_held
+            finally:
+                if is_held:
+                    await autocommit.execute(select(func.pg_advisory_unlock(number)))
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -1,0 +1,37 @@
+"""The answers that the bot gives now: published entries and the matcher built from them, swapped together."""
+
+from collections.abc import Iterable
+
+from faq.errors import UnknownEntry
+from faq.matcher import Match, Matcher
+from faq.phrasing import Entry
+
+
+class KnownAnswers:
+    """What the dialogue asks. A rebuild happens elsewhere; `swap` is the moment it takes effect."""
+
+    def __init__(self, entries: Iterable[Entry], matcher: Matcher) -> None:
+        self.swap(entries, matcher)
+
+    def swap(self, entries: Iterable[Entry], matcher: Matcher) -> None:
+        self._now = ({entry.key: entry for entry in entries}, matcher)  # one assignment: no reader sees half of it
+
+    def match(self, text: str, language: str | None = None) -> Match:
+        return self._now[1].match(text, language)
+
+    def match_all(self, text: str) -> tuple[Match, ...]:
+        """One match per question in the message."""
+        return self._now[1].match_all(text)
+
+    def get(self, key: str) -> Entry:
+        try:
+            return self._now[0][key]
+        except KeyError:
+            raise UnknownEntry(key=key) from None
+
+    @staticmethod
+    def fill(answer: str, **variables: object) -> str:
+        """The answer with its `{variables}` filled; an unknown one stays as it stands, since owners write answers."""
+        for name, value in variables.items():
+            answer = answer.replace(f"{{{name}}}", str(value))
+        return answer

@@ -1,0 +1,35 @@
+"""Brings a database to the newest migration."""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from kadesk.database import Database
+
+HOME = Path(__file__).parent.parent / "migrations"
+
+
+def _config(connection: Any) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(HOME))
+    config.attributes["connection"] = connection
+    return config
+
+
+async def upgrade(database: Database) -> tuple[str | None, str]:
+    """Run the missing migrations; return the revision before and after. Two processes at once: one does it, one waits."""
+
+    def run(connection: Any) -> tuple[str | None, str]:
+        before = MigrationContext.configure(connection).get_current_revision()
+        config = _config(connection)
+        head = ScriptDirectory.from_config(config).get_current_head() or ""
+        if before != head:
+            command.upgrade(config, "head")
+        return before, head
+
+    async with database.alone("migrations") as connection:
+        return await connection.run_sync(run)

@@ -1,0 +1,241 @@
+"""Every choice of the owner, read once and frozen: settings.toml under `KADESK_SECTION__KEY` from the environment.
+
+Secrets come from the environment, or from the file that `KADESK_SECTION__KEY_FILE` names, never from settings.toml.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from kadesk.errors import SettingsError
+
+PREFIX = "KADESK_"
+SHIPPED = Path(__file__).parent.parent / "settings.toml"
+_UNITS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
+
+
+def parse_span(value: object) -> timedelta:
+    """A duration written for people: "24 h", "15 min", "1 h 30 min"."""
+    if isinstance(value, timedelta):
+        return value
+    text = str(value).strip()
+    if not text or _SPAN.sub("", text).strip():
+        raise ValueError(f"write a duration such as '20 s', '15 min' or '24 h', not {text!r}")
+    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _SPAN.findall(text)))
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("must be longer than nothing")
+    return value
+
+
+def _words(value: object) -> object:
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"there is no time zone {name!r}; write one such as 'Asia/Shanghai'") from error
+    return name
+
+
+Span = Annotated[timedelta, BeforeValidator(parse_span), AfterValidator(_positive)]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]  # in the environment: "one,two"
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Web(Section):
+    host: str
+    port: int = Field(ge=0, le=65535)
+    public_url: str
+
+
+class Data(Section):
+    dir: Path
+    url: str
+    keys: SecretStr = SecretStr("")
+
+
+class Sla(Section):
+    handling: Span
+    sweep_every: Span
+
+
+class Claims(Section):
+    auto_limit: Decimal = Field(ge=0)
+    auto_reasons: Words
+    reveal_ttl: Span
+
+
+class Ownership(Section):
+    lock_after: int = Field(ge=1)
+    lock_for: Span
+
+
+class Bot(Section):
+    message_limit: int = Field(ge=100, le=100_000)
+    hurry_every: Span
+    rate: int = Field(ge=1)
+
+
+class Faq(Section):
+    wrong_in: int = Field(ge=2)
+    encoder: bool
+
+
+class Telegram(Section):
+    token: SecretStr = SecretStr("")
+    api_base: str
+
+
+class Console(Section):
+    session: Span
+    time_zone: Zone
+    hours: str
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"]
+    format: Literal["text", "json"]
+
+
+class Settings(BaseSettings):
+    """All settings; `Settings.load()` is the only way in."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    web: Web
+    data: Data
+    sla: Sla
+    claims: Claims
+    ownership: Ownership
+    bot: Bot
+    faq: Faq
+    telegram: Telegram
+    console: Console
+    log: Log
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes before the file."""
+        return env_settings, init_settings
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> "Settings":
+        """Read the file (default: ./settings.toml, else the shipped one) and the environment.
+
+        Raises SettingsError, naming each wrong key in one sentence.
+        """
+        problems = _unknown_variables(os.environ)
+        try:
+            settings = cls(**_read(path or _find_file()))
+        except ValidationError as error:
+            problems += [_sentence(problem) for problem in error.errors() if not _is_named(problem["loc"], problems)]
+            raise SettingsError(problem=" ".join(problems)) from error
+        if problems:
+            raise SettingsError(problem=" ".join(problems))
+        return settings
+
+    @property
+    def database_url(self) -> str:
+        return self.data.url or f"sqlite:///{self.data.dir / 'kadesk.db'}"
+
+    @property
+    def public_url(self) -> str:
+        """Where buyers and agents reach the web pages, without a slash at the end."""
+        host = "127.0.0.1" if self.web.host in ("0.0.0.0", "::") else self.web.host
+        return (self.web.public_url or f"http://{host}:{self.web.port}").rstrip("/")
+
+
+def secret_names() -> dict[str, tuple[str, str]]:
+    """Environment variable → (section, key) of every secret."""
+    return {
+        f"{PREFIX}{section}__{key}".upper(): (section, key)
+        for section, model in _sections().items()
+        for key, info in model.model_fields.items()
+        if info.annotation is SecretStr
+    }
+
+
+def _sections() -> dict[str, type[BaseModel]]:
+    return {name: info.annotation for name, info in Settings.model_fields.items() if info.annotation is not None}
+
+
+def _find_file() -> Path:
+    here = Path("settings.toml")
+    return Path(os.environ[f"{PREFIX}SETTINGS"]) if f"{PREFIX}SETTINGS" in os.environ else here if here.exists() else SHIPPED
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(problem=f"The settings file {path} cannot be read: {error.strerror}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(problem=f"The settings file {path} is not TOML: {error}.") from error
+    for variable, (section, key) in secret_names().items():
+        if key in content.get(section, {}):
+            raise SettingsError(
+                problem=f"{section}.{key} is a secret: take it out of {path} and set {variable} or {variable}_FILE."
+            )
+        file = os.environ.get(f"{variable}_FILE")
+        if file and variable not in os.environ:
+            content.setdefault(section, {})[key] = _read_secret(variable, Path(file))
+    return content
+
+
+def _read_secret(variable: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(problem=f"{variable}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+
+
+def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    known = {f"{PREFIX}{section}__{key}".upper() for section, model in _sections().items() for key in model.model_fields}
+    known |= {f"{name}_FILE" for name in secret_names()} | {f"{PREFIX}SETTINGS"}
+    return [
+        f"There is no setting {name}."
+        for name in sorted(environment)
+        if name.startswith(PREFIX) and name.upper() not in known
+    ]
+
+
+def _is_named(place: tuple[int | str, ...], problems: list[str]) -> bool:
+    variable = PREFIX + "__".join(str(part) for part in place).upper()
+    return f"There is no setting {variable}." in problems
+
+
+def _sentence(problem: Any) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"There is no setting {name}."
+    if problem["type"] == "missing":
+        return f"The setting {name} is missing."
+    return f"{name}: {problem['msg'].removeprefix('Value error, ')}."

@@ -23,8 +23,9 @@ class Job:
 
 
 def schedule(jobs: list[Job]) -> AsyncIOScheduler:
-    """An alarm clock for the jobs, not started yet. Each runs at once, then after `every`, or when it asked to be woken."""
-    scheduler = AsyncIOScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None})
+    """An alarm clock for the jobs, not started yet: each rings at once, then after `every` or when it asked to."""
+    defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}  # late is better than never
+    scheduler = AsyncIOScheduler(timezone="UTC", job_defaults=defaults)
     for job in jobs:
         _set_alarm(scheduler, job, None)
     return scheduler

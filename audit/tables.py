@@ -53,5 +53,5 @@ GUARDS = {
 
 for _dialect, _statements in GUARDS.items():
     for _statement in _statements:
-        _guard = DDL(_statement.replace("%", "%%")).execute_if(dialect=_dialect)
+        _guard = DDL(_statement.replace("%", "%%")).execute_if(dialect=_dialect)  # type: ignore[no-untyped-call]
         event.listen(SQLModel.metadata.tables["audit"], "after_create", _guard)

@@ -1,7 +1,7 @@
 """Writing audit rows and chaining them.
 
-Writers only insert. One elected linker gives each committed row its place in a hash chain, so that writers never queue behind
-the chain's head; the tail that has no link yet is short and counted.
+Writers only insert. One elected linker gives each committed row its place in a hash chain, so that writers never queue
+behind the chain's head; the tail that has no link yet is short and counted.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ def link_hash(previous: str, row: AuditRow) -> str:
 
 
 async def link_rows(session: AsyncSession, limit: int = 2_000) -> int:
-    """Chain up to `limit` committed rows that have no link yet; return how many. Only the elected linker may call it."""
+    """Chain up to `limit` committed rows that have no link yet; return how many. For the elected linker only."""
     head = (await session.exec(select(AuditLink).order_by(col(AuditLink.position).desc()).limit(1))).first()
     position, previous = (head.position, head.hash) if head else (0, GENESIS)
     floor = (await session.exec(select(func.max(AuditLink.audit_id)))).one() or 0
@@ -65,6 +65,7 @@ async def link_rows(session: AsyncSession, limit: int = 2_000) -> int:
     rows = (await session.exec(unlinked)).all()
     for row in rows:
         position, previous = position + 1, link_hash(previous, row)
+        assert row.id is not None
         session.add(AuditLink(position=position, audit_id=row.id, hash=previous))
     await session.flush()
     return len(rows)

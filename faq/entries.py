@@ -24,7 +24,7 @@ async def add_missing(session: AsyncSession, now: datetime, entries: Iterable[En
     await session.flush()
     for entry, row in zip(fresh, rows, strict=True):
         session.add_all(
-            FaqPhrasing(entry_id=row.id, language=phrasing.language, text=phrasing.text)
+            FaqPhrasing(entry_id=row.id or 0, language=phrasing.language, text=phrasing.text)
             for phrasing in dict.fromkeys(entry.phrasings)
         )
     if fresh:

@@ -1,6 +1,6 @@
 """The database: SQLite by default, PostgreSQL to grow. The only module that knows which of the two it is.
 
-`Database.writing()` is one transaction that commits when its block ends; `Database.reading()` is a snapshot that never writes.
+`Database.writing()` is one transaction that commits when its block ends; `Database.reading()` never writes.
 """
 
 import asyncio
@@ -34,7 +34,10 @@ def sqlite_module() -> ModuleType:
 
 
 def has_sound_wal(version: tuple[int, ...]) -> bool:
-    """Whether this SQLite is free of the WAL-reset bug, which can lose a commit (3.7.0 to 3.51.2, fixed also in 3.44.6 and 3.50.7)."""
+    """Whether this SQLite is free of the WAL-reset bug, which can lose a commit.
+
+    It is in 3.7.0 to 3.51.2, and fixed in 3.51.3 and the backports 3.44.6 and 3.50.7 (sqlite.org/wal.html).
+    """
     version = (*version, 0, 0)[:3]
     return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
 
@@ -67,7 +70,7 @@ def _prepare_sqlite(engine: AsyncEngine, module: ModuleType) -> None:
 
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Any) -> None:
-        # A transaction that reads first and writes later is refused at once when another wrote between; so writers say so.
+        # A transaction that reads first and writes later is refused when another wrote between; so writers say so.
         is_writing = connection.get_execution_options().get("kadesk_writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
 

@@ -30,4 +30,6 @@ def _parse(text: str, source: str) -> Keys:
     try:
         return Keys.from_text(text)
     except ValueError as error:
-        raise SettingsError(problem=f"The keys in {source} are not Kadesk keys: restore them from your backup.") from error
+        raise SettingsError(
+            problem=f"The keys in {source} are not Kadesk keys: restore them from your backup."
+        ) from error

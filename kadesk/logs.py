@@ -1,7 +1,7 @@
 """Logging: one line per event, for people or as JSON; secrets never pass.
 
-Bot tokens stand in every Bot API address, and libraries log addresses: the filter sits on the root handler, so that no library
-can go around it.
+Bot tokens stand in every Bot API address, and libraries log addresses: the filter sits on the root handler, so that no
+library can go around it.
 """
 
 import logging

@@ -21,7 +21,7 @@ def _config(connection: Any) -> Config:
 
 
 async def upgrade(database: Database) -> tuple[str | None, str]:
-    """Run the missing migrations; return the revision before and after. Two processes at once: one does it, one waits."""
+    """Run the missing migrations; return the revision before and after. A second process waits for the first."""
 
     def run(connection: Any) -> tuple[str | None, str]:
         before = MigrationContext.configure(connection).get_current_revision()

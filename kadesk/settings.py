@@ -189,7 +189,13 @@ def _sections() -> dict[str, type[BaseModel]]:
 
 def _find_file() -> Path:
     here = Path("settings.toml")
-    return Path(os.environ[f"{PREFIX}SETTINGS"]) if f"{PREFIX}SETTINGS" in os.environ else here if here.exists() else SHIPPED
+    return (
+        Path(os.environ[f"{PREFIX}SETTINGS"])
+        if f"{PREFIX}SETTINGS" in os.environ
+        else here
+        if here.exists()
+        else SHIPPED
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -218,7 +224,9 @@ def _read_secret(variable: str, path: Path) -> str:
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    known = {f"{PREFIX}{section}__{key}".upper() for section, model in _sections().items() for key in model.model_fields}
+    known = {
+        f"{PREFIX}{section}__{key}".upper() for section, model in _sections().items() for key in model.model_fields
+    }
     known |= {f"{name}_FILE" for name in secret_names()} | {f"{PREFIX}SETTINGS"}
     return [
         f"There is no setting {name}."

@@ -1,18 +1,12 @@
 """Runs the migrations on the connection that `kadesk db upgrade` hands over."""
 
 from alembic import context
-from sqlmodel import SQLModel
 
-import audit.tables
-import bot.tables
-import console.tables
-import faq.tables
-import shop.tables
 import tickets.tables  # noqa: F401  # the imports register the tables
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=SQLModel.metadata,
+    target_metadata=metadata,
     render_as_batch=True,  # SQLite changes a column by copying the table
     transaction_per_migration=True,
 )

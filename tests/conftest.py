@@ -11,15 +11,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlmodel import SQLModel
 
-import audit.tables
-import bot.tables
-import console.tables
-import faq.tables
-import shop.tables
 import tickets.tables  # noqa: F401  # the imports register the tables
 from kadesk.database import Database
+from kadesk.tables import metadata
 
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 
@@ -36,7 +31,7 @@ def now() -> datetime:
 async def _create_tables(url: str) -> None:
     database = Database(url)
     async with database.engine.begin() as connection:
-        await connection.run_sync(SQLModel.metadata.create_all)
+        await connection.run_sync(metadata.create_all)
     await database.close()
 
 
@@ -88,7 +83,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     database = Database(database_url)
     try:
         if not database.is_sqlite:
-            names = ", ".join(f'"{table.name}"' for table in SQLModel.metadata.sorted_tables)
+            names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
             async with database.engine.begin() as connection:
                 await connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
         yield database

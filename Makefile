@@ -1,0 +1,58 @@
+# Two commands are all a newcomer needs: `make run` and `make test`. Both set themselves up.
+
+PYTHON ?= python3
+UV := .tools/bin/uv
+RUN := .venv/bin
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo-info test check format bench soak clean screenshots
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: .venv/ready ## start everything with demo data and print where to click
+	@exec $(RUN)/kadesk serve --demo
+
+demo-info: .venv/ready ## print the demo's addresses, orders and staff accounts again
+	@$(RUN)/kadesk demo-info
+
+test: .venv/ready-dev ## run the whole suite, on SQLite and on a private PostgreSQL server
+	@$(RUN)/python -m pytest -q -rs --cov --cov-report=term:skip-covered
+
+check: .venv/ready-dev ## formatting, lint, types, import rules, docs
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy kadesk console bot tickets shop faq audit scheduler.py
+	$(RUN)/lint-imports
+	$(RUN)/python -m pytest -q tests/test_docs.py tests/test_architecture.py
+
+format: .venv/ready-dev ## put the code into its form
+	$(RUN)/ruff format .
+	$(RUN)/ruff check --fix .
+
+bench: .venv/ready-dev ## run the benchmarks
+	$(RUN)/kadesk bench faq
+
+screenshots: .venv/ready-dev ## draw the screenshots of the docs anew
+	KADESK_SCREENSHOTS=docs/screenshots $(RUN)/python -m pytest -q -m browser
+
+clean: ## remove what the set-up made; your data stays
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+
+.tools/ready:
+	@command -v $(PYTHON) >/dev/null || { echo "Kadesk needs Python 3.11 or newer, and there is no $(PYTHON) here."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Kadesk needs Python 3.11 or newer; $(PYTHON) is older. Set PYTHON=/path/to/python3.11."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv module is missing: on Debian and Ubuntu, install python3-venv."; exit 1; }
+	@$(PYTHON) -m venv .tools && .tools/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@touch $@
+
+.venv/ready: .tools/ready pyproject.toml uv.lock
+	@echo "Installing Kadesk from the lock file (once)."
+	@$(UV) sync --quiet --frozen --inexact --no-dev --extra semantic --python .tools/bin/python
+	@touch $@
+
+.venv/ready-dev: .tools/ready pyproject.toml uv.lock
+	@$(UV) sync --quiet --frozen --inexact --extra semantic --python .tools/bin/python
+	@touch $@ .venv/ready

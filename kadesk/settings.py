@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kadesk.errors import SettingsError
 
@@ -116,6 +116,16 @@ class Log(Section):
     format: Literal["text", "json"]
 
 
+class _Environment(EnvSettingsSource):
+    """The environment without `…_FILE`, which names where a secret is and is no key itself."""
+
+    def __call__(self) -> dict[str, Any]:
+        values = super().__call__()
+        for section, key in secret_names().values():
+            values.get(section, {}).pop(f"{key}_file", None)
+        return values
+
+
 class Settings(BaseSettings):
     """All settings; `Settings.load()` is the only way in."""
 
@@ -144,7 +154,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment goes before the file."""
-        return env_settings, init_settings
+        return _Environment(settings_cls), init_settings
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Settings":

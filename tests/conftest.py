@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-import tickets.tables  # noqa: F401  # the imports register the tables
 from kadesk.database import Database
 from kadesk.tables import metadata
 

@@ -1,0 +1,79 @@
+import ast
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import scheduler
+from scheduler import Job, schedule
+
+ROOT = Path(scheduler.__file__).parent
+BELOW = {"tickets", "shop", "faq", "audit"}
+
+
+def imported_rooms(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    rooms = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
+    return {name.split(".")[0] for name in names} & rooms
+
+
+def test_the_scheduler_knows_only_rooms_below() -> None:
+    assert imported_rooms(ROOT / "scheduler.py") <= BELOW
+
+
+def test_only_the_composition_knows_the_scheduler() -> None:
+    knowing = [
+        path.relative_to(ROOT).parts[0]
+        for room in ("kadesk", "console", "bot", *BELOW)
+        for path in (ROOT / room).rglob("*.py")
+        if "import scheduler" in (text := path.read_text(encoding="utf-8")) or "from scheduler" in text
+    ]
+
+    assert set(knowing) <= {"kadesk"}
+
+
+async def rings(job: Job, count: int) -> list[datetime]:
+    times: list[datetime] = []
+    enough = asyncio.Event()
+
+    async def work() -> datetime | None:
+        times.append(datetime.now(UTC))
+        if len(times) == count:
+            enough.set()
+        return await job.work()
+
+    clock = schedule([Job(job.name, job.every, work)])
+    clock.start()
+    try:
+        await asyncio.wait_for(enough.wait(), 10)
+    finally:
+        clock.shutdown(wait=False)
+    return times
+
+
+async def test_a_job_rings_at_once_and_then_in_its_turn() -> None:
+    async def work() -> None:
+        return None
+
+    times = await rings(Job("sweep", timedelta(milliseconds=200), work), 3)
+
+    assert times[2] - times[0] >= timedelta(milliseconds=390)
+
+
+async def test_a_job_is_woken_early_when_it_asked() -> None:
+    async def work() -> datetime:
+        return datetime.now(UTC) + timedelta(milliseconds=100)
+
+    times = await rings(Job("sweep", timedelta(hours=1), work), 3)
+
+    assert times[2] - times[0] < timedelta(seconds=5)
+
+
+async def test_a_failing_job_rings_again() -> None:
+    async def work() -> None:
+        raise OSError("the disk is full")
+
+    times = await rings(Job("sweep", timedelta(milliseconds=50), work), 3)
+
+    assert len(times) == 3

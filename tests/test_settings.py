@@ -1,0 +1,110 @@
+import re
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from kadesk.errors import SettingsError
+from kadesk.settings import SHIPPED, Settings, parse_span
+
+ENTRY = re.compile(r"^(\w+) = ")
+
+
+def test_the_shipped_file_loads() -> None:
+    settings = Settings.load(SHIPPED)
+
+    assert settings.sla.handling == timedelta(hours=24)
+    assert settings.public_url == "http://127.0.0.1:8000"
+    assert settings.database_url == "sqlite:///data/kadesk.db"
+
+
+def test_every_key_of_the_file_has_a_comment() -> None:
+    lines = SHIPPED.read_text(encoding="utf-8").splitlines()
+
+    bare = [line for line in lines if ENTRY.match(line) and "# " not in line]
+
+    assert bare == []
+
+
+def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KADESK_SLA__HANDLING", "20 s")
+    monkeypatch.setenv("KADESK_CLAIMS__AUTO_REASONS", "expired, already_used")
+
+    settings = Settings.load(SHIPPED)
+
+    assert settings.sla.handling == timedelta(seconds=20)
+    assert settings.claims.auto_reasons == ("expired", "already_used")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        pytest.param("KADESK_SLA__HANDLNG", "20 s", "There is no setting KADESK_SLA__HANDLNG.", id="unknown key"),
+        pytest.param("KADESK_SALE__X", "1", "There is no setting KADESK_SALE__X.", id="unknown section"),
+        pytest.param("KADESK_SLA__HANDLING", "soon", "sla.handling: write a duration such as", id="no duration"),
+        pytest.param("KADESK_SLA__HANDLING", "0 s", "sla.handling: must be longer than nothing", id="no time at all"),
+        pytest.param("KADESK_WEB__PORT", "http", "web.port: Input should be a valid integer", id="no number"),
+        pytest.param("KADESK_CONSOLE__TIME_ZONE", "Mars/X", "console.time_zone: there is no time zone", id="no zone"),
+        pytest.param("KADESK_TELEGRAM__TOKEN_FILE", "/nowhere/token", "/nowhere/token, which cannot be", id="no file"),
+        pytest.param("KADESK_SETTINGS", "/nowhere.toml", "/nowhere.toml cannot be read", id="no settings file"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(SettingsError) as refused:
+        Settings.load()
+
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_unknown_key_of_the_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(SHIPPED.read_text(encoding="utf-8").replace("handling =", "handlng ="), encoding="utf-8")
+
+    with pytest.raises(SettingsError, match=r"There is no setting sla\.handlng"):
+        Settings.load(path)
+
+
+def test_a_secret_in_the_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    text = SHIPPED.read_text(encoding="utf-8").replace("[telegram]", '[telegram]\ntoken = "1:x"')
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(SettingsError, match="set KADESK_TELEGRAM__TOKEN or KADESK_TELEGRAM__TOKEN_FILE"):
+        Settings.load(path)
+
+
+def test_a_secret_comes_from_the_file_that_a_variable_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("12345:secret\n", encoding="utf-8")
+    monkeypatch.setenv("KADESK_TELEGRAM__TOKEN_FILE", str(path))
+
+    settings = Settings.load(SHIPPED)
+
+    assert settings.telegram.token.get_secret_value() == "12345:secret"
+    assert "12345" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("20 s", timedelta(seconds=20)),
+        ("1 h 30 min", timedelta(minutes=90)),
+        ("2d", timedelta(days=2)),
+        ("500 ms", timedelta(milliseconds=500)),
+        ("1.5 h", timedelta(minutes=90)),
+    ],
+)
+def test_durations_are_written_for_people(text: str, span: timedelta) -> None:
+    assert parse_span(text) == span
+
+
+def test_every_section_of_the_file_is_a_section_of_the_settings() -> None:
+    content = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))
+
+    assert set(content) == set(Settings.model_fields)

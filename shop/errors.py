@@ -7,6 +7,8 @@ ShopError
 ├─ ChainTooLong                                  a replacement's replacement failed too: a person decides
 ├─ LinkGone                                      a reveal link that is unknown, used or too old
 ├─ SealBroken                                    a ciphertext that was changed or moved
+│  └─ UnknownKey                                 sealed with a key that the vault does not have
+├─ BadKeys                                       the vault's keys cannot be read
 ├─ Unsupported                                   this shop cannot do it
 └─ ShopDown                                      the shop does not answer; try later
 """
@@ -44,6 +46,14 @@ class LinkGone(ShopError):
 
 class SealBroken(ShopError):
     """The sealed text of {row} was changed or moved."""
+
+
+class UnknownKey(SealBroken):
+    """The sealed text of {row} needs the key {key_id}, which is missing."""
+
+
+class BadKeys(ShopError):
+    """The vault's keys cannot be used: {problem}."""
 
 
 class Unsupported(ShopError):

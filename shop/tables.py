@@ -1,4 +1,7 @@
-"""The local shop's goods, and the ledger of replacements that Kadesk owns for every shop."""
+"""The local shop's goods, and the ledger of replacements that Kadesk owns for every shop.
+
+A row has its `id` once it is flushed.
+"""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -25,7 +28,7 @@ class Pool(StrEnum):
 class Supplier(SQLModel, table=True):
     """Where codes come from."""
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     name: str = Field(unique=True)
     contact: str = ""
 
@@ -35,7 +38,7 @@ class Product(SQLModel, table=True):
 
     __table_args__ = (UniqueConstraint("shop", "sku"),)
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     shop: str
     sku: str
     name: str
@@ -47,7 +50,7 @@ class Product(SQLModel, table=True):
 class Batch(SQLModel, table=True):
     """Codes that came together."""
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     supplier_id: int = Field(foreign_key="supplier.id", index=True)
     product_id: int = Field(foreign_key="product.id", index=True)
     name: str
@@ -68,7 +71,7 @@ class Code(SQLModel, table=True):
         ),
     )
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     product_id: int = Field(foreign_key="product.id")
     batch_id: int = Field(foreign_key="batch.id", index=True)
     pool: str = Pool.STOCK
@@ -86,7 +89,7 @@ class ShopOrder(SQLModel, table=True):
     __tablename__ = "shop_order"
     __table_args__ = (UniqueConstraint("shop", "order_no"),)
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     shop: str
     order_no: str
     product_id: int = Field(foreign_key="product.id")
@@ -109,7 +112,7 @@ class OrderCode(SQLModel, table=True):
     __tablename__ = "order_code"
     __table_args__ = (UniqueConstraint("order_id", "position"),)
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     order_id: int = Field(foreign_key="shop_order.id")
     code_id: int = Field(foreign_key="code.id", unique=True)
     position: int  # 1 for the first
@@ -120,7 +123,7 @@ class Replacement(SQLModel, table=True):
 
     __table_args__ = (UniqueConstraint("shop", "order_no", "replaced_fingerprint"),)
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     claim_id: int = Field(unique=True)
     shop: str
     order_no: str
@@ -129,6 +132,7 @@ class Replacement(SQLModel, table=True):
     fingerprint: str = Field(unique=True)  # of the new code: a claim about it finds its chain
     chain: int  # 1 for the first replacement of a sold code, 2 for a replacement's replacement
     issued_at: datetime
+    issued_by: str  # who granted it, as in the audit: "bot", "agent:3"; a chain above 2 needs an agent
 
 
 class RevealLink(SQLModel, table=True):
@@ -136,7 +140,7 @@ class RevealLink(SQLModel, table=True):
 
     __tablename__ = "reveal_link"
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = Field(default=None, primary_key=True)
     token_hash: str = Field(unique=True)
     code_id: int = Field(foreign_key="code.id", index=True)
     made_at: datetime

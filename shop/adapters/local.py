@@ -1,0 +1,166 @@
+"""The shop that Kadesk carries itself: orders and codes in our own tables."""
+
+import asyncio
+import hmac
+import unicodedata
+from contextlib import AbstractAsyncContextManager
+from functools import cache
+from typing import Protocol
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from rapidfuzz.distance import Levenshtein
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from shop.codes import read_code
+from shop.ledger import codes_issued
+from shop.masking import normalise_code
+from shop.port import CodeCheck, CodeRef, Goods, Order, OrderStatus, ProofWay, Verdict
+from shop.tables import Code, OrderCode, Product, ShopOrder
+from shop.vault import Vault
+
+TAIL = 6  # characters of a payment number that prove ownership
+NEAR = 2  # edits that still are a typing error
+SHORTEST_NEAR = 8  # below that, two edits make another code
+
+# Lighter than for staff passwords, since orders come by the hundred thousand. What is hashed is peppered with a key that the
+# database does not hold, so a stolen database gives nothing to guess on.
+_HASHER = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1)
+_LOOK_ALIKES = str.maketrans("OILBSZ", "011852")
+
+
+class Readable(Protocol):
+    """A database that can be read."""
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncSession]: ...
+
+
+class LocalShop:
+    """`shop.port.Shop` on our own tables."""
+
+    def __init__(self, database: Readable, vault: Vault, name: str = "demo") -> None:
+        self.name = name
+        self._database = database
+        self._vault = vault
+
+    async def find_order(self, order_no: str) -> Order | None:
+        """The order; its codes are those delivered, then the replacements issued for it."""
+        async with self._database.reading() as session:
+            found = await session.exec(
+                select(ShopOrder, Product)
+                .join(Product, col(Product.id) == col(ShopOrder.product_id))
+                .where(col(ShopOrder.shop) == self.name, col(ShopOrder.order_no) == normalise_code(order_no))
+            )
+            row = found.first()
+            if row is None:
+                return None
+            order, product = row
+            return _as_order(order, product, await self._codes_of(session, order))
+
+    async def prove_owner(self, order_no: str, proof: str) -> bool:
+        """One look-up, one slow hash and one keyed hash, whether the order exists or not."""
+        order_no = normalise_code(order_no)
+        async with self._database.reading() as session:
+            order = await self._find(session, order_no)
+        password_hash = order.password_hash if order else None
+        tail_hash = order.payment_tail_hash if order else None
+        knows_tail = hmac.compare_digest(hash_payment_tail(self._vault, self.name, order_no, proof), tail_hash or "")
+        pepper = _pepper(self._vault, self.name, order_no, proof)
+        knows_password = await asyncio.to_thread(_verify, password_hash, pepper)
+        return knows_password or (knows_tail and len(normalise_code(proof)) >= TAIL)
+
+    async def check_code(self, order_no: str, code: str) -> CodeCheck:
+        """Exact by fingerprint; near when a typing error away and not itself a code that is known."""
+        async with self._database.reading() as session:
+            order = await self._find(session, normalise_code(order_no))
+            if order is None:
+                return CodeCheck(Verdict.OTHER)
+            refs = {ref.fingerprint: ref for ref in await self._codes_of(session, order)}
+            fingerprint = self._vault.fingerprint(code)
+            if ref := refs.get(fingerprint):
+                return CodeCheck(Verdict.EXACT, ref)
+            known = (await session.exec(select(Code).where(col(Code.fingerprint).in_([fingerprint, *refs])))).all()
+        if any(row.fingerprint == fingerprint for row in known):
+            return CodeCheck(Verdict.OTHER)
+        texts = {row.fingerprint: read_code(self._vault, row) for row in known}
+        nearest = _find_near(code, texts)
+        return CodeCheck(Verdict.NEAR, refs[nearest]) if nearest else CodeCheck(Verdict.OTHER)
+
+    async def _find(self, session: AsyncSession, order_no: str) -> ShopOrder | None:
+        found = await session.exec(
+            select(ShopOrder).where(col(ShopOrder.shop) == self.name, col(ShopOrder.order_no) == order_no)
+        )
+        return found.first()
+
+    async def _codes_of(self, session: AsyncSession, order: ShopOrder) -> list[CodeRef]:
+        found = await session.exec(
+            select(Code.fingerprint, Code.masked, OrderCode.position)
+            .join(OrderCode, col(OrderCode.code_id) == col(Code.id))
+            .where(col(OrderCode.order_id) == order.id)
+            .order_by(col(OrderCode.position))
+        )
+        delivered = [CodeRef(*row) for row in found]
+        last = delivered[-1].position if delivered else 0
+        return delivered + await codes_issued(session, self.name, order.order_no, after=last)
+
+
+def hash_query_password(vault: Vault, shop: str, order_no: str, password: str) -> str:
+    """argon2id of a query password, peppered and bound to its order."""
+    return _HASHER.hash(_pepper(vault, shop, order_no, password))
+
+
+def hash_payment_tail(vault: Vault, shop: str, order_no: str, payment_no: str) -> str:
+    """Keyed hash of the last characters of a payment number, bound to its order."""
+    tail = normalise_code(payment_no)[-TAIL:]
+    return vault.keyed_hash("payment tail", f"{shop}/{order_no}/{tail}")
+
+
+def _pepper(vault: Vault, shop: str, order_no: str, password: str) -> str:
+    typed = unicodedata.normalize("NFKC", password).strip()
+    return vault.keyed_hash("query password", f"{shop}/{order_no}/{typed}")
+
+
+def _verify(password_hash: str | None, pepper: str) -> bool:
+    try:
+        return _HASHER.verify(password_hash or _dummy_hash(), pepper) and password_hash is not None
+    except VerificationError:
+        return False
+
+
+@cache
+def _dummy_hash() -> str:
+    """Verified for orders that do not exist or have no password, so that they cost the same."""
+    return _HASHER.hash("no such order")
+
+
+def _as_order(order: ShopOrder, product: Product, codes: list[CodeRef]) -> Order:
+    ways = {ProofWay.QUERY_PASSWORD: order.password_hash, ProofWay.PAYMENT_TAIL: order.payment_tail_hash}
+    return Order(
+        shop=order.shop,
+        order_no=order.order_no,
+        status=OrderStatus(order.status),
+        goods=Goods(product.sku, product.name, product.price, product.currency, product.warranty),
+        quantity=order.quantity,
+        paid=order.paid,
+        refunded=order.refunded,
+        paid_at=order.paid_at,
+        delivered_at=order.delivered_at,
+        codes=tuple(codes),
+        ways=frozenset(way for way, proof in ways.items() if proof),
+    )
+
+
+def _find_near(code: str, texts: dict[str, str]) -> str | None:
+    """The fingerprint of the text that is at most `NEAR` edits away, the nearest one first."""
+    typed = _fold(code)
+    if len(typed) < SHORTEST_NEAR:
+        return None
+    distances = {name: Levenshtein.distance(typed, _fold(text), score_cutoff=NEAR) for name, text in texts.items()}
+    nearest = min(distances, key=distances.__getitem__, default=None)
+    return nearest if nearest is not None and distances[nearest] <= NEAR else None
+
+
+def _fold(code: str) -> str:
+    """What is left of a code when look-alikes are the same: O 0, I L 1, B 8, S 5, Z 2."""
+    return normalise_code(code).translate(_LOOK_ALIKES)

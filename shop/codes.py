@@ -1,0 +1,35 @@
+"""Codes as rows: sealed when they come in, read only where a person may see them."""
+
+from uuid import uuid4
+
+from shop.masking import mask
+from shop.tables import Code, CodeState, Pool
+from shop.vault import Vault
+
+
+def seal_code(
+    vault: Vault, *, product_id: int, batch_id: int, text: str, pool: Pool, state: CodeState = CodeState.FREE
+) -> Code:
+    """A new row for `text`, which is kept only as ciphertext, fingerprint and mask."""
+    seal_id = uuid4().hex
+    key_id, ciphertext = vault.seal(_kind(product_id), seal_id, text)
+    return Code(
+        product_id=product_id,
+        batch_id=batch_id,
+        pool=pool,
+        state=state,
+        seal_id=seal_id,
+        key_id=key_id,
+        ciphertext=ciphertext,
+        fingerprint=vault.fingerprint(text),
+        masked=mask(text),
+    )
+
+
+def read_code(vault: Vault, code: Code) -> str:
+    """The text of a code; `SealBroken` when its row was changed. Whoever shows it to a person records that."""
+    return vault.open(_kind(code.product_id), code.seal_id, code.key_id, code.ciphertext)
+
+
+def _kind(product_id: int) -> str:
+    return f"code of product {product_id}"  # in the seal, so that a cheap code cannot stand in for a dear one

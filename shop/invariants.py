@@ -1,0 +1,149 @@
+"""What must hold of codes and their ledger at every moment: after each test, after each crash, every day.
+
+Constraints hold what a constraint can hold; this looks again, because a restored or hand-mended database may lack one.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, String, cast, func, literal
+from sqlalchemy.orm import aliased
+from sqlmodel import col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from audit.tables import AuditRow
+from shop.port import OrderStatus
+from shop.tables import Code, CodeState, OrderCode, Pool, Replacement, RevealLink, ShopOrder
+
+SHOWN = 5  # rows named in one sentence
+
+
+async def check_invariants(session: AsyncSession) -> list[str]:
+    """One sentence per broken rule, naming the first rows that break it; empty when all is well."""
+    problems = []
+    for rule, offenders in (*_code_rules(), *_ledger_rules(), *_order_rules()):
+        ids = (await session.execute(offenders.limit(SHOWN))).scalars().all()
+        if ids:
+            problems.append(f"{rule}: not so for {', '.join(map(str, ids))}")
+    return problems
+
+
+Rules = list[tuple[str, Select[Any]]]
+
+
+def _code_rules() -> Rules:
+    ways_out = _count(OrderCode.code_id, Code.id) + _count(Replacement.code_id, Code.id)
+    return [
+        (
+            "a code is in one known state and pool",
+            select(Code.id).where(or_(col(Code.state).not_in(list(CodeState)), col(Code.pool).not_in(list(Pool)))),
+        ),
+        (
+            "an issued code went out exactly once",
+            select(Code.id).where(col(Code.state) == CodeState.ISSUED, ways_out != 1),
+        ),
+        (
+            "a code that is free or reserved never went out",
+            select(Code.id).where(col(Code.state).in_([CodeState.FREE, CodeState.RESERVED]), ways_out != 0),
+        ),
+        (
+            "no code is kept twice",
+            select(func.max(Code.id)).group_by(col(Code.fingerprint)).having(func.count() > 1),
+        ),
+        (
+            "a mask shows four characters at most",
+            select(Code.id).where(or_(~col(Code.masked).startswith("****"), func.length(Code.masked) > 9)),
+        ),
+        (
+            "a link is opened between its making and its end",
+            select(RevealLink.id).where(
+                or_(
+                    col(RevealLink.opened_at) < col(RevealLink.made_at),
+                    col(RevealLink.opened_at) >= col(RevealLink.expires_at),
+                )
+            ),
+        ),
+    ]
+
+
+def _ledger_rules() -> Rules:
+    parent = aliased(Replacement)
+    of_parent = (
+        select(parent.chain)
+        .where(parent.shop == Replacement.shop, parent.order_no == Replacement.order_no)
+        .where(parent.fingerprint == Replacement.replaced_fingerprint)
+        .correlate(Replacement)
+        .scalar_subquery()
+    )
+    replaced = (Replacement.shop, Replacement.order_no, Replacement.replaced_fingerprint)
+    audits = (
+        select(func.count())
+        .select_from(AuditRow)
+        .where(col(AuditRow.subject) == literal("code:") + cast(Replacement.code_id, String))
+        .where(col(AuditRow.action) == "code.issued")
+        .correlate(Replacement)
+        .scalar_subquery()
+    )
+    return [
+        (
+            "a claim has one replacement at most",
+            select(Replacement.claim_id).group_by(col(Replacement.claim_id)).having(func.count() > 1),
+        ),
+        (
+            "a code is replaced once at most",
+            select(func.max(Replacement.id)).group_by(*map(col, replaced)).having(func.count() > 1),
+        ),
+        (
+            "a chain counts its replacements",
+            select(Replacement.id).where(col(Replacement.chain) != func.coalesce(of_parent, 0) + 1),
+        ),
+        (
+            "a long chain was granted by a person",
+            select(Replacement.id).where(col(Replacement.chain) > 2, ~col(Replacement.issued_by).startswith("agent:")),
+        ),
+        ("an issue has one audit row", select(Replacement.id).where(audits != 1)),
+        (
+            "a replacement comes from the reserve of the same product",
+            select(Replacement.id)
+            .join(Code, col(Code.id) == col(Replacement.code_id))
+            .join(ShopOrder, _same_order())
+            .where(or_(col(Code.product_id) != col(ShopOrder.product_id), col(Code.pool) != Pool.RESERVE)),
+        ),
+    ]
+
+
+def _order_rules() -> Rules:
+    sold = (
+        select(OrderCode.id)
+        .join(Code, col(Code.id) == col(OrderCode.code_id))
+        .where(
+            col(OrderCode.order_id) == col(ShopOrder.id), col(Code.fingerprint) == col(Replacement.replaced_fingerprint)
+        )
+        .correlate(ShopOrder, Replacement)
+        .exists()
+    )
+    return [
+        (
+            "never more is refunded than was paid",
+            select(ShopOrder.id).where(col(ShopOrder.refunded) > col(ShopOrder.paid)),
+        ),
+        (
+            "a delivered order has all its codes",
+            select(ShopOrder.id)
+            .where(col(ShopOrder.status) == OrderStatus.DELIVERED)
+            .where(_count(OrderCode.order_id, ShopOrder.id) != col(ShopOrder.quantity)),
+        ),
+        (
+            "what was replaced first had been sold in that order",
+            select(Replacement.id).join(ShopOrder, _same_order()).where(col(Replacement.chain) == 1, ~sold),
+        ),
+    ]
+
+
+def _same_order() -> ColumnElement[bool]:
+    return (col(ShopOrder.shop) == col(Replacement.shop)) & (col(ShopOrder.order_no) == col(Replacement.order_no))
+
+
+def _count(reference: Any, key: Any) -> ColumnElement[int]:
+    """How many rows refer to the row at hand."""
+    counted = select(func.count()).where(col(reference) == col(key)).correlate(key.class_)
+    return counted.scalar_subquery()

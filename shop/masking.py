@@ -1,0 +1,96 @@
+"""Codes as people type them and as people may see them. Knows no key: nothing here can recover what it hid."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import NamedTuple
+
+# What people lose or gain when they copy a code: spaces of any kind, dashes, and the invisible.
+INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+DASHES = "\\-\u2010-\u2015\u2043\u2212\u2e3a\u2e3b"
+NOISE = re.compile(f"[\\s{DASHES}{INVISIBLE}]+")
+
+
+def normalise_code(text: str) -> str:
+    """A code or order number however it was typed: half width, upper case, without spaces, dashes and the invisible."""
+    return NOISE.sub("", unicodedata.normalize("NFKC", text).upper())
+
+
+def mask(code: str) -> str:
+    """The code as people may see it: "****-7K2Q". Short codes show less, never more than a third."""
+    # "card number----password": the number's tail names the card, the password's tail would help a thief.
+    first_part = re.split(r"-{4,}|\n", code.strip(), maxsplit=1)[0]
+    plain = normalise_code(first_part)
+    shown = min(4, len(plain) // 3)
+    return f"****-{plain[-shown:]}" if shown else "****"
+
+
+def _is_grouped_code(text: str) -> bool:
+    groups = re.split(f"[ {DASHES}_]+", text)
+    joined = "".join(groups)
+    if joined.isdigit():
+        return len(joined) >= 12  # shorter ones are dates and telephone numbers
+    signs = (joined.isupper(), not joined.isalpha(), len(groups) > 2, len({len(group) for group in groups}) == 1)
+    return len(joined) >= 9 and sum(signs) >= 2
+
+
+def _is_spaced_code(text: str) -> bool:
+    return any(character.isdigit() for character in text)  # without digits they are words of one length
+
+
+def _is_run_code(text: str) -> bool:
+    if text.isdigit():
+        return len(text) >= 12
+    if not text.isalpha():
+        return True
+    humps = len(re.findall("[a-z][A-Z]", text))  # PlayStation has one
+    return text.isupper() or humps >= 2 or len(text) >= 16
+
+
+class Shape(NamedTuple):
+    """Something in free text that may be a code, and what decides whether it is."""
+
+    pattern: re.Pattern[str]
+    is_code: Callable[[str], bool]
+
+
+_WORD = "[0-9A-Za-z]"
+SHAPES = (
+    Shape(re.compile(f"{_WORD}{{3,16}}(?: ?[{DASHES}_]{{1,4}} ?{_WORD}{{3,16}})+"), _is_grouped_code),
+    *(
+        Shape(re.compile(f"(?<!{_WORD}){_WORD}{{{n}}}(?: {{1,3}}{_WORD}{{{n}}}){{2,}}(?!{_WORD})"), _is_spaced_code)
+        for n in (4, 5, 6)
+    ),
+    Shape(re.compile(f"{_WORD}{{10,}}"), _is_run_code),
+)
+_REVEAL_TOKEN = re.compile("(?<=/r/)[0-9A-Za-z_-]+")
+_INVISIBLE_INSIDE = re.compile(f"(?<={_WORD})[{INVISIBLE}]+(?={_WORD})")
+
+
+def mask_text(text: str, keep: frozenset[str] = frozenset()) -> str:
+    """Free text with everything that looks like a code masked; words of `keep`, such as a known order number, stay.
+
+    Better a word too many than a code too few: a masked word can be asked for again.
+    """
+    kept = {normalise_code(word) for word in keep}
+    text = _REVEAL_TOKEN.sub("****", _INVISIBLE_INSIDE.sub("", text))
+    for shape in SHAPES:
+        text = _mask_shape(text, shape, kept)
+    return text
+
+
+def _mask_shape(text: str, shape: Shape, kept: set[str]) -> str:
+    pieces, end = [], 0
+    for found in shape.pattern.finditer(_half_width(text)):
+        if shape.is_code(found[0]) and normalise_code(found[0]) not in kept:
+            pieces += [text[end : found.start()], mask(found[0])]
+            end = found.end()
+    return "".join([*pieces, text[end:]])
+
+
+def _half_width(text: str) -> str:
+    """Full-width letters and digits as ASCII, every character at its old place, so that matches fit the original."""
+    if text.isascii():
+        return text
+    folded = ((character, unicodedata.normalize("NFKC", character)) for character in text)
+    return "".join(plain if len(plain) == 1 else character for character, plain in folded)

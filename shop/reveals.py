@@ -1,0 +1,78 @@
+"""Reveal links: a buyer's one look at one code. Finding a link does not use it up: a page shows a button first."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from audit.trail import record
+from shop.codes import read_code
+from shop.errors import LinkGone
+from shop.tables import Code, CodeState, Product, RevealLink
+from shop.vault import Vault
+
+TOKEN_BYTES = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """A code in clear, for one pair of eyes: never store, log or queue it."""
+
+    text: str = field(repr=False)
+    product_name: str
+    masked: str
+
+
+async def make_link(
+    session: AsyncSession, now: datetime, code_id: int, ttl: timedelta, *, actor: str = "system"
+) -> str:
+    """The token of a new link, which is kept nowhere: only its hash is."""
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    link = RevealLink(token_hash=_hash(token), code_id=code_id, made_at=now, expires_at=now + ttl)
+    session.add(link)
+    await session.flush()
+    after = {"link": link.id, "expires_at": link.expires_at.isoformat()}
+    record(session, now, actor, "code.link_made", f"code:{code_id}", after=after)
+    return token
+
+
+async def find_link(session: AsyncSession, now: datetime, token: str) -> RevealLink | None:
+    """The link of this token while it can still be opened."""
+    usable = select(RevealLink).where(col(RevealLink.opened_at).is_(None), col(RevealLink.expires_at) > now)
+    return (await session.exec(usable.where(col(RevealLink.token_hash) == _hash(token)))).first()
+
+
+async def open_link(session: AsyncSession, now: datetime, vault: Vault, token: str, seen_from: str) -> Revealed:
+    """Show the code, once. `LinkGone` when the token is unknown, used or too old: from outside these look the same."""
+    link = await find_link(session, now, token)
+    if link is None or not await _use_up(session, now, link, seen_from):
+        raise LinkGone()
+    found = await session.exec(
+        select(Code, Product)
+        .join(Product, col(Product.id) == col(Code.product_id))
+        .where(col(Code.id) == link.code_id, col(Code.state) == CodeState.ISSUED)
+    )
+    row = found.first()
+    if row is None:  # voided or quarantined since
+        raise LinkGone()
+    code, product = row
+    # Whoever holds the link opened it; who that is, the link's making and `seen_from` tell.
+    record(session, now, f"link:{link.id}", "code.revealed", f"code:{code.id}", after={"seen_from": seen_from})
+    return Revealed(read_code(vault, code), product.name, code.masked)
+
+
+async def _use_up(session: AsyncSession, now: datetime, link: RevealLink, seen_from: str) -> bool:
+    used = await session.exec(
+        update(RevealLink)
+        .where(col(RevealLink.id) == link.id, col(RevealLink.opened_at).is_(None))
+        .values(opened_at=now, opened_from=seen_from)
+    )
+    return bool(used.rowcount == 1)
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -62,4 +62,5 @@ class Button(SQLModel, table=True):
     conversation_id: int = Field(foreign_key="conversation.id", index=True)
     action: str  # "faq", "reason", "code", "human", "tickets", …
     argument: str = ""
+    label: str = ""  # what stood on it, so that a press reads like a message
     made_at: datetime

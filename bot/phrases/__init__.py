@@ -1,0 +1,44 @@
+"""Words for people: one TOML file per language, the same keys and placeholders in each."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+LANGUAGES = ("zh", "en")  # the first is the shop's own: taken when a buyer's language is none of these
+
+
+class Phrases:
+    """`tickets.outbox.Say`: a phrase by language and dotted key, filled with facts."""
+
+    def __init__(self, texts: Mapping[str, Mapping[str, str]]) -> None:
+        self._texts = texts
+
+    @classmethod
+    def load(cls, folder: Path = HERE) -> "Phrases":
+        return cls({language: dict(_read(folder / f"{language}.toml")) for language in LANGUAGES})
+
+    def __call__(self, language: str, key: str, /, **facts: object) -> str:
+        """The phrase; KeyError names a key that no file has, since that is a mistake of ours."""
+        texts = self._texts.get(language, self._texts[LANGUAGES[0]])
+        return texts[key].format(**facts)
+
+    def keys(self, language: str) -> frozenset[str]:
+        return frozenset(self._texts[language])
+
+    def template(self, language: str, key: str) -> str:
+        return self._texts[language][key]
+
+
+def _read(path: Path) -> Iterator[tuple[str, str]]:
+    with path.open("rb") as file:
+        yield from _flatten(tomllib.load(file))
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in table.items():
+        if isinstance(value, str):
+            yield prefix + name, value.strip()
+        else:
+            yield from _flatten(value, f"{prefix}{name}.")

@@ -1,0 +1,78 @@
+"""What Kadesk asks of a channel, and the plain values that pass between the two.
+
+An adapter verifies and caps what arrives, hands it over as an `Update`, and acknowledges only when `accept` returned:
+then it is committed. `Channel.read` turns the update into an `Inbound` later, in another task or after a restart.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from tickets.tables import Message, Outgoing
+
+
+class Kind(StrEnum):
+    """What a buyer did."""
+
+    START = "start"  # opened the conversation; `text` may carry a deep link's payload
+    TEXT = "text"
+    PRESS = "press"  # a button; `handle` says which
+    PHOTO = "photo"
+    DOCUMENT = "document"
+    VOICE = "voice"
+    STICKER = "sticker"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One raw update as it arrived, not yet understood."""
+
+    channel: str
+    account: str
+    update_id: str  # unique per channel and account; a repeat is the same update
+    address: str  # of the buyer, so that updates of one buyer stay in order
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One update in neutral words."""
+
+    channel: str
+    account: str
+    address: str
+    update_id: str
+    kind: Kind
+    sent_at: datetime
+    text: str = ""
+    handle: str = ""
+    attachments: tuple[Mapping[str, Any], ...] = ()
+    name: str = ""  # what the buyer calls themselves there
+    language: str = ""  # what the buyer's app speaks; "" when unknown
+
+
+class Accept(Protocol):
+    """Stores updates for good; returns how many of them were new."""
+
+    async def __call__(self, *updates: Update) -> int: ...
+
+
+class Channel(Protocol):
+    """One account on one messenger."""
+
+    @property
+    def name(self) -> str:
+        """The messenger: "telegram", "web", …"""
+
+    @property
+    def account(self) -> str:
+        """Which bot or shop page of ours."""
+
+    def read(self, update: Update) -> Inbound:
+        """Pure: the neutral form of a stored update."""
+
+    async def deliver(self, outgoing: Outgoing, message: Message) -> str:
+        """Send one message; return the channel's id of it. Raises DeliveryError."""

@@ -1,0 +1,278 @@
+"""The web chat's door: a session cookie, messages in, server-sent events out.
+
+POST /chat/api/messages
+    {"id": "k3J…", "text": "…"} | {"id": "…", "handle": "…"} | {"id": "…", "start": true}, each + "language": "zh"|"en"
+    `id` is made by the page, 1–64 of [A-Za-z0-9_-]; the same id again is the same message, so a page may repeat it
+    until it hears 202. `handle` presses a button, `start` asks for the greeting.
+    → 202 {"id": "k3J…"}
+    → 400, 413, 429 {"error": "bad_request"|"too_large"|"too_fast", "text": "a sentence for the buyer"};
+      429 with Retry-After
+GET /chat/api/history
+    → 200 {"messages": [message, …]}: the last 100, oldest first. Makes the session if there is none: call it first.
+GET /chat/api/events
+    → an event stream, resumed by Last-Event-ID (or ?after=17); 401 without a session.
+    An event: "id: 17" and "data: message".
+    A message may come again after a reconnect, and rarely after a younger one: keep them by id, show them in its order.
+
+message: {"id": 17, "author": "buyer"|"bot"|"agent"|"system", "name": "小林", "text": "…", "client_id": "k3J…",
+          "buttons": [{"handle": "…", "text": "…"}], "attachments": [{"kind": "photo"}], "at": "2026-03-02T04:00:00Z"}
+    `name` is an agent's, else ""; `client_id` is the buyer's own `id`, else "".
+Text is plain text: show it with textContent. The buyer's own messages come back as they are stored, with codes masked:
+let them replace what was typed. A link in the text of the bot or an agent may be made clickable.
+"""
+
+import asyncio
+import hashlib
+import json
+import re
+import secrets
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.channels.pace import Pace
+from bot.channels.port import Accept, Inbound, Kind, Update
+from bot.errors import UpdateTooLarge
+from bot.transactions import Transactions
+from tickets.outbox import Say
+from tickets.tables import Agent, Conversation, Message, Outgoing
+
+COOKIE = "kadesk_chat"
+COOKIE_AGE = timedelta(days=180)
+BODY_LIMIT = 64 * 1024  # bytes
+HISTORY = 100  # messages
+LOOK_EVERY = 2.0  # seconds between looks for messages that another process wrote
+PING_EVERY = 15  # looks between comments that keep proxies from closing a quiet stream
+# Two transactions may commit in the other order than their messages were numbered: look back this far for late ones.
+LOOK_BACK = 50
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+class WebChat:
+    """The channel `web`: its messages are read from the database, so that delivering one only rings a bell."""
+
+    name = "web"
+
+    def __init__(
+        self,
+        database: Transactions,
+        accept: Accept,
+        say: Say,
+        clock: Callable[[], datetime],
+        *,
+        account: str = "shop",
+        rate: int = 40,  # messages a minute
+        is_secure: bool = False,  # the pages are served over https
+    ) -> None:
+        self.account = account
+        self._database = database
+        self._accept = accept
+        self._say = say
+        self._clock = clock
+        self._pace = Pace(rate)
+        self._is_secure = is_secure
+        self._listeners: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._is_closing = False
+
+    @property
+    def router(self) -> APIRouter:
+        router = APIRouter(prefix="/chat/api")
+        router.add_api_route("/messages", self._post_message, methods=["POST"], response_model=None)
+        router.add_api_route("/history", self._get_history, methods=["GET"], response_model=None)
+        router.add_api_route("/events", self._get_events, methods=["GET"], response_model=None)
+        return router
+
+    def read(self, update: Update) -> Inbound:
+        body = json.loads(update.raw)
+        kind = Kind.PRESS if "handle" in body else Kind.START if "start" in body else Kind.TEXT
+        return Inbound(
+            channel=update.channel,
+            account=update.account,
+            address=update.address,
+            update_id=body["id"],
+            kind=kind,
+            sent_at=datetime.fromisoformat(body["at"]),
+            text=body.get("text", ""),
+            handle=body.get("handle", ""),
+            language=body.get("language", ""),
+        )
+
+    async def deliver(self, outgoing: Outgoing, message: Message) -> str:
+        """The message stands in the database, from where pages read it, now or when the buyer comes back."""
+        self._wake(outgoing.address)
+        return str(message.id)
+
+    def close(self) -> None:
+        """End all streams, so that the server can stop; pages reconnect to its successor."""
+        self._is_closing = True
+        for address in list(self._listeners):
+            self._wake(address)
+
+    def _wake(self, address: str) -> None:
+        for event in self._listeners.get(address, ()):
+            event.set()
+
+    async def _post_message(self, request: Request) -> Response:
+        try:
+            body = _check(json.loads(await _read_body(request)))
+        except UpdateTooLarge:
+            return self._refuse(request, 413, "too_large", "web.too_large")
+        except ValueError:
+            return self._refuse(request, 400, "bad_request", "web.bad_request")
+        token = _token_of(request)
+        # A sender that throws its cookie away is counted by where it comes from.
+        wait = self._pace.wait_for(token or (request.client.host if request.client else ""), self._clock())
+        if wait:
+            seconds = max(1, round(wait.total_seconds()))
+            refusal = self._refuse(request, 429, "too_fast", "web.too_fast", seconds=seconds)
+            refusal.headers["Retry-After"] = str(seconds)
+            return refusal
+        response = JSONResponse({"id": body["id"]}, 202)
+        address = self._keep_session(response, token)
+        raw = json.dumps(body | {"at": self._clock().isoformat()}, ensure_ascii=False)
+        await self._accept(Update(self.name, self.account, f"{address}:{body['id']}", address, raw))
+        return response
+
+    async def _get_history(self, request: Request) -> Response:
+        token = _token_of(request)
+        async with self._database.reading() as session:
+            messages = await self._messages(session, _address(token), newest=HISTORY) if token else []
+        response = JSONResponse({"messages": messages})
+        response.headers["Cache-Control"] = "no-store"
+        self._keep_session(response, token)
+        return response
+
+    async def _get_events(self, request: Request) -> Response:
+        token = _token_of(request)
+        if token is None:
+            return self._refuse(request, 401, "no_session", "web.bad_request")
+        after = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
+        return StreamingResponse(
+            self.events(_address(token), int(after) if after.isdecimal() and len(after) < 19 else 0),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    async def events(self, address: str, after: int) -> AsyncIterator[str]:
+        """The messages of one session after the given one, for as long as the page listens."""
+        bell = asyncio.Event()
+        self._listeners[address].add(bell)
+        try:
+            yield "retry: 2000\n\n"
+            sent: set[int] = set()
+            looks = 0
+            while not self._is_closing:
+                bell.clear()
+                async with self._database.reading() as session:
+                    fresh = await self._messages(session, address, after=after - LOOK_BACK)
+                for message in fresh:
+                    if message["id"] not in sent:
+                        sent.add(message["id"])
+                        after = max(after, message["id"])
+                        yield f"id: {message['id']}\ndata: {json.dumps(message, ensure_ascii=False)}\n\n"
+                sent = {number for number in sent if number > after - LOOK_BACK}
+                looks += 1
+                if looks % PING_EVERY == 0:
+                    yield ": still here\n\n"
+                await _wait(bell, LOOK_EVERY)
+        finally:
+            self._listeners[address].discard(bell)
+            if not self._listeners[address]:
+                del self._listeners[address]
+
+    async def _messages(
+        self, session: AsyncSession, address: str, *, after: int = 0, newest: int | None = None
+    ) -> list[dict[str, Any]]:
+        """What the buyer may see, oldest first: never a note."""
+        found = (
+            select(Message, Agent.name)
+            .join(Conversation, col(Conversation.id) == col(Message.conversation_id))
+            .join(Agent, col(Agent.id) == col(Message.agent_id), isouter=True)
+            .where(Conversation.channel == self.name, Conversation.account == self.account)
+            .where(Conversation.address == address, col(Message.is_note).is_(False), col(Message.id) > after)
+            .order_by(col(Message.id).desc() if newest else col(Message.id))
+            .limit(newest or HISTORY)
+        )
+        rows = [_as_json(message, name) for message, name in (await session.exec(found)).all()]
+        return rows[::-1] if newest else rows
+
+    def _keep_session(self, response: Response, token: str | None) -> str:
+        """The session's address; a session is made if there is none."""
+        token = token or secrets.token_urlsafe(32)
+        response.set_cookie(
+            COOKIE,
+            token,
+            max_age=int(COOKIE_AGE.total_seconds()),
+            httponly=True,
+            samesite="lax",
+            secure=self._is_secure,
+        )
+        return _address(token)
+
+    def _refuse(self, request: Request, status: int, error: str, key: str, **facts: object) -> JSONResponse:
+        language = "en" if request.headers.get("accept-language", "").lower().startswith("en") else "zh"
+        return JSONResponse({"error": error, "text": self._say(language, key, **facts)}, status)
+
+
+async def _read_body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise UpdateTooLarge(limit=BODY_LIMIT)
+    return bytes(body)
+
+
+def _check(body: Any) -> dict[str, Any]:
+    """The fields that are known and well formed; ValueError when it is no message."""
+    if not isinstance(body, dict) or not isinstance(body.get("id"), str) or not _ID.fullmatch(body["id"]):
+        raise ValueError("no id")
+    kept: dict[str, Any] = {"id": body["id"]}
+    if body.get("language") in ("zh", "en"):
+        kept["language"] = body["language"]
+    if body.get("start") is True:
+        return kept | {"start": True}
+    for name in ("handle", "text"):
+        if isinstance(body.get(name), str) and body[name].strip():
+            # Half of a surrogate pair can be written in JSON, and nowhere else.
+            return kept | {name: body[name].encode(errors="replace").decode()}
+    raise ValueError("nothing said")
+
+
+def _token_of(request: Request) -> str | None:
+    token = request.cookies.get(COOKIE, "")
+    return token if _TOKEN.fullmatch(token) else None
+
+
+def _address(token: str) -> str:
+    """What is stored of a session: who reads the database cannot take it over."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _as_json(message: Message, agent_name: str | None) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "author": message.author,
+        "name": agent_name or "",
+        "text": message.text,
+        "client_id": message.foreign_id or "",
+        "buttons": message.buttons,
+        "attachments": [{"kind": attachment.get("kind", "other")} for attachment in message.attachments],
+        "at": message.created_at.isoformat(),
+    }
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,207 @@
+"""Every update is stored before it is acknowledged, and takes effect once, in order per buyer.
+
+`Door` takes updates in, `Inbox` works them off. Any number of processes may run both: a row's state says who was first.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from sqlalchemy import ColumnElement, and_, func, or_, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from audit.trail import record
+from bot.bell import Bell
+from bot.channels.port import Channel, Inbound, Update
+from bot.faults import place_of
+from bot.tables import InboxRow, InboxState
+from bot.transactions import Transactions
+from shop.vault import Vault
+
+log = logging.getLogger(__name__)
+
+# Waits before the second to the fifth try; their sum, how long a poisoned row holds its buyer up, is under a minute.
+BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (1, 4, 10, 30))
+LANES = 8  # buyers served at a time by one process
+LOOK_EVERY = 1.0  # seconds between looks for rows that another process stored
+
+
+async def store(session: AsyncSession, now: datetime, vault: Vault, update: Update) -> bool:
+    """Add one raw update, sealed, to the caller's transaction; False when it is a repeat."""
+    row = InboxRow(
+        channel=update.channel,
+        account=update.account,
+        update_id=update.update_id,
+        thread=f"{update.channel}:{update.account}:{update.address}",
+        sealed=vault.seal_text("inbox", _seal_id(update.channel, update.account, update.update_id), update.raw),
+        received_at=now,
+        not_before=now,
+    )
+    try:
+        async with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        return False
+    return True
+
+
+class Dialogue(Protocol):
+    """What an update means and what follows from it; `bot.dialogue.Dialogue` is one."""
+
+    async def set_scene(self, session: AsyncSession, now: datetime, inbound: Inbound) -> Any:
+        """What must be known before the shop is asked; reads only."""
+
+    async def look_up(self, scene: Any, inbound: Inbound) -> Any:
+        """Ask the shop, however long it takes; no transaction is open."""
+
+    async def answer(self, session: AsyncSession, now: datetime, inbound: Inbound, looked: Any) -> None:
+        """Decide, and write everything that follows into the caller's transaction."""
+
+
+class Door:
+    """Where channels hand updates over."""
+
+    def __init__(self, database: Transactions, vault: Vault, clock: Callable[[], datetime], bell: Bell) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._bell = bell
+
+    async def accept(self, *updates: Update) -> int:
+        """Store the updates in one transaction; when this returns they are committed and may be acknowledged."""
+        async with self._database.writing() as session:
+            fresh = [await store(session, self._clock(), self._vault, one) for one in updates]
+        self._bell.ring()
+        return sum(fresh)
+
+
+class Inbox:
+    """Works stored updates off: each in one transaction with all its effects."""
+
+    def __init__(
+        self,
+        database: Transactions,
+        vault: Vault,
+        channels: Iterable[Channel],
+        dialogue: Dialogue,
+        clock: Callable[[], datetime],
+        *,
+        bell: Bell,
+        outbox_bell: Bell,
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._channels = {(channel.name, channel.account): channel for channel in channels}
+        self._dialogue = dialogue
+        self._clock = clock
+        self._bell = bell
+        self._outbox_bell = outbox_bell
+        self._busy: set[str] = set()  # threads that a lane of this process serves now
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        while True:
+            try:
+                await self.drain()
+            except Exception as error:  # the database is away: weather, not a reason to stop
+                log.error("the inbox stumbled: %s", place_of(error))
+            await self._bell.wait(LOOK_EVERY)
+
+    async def drain(self) -> int:
+        """Serve until nothing is ready; how many rows took effect."""
+        done = 0
+        lanes: set[asyncio.Task[int]] = set()
+        try:
+            while True:
+                room = LANES - len(lanes)
+                for row in await self._heads(room) if room else ():
+                    self._busy.add(row.thread)
+                    lanes.add(asyncio.create_task(self._serve(row)))
+                if not lanes:
+                    return done
+                finished, lanes = await asyncio.wait(lanes, return_when=asyncio.FIRST_COMPLETED)
+                done += sum(lane.result() for lane in finished)
+        finally:
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+
+    async def _heads(self, limit: int) -> Sequence[InboxRow]:
+        """The oldest pending row of each thread that is free and whose row may be tried now, oldest first."""
+        if not self._channels:
+            return ()
+        known = or_(
+            *(
+                and_(col(InboxRow.channel) == channel, col(InboxRow.account) == account)
+                for channel, account in self._channels
+            )
+        )
+        is_pending = col(InboxRow.state) == InboxState.PENDING
+        heads = select(func.min(InboxRow.id)).where(is_pending).group_by(col(InboxRow.thread))
+        ready = (
+            select(InboxRow)
+            .where(col(InboxRow.id).in_(heads), known, col(InboxRow.not_before) <= self._clock())
+            .where(col(InboxRow.thread).not_in(self._busy))
+            .order_by(col(InboxRow.id))
+            .limit(limit)
+        )
+        async with self._database.reading() as session:
+            return (await session.exec(ready)).all()
+
+    async def _serve(self, row: InboxRow) -> int:
+        try:
+            return int(await self._take_effect(row))
+        except Exception as error:
+            await self._put_back(row, place_of(error))
+            return 0
+        finally:
+            self._busy.discard(row.thread)
+
+    async def _take_effect(self, row: InboxRow) -> bool:
+        """Look things up with no transaction open, then decide and write everything in one."""
+        channel = self._channels[row.channel, row.account]
+        raw = self._vault.open_text("inbox", _seal_id(row.channel, row.account, row.update_id), row.sealed)
+        address = row.thread.removeprefix(f"{row.channel}:{row.account}:")
+        inbound = channel.read(Update(row.channel, row.account, row.update_id, address, raw))
+        async with self._database.reading() as session:
+            scene = await self._dialogue.set_scene(session, self._clock(), inbound)
+        looked = await self._dialogue.look_up(scene, inbound)
+        async with self._database.writing() as session:
+            if not await _finish(session, row):
+                return False
+            await self._dialogue.answer(session, self._clock(), inbound, looked)
+        self._outbox_bell.ring()
+        return True
+
+    async def _put_back(self, row: InboxRow, problem: str) -> None:
+        """Count the failure; the row waits for its next try, or is laid aside for a person."""
+        attempts = row.attempts + 1
+        is_dead = attempts > len(BACKOFF)
+        now = self._clock()
+        values = {"attempts": attempts, "problem": problem}
+        values |= {"state": InboxState.DEAD} if is_dead else {"not_before": now + BACKOFF[row.attempts]}
+        async with self._database.writing() as session:
+            counted = await session.exec(
+                update(InboxRow).where(*_still(row), col(InboxRow.attempts) == row.attempts).values(**values)
+            )
+            if counted.rowcount == 1 and is_dead:
+                record(session, now, "bot", "inbox.died", f"inbox:{row.id}", None, {"problem": problem})
+        log.error("inbox row %s %s: %s", row.id, "was laid aside" if is_dead else "failed", problem)
+
+
+async def _finish(session: AsyncSession, row: InboxRow) -> bool:
+    """Claim the row's effects for this transaction: of all who try, one gets True. The raw update goes with it."""
+    claimed = await session.exec(update(InboxRow).where(*_still(row)).values(state=InboxState.DONE, sealed=""))
+    return bool(claimed.rowcount == 1)
+
+
+def _still(row: InboxRow) -> tuple[ColumnElement[bool], ...]:
+    return (col(InboxRow.id) == row.id, col(InboxRow.state) == InboxState.PENDING)
+
+
+def _seal_id(channel: str, account: str, update_id: str) -> str:
+    return f"{channel}:{account}:{update_id}"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kadesk.errors import SettingsError
 from kadesk.settings import Settings
+from shop.errors import BadKeys
 from shop.vault import Keys
 
 
@@ -29,7 +30,7 @@ def load_keys(settings: Settings) -> tuple[Keys, Path | None]:
 def _parse(text: str, source: str) -> Keys:
     try:
         return Keys.from_text(text)
-    except ValueError as error:
+    except BadKeys as error:
         raise SettingsError(
             problem=f"The keys in {source} are not Kadesk keys: restore them from your backup."
         ) from error

@@ -1,0 +1,5 @@
+"""`python -m kadesk`."""
+
+from kadesk.cli import main
+
+main()

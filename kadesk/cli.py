@@ -1,0 +1,280 @@
+"""The command line. Every command is a thin shell over a room; errors are one sentence and exit code 2."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from getpass import getpass
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.exc import IntegrityError
+
+from audit.errors import KadeskError
+from kadesk.settings import Settings
+
+app = typer.Typer(
+    name="kadesk",
+    help="The support desk for shops that sell digital codes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+faq_commands = typer.Typer(help="Look at the known answers.", no_args_is_help=True)
+db_commands = typer.Typer(help="Look after the database.", no_args_is_help=True)
+users_commands = typer.Typer(help="Look after staff accounts.", no_args_is_help=True)
+audit_commands = typer.Typer(help="Look after the audit trail.", no_args_is_help=True)
+app.add_typer(faq_commands, name="faq")
+app.add_typer(db_commands, name="db")
+app.add_typer(users_commands, name="users")
+app.add_typer(audit_commands, name="audit")
+out = Console(highlight=False, soft_wrap=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def main() -> None:
+    """The entry point: turns every expected refusal into one sentence and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except KadeskError as error:
+        _refuse(str(error))
+    except typer.TyperException as error:
+        _refuse(f"{error.format_message()} Try --help.")
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
+    sys.exit(code)
+
+
+def _refuse(sentence: str) -> None:
+    print(f"kadesk: {sentence}", file=sys.stderr)  # noqa: T201  # a command line speaks on standard error
+    sys.exit(2)
+
+
+def _settings() -> Settings:
+    from kadesk.logs import set_up_logs
+
+    settings = Settings.load()
+    set_up_logs(settings)
+    return settings
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+@app.command()
+def serve(demo: Annotated[bool, typer.Option(help="Load the demo shop and staff first.")] = False) -> None:
+    """Start web, bot, delivery and scheduler in one process; Ctrl-C stops them."""
+    from kadesk import demo as demo_install
+    from kadesk.folder import held, make_folder
+    from kadesk.serve import open_socket
+    from kadesk.serve import serve as run_server
+    from kadesk.wiring import wire
+
+    settings = _settings()
+    make_folder(settings.data.dir)
+
+    async def run() -> None:
+        kadesk = await wire(settings, demo=demo)
+        if kadesk.new_keys:
+            out.print(
+                f"New keys for the codes were written to {kadesk.new_keys}. Back this file up: without it, no code"
+            )
+            out.print("can be read again.")
+        demo_install.print_guide(demo_install.read_guide(settings.data.dir / "demo.json"), settings.public_url, out)
+        await run_server(kadesk, listener)
+
+    with held(settings.data.dir), open_socket(settings.web.host, settings.web.port) as listener:
+        _run(run())
+
+
+@app.command("demo-info")
+def demo_info() -> None:
+    """Print the demo's addresses, orders and staff accounts again."""
+    from kadesk.demo import print_guide, read_guide
+
+    settings = _settings()
+    print_guide(read_guide(settings.data.dir / "demo.json"), settings.public_url, out)
+
+
+@app.command()
+def chat(
+    buyer: Annotated[str, typer.Option("--as", metavar="NAME", help="Which buyer you are.")] = "terminal",
+) -> None:
+    """Talk to the bot in this terminal; lines may be piped in."""
+    from bot.channels.terminal import Terminal, converse
+    from kadesk.wiring import clock, wire
+
+    async def run() -> None:
+        kadesk = await wire(_settings())
+        terminal = Terminal(buyer, out.print, clock)
+        inbox, delivery = kadesk.inbox([terminal]), kadesk.delivery([terminal])
+
+        async def answer() -> None:
+            await inbox.drain()
+            await delivery.drain()
+
+        await converse(terminal, kadesk.door.accept, answer, _lines())
+        await kadesk.database.close()
+
+    _run(run())
+
+
+async def _lines() -> AsyncIterator[str]:
+    """Typed or piped lines; a piped one is echoed, so that the output reads as a conversation."""
+    is_typed = sys.stdin.isatty()
+    while True:
+        line = await asyncio.to_thread(_read_line, "> " if is_typed else "")
+        if line is None:
+            return
+        if not is_typed:
+            out.print(f"> {line.rstrip()}", markup=False)
+        yield line
+
+
+def _read_line(prompt: str) -> str | None:
+    try:
+        return input(prompt)
+    except (EOFError, UnicodeDecodeError):
+        return None
+
+
+@app.command()
+def ask(text: Annotated[str, typer.Argument(metavar="TEXT")], as_json: AsJson = False) -> None:
+    """What the bot would make of one question."""
+    from kadesk.wiring import open_answers
+
+    match = asyncio.run(open_answers(_settings())).match(text)
+    if as_json:
+        candidates = [{"entry": one.entry, "score": round(one.score, 4)} for one in match.candidates]
+        answer = {
+            "outcome": match.outcome,
+            "entry": match.entry,
+            "score": round(match.score, 4),
+            "candidates": candidates,
+        }
+        print(json.dumps(answer, ensure_ascii=False))  # noqa: T201  # the answer itself
+        return
+    out.print(f"{match.outcome} {match.entry or ''} {match.score:.2f}", markup=False)
+    for one in match.candidates:
+        votes = "  ".join(f"{view} {vote:.2f}" for view, vote in one.votes.items())
+        out.print(f"  {one.entry:24} {one.score:.2f}   {votes}", markup=False)
+
+
+@faq_commands.command("list")
+def faq_list(as_json: AsJson = False) -> None:
+    """The published entries."""
+    from kadesk.wiring import open_entries
+
+    entries = asyncio.run(open_entries(_settings()))
+    if as_json:
+        rows = [
+            {
+                "key": entry.key,
+                "theme": entry.theme,
+                "flow": entry.flow,
+                "texts": {language: vars(text) for language, text in entry.texts.items()},
+                "phrasings": len(entry.phrasings),
+            }
+            for entry in entries
+        ]
+        print(json.dumps(rows, ensure_ascii=False, indent=1))  # noqa: T201  # the answer itself
+        return
+    table = Table("key", "flow", "zh", "en", "phrasings", box=None, pad_edge=False)
+    for entry in entries:
+        titles = [entry.texts[language].question if language in entry.texts else "" for language in ("zh", "en")]
+        table.add_row(entry.key, entry.flow or "", *titles, str(len(entry.phrasings)))
+    out.print(table)
+
+
+@db_commands.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the database to the newest migration."""
+    from kadesk.database import Database
+    from kadesk.folder import make_folder
+    from kadesk.migrate import upgrade
+
+    async def run() -> None:
+        settings = _settings()
+        make_folder(settings.data.dir)
+        database = Database(settings.database_url)
+        before, after = await upgrade(database)
+        await database.close()
+        out.print(f"At {after} already." if before == after else f"Upgraded from {before or 'nothing'} to {after}.")
+
+    _run(run())
+
+
+@users_commands.command("add")
+def users_add(
+    login: str,
+    name: Annotated[str, typer.Option(help="The name that buyers see.")] = "",
+    role: Annotated[str, typer.Option(help="agent, lead, manager or admin.")] = "agent",
+) -> None:
+    """Add a staff account; the password is asked for, or read from standard input."""
+    from tickets.staff import add_agent
+
+    from kadesk.database import Database
+    from kadesk.errors import SettingsError
+    from kadesk.folder import make_folder
+    from kadesk.migrate import upgrade
+    from kadesk.wiring import clock
+    from tickets.tables import Role
+
+    if role not in list(Role):
+        raise SettingsError(problem=f"There is no role {role}; choose one of {', '.join(Role)}.")
+    settings = _settings()
+    password = getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+
+    async def run() -> None:
+        make_folder(settings.data.dir)
+        database = Database(settings.database_url)
+        await upgrade(database)
+        try:
+            async with database.writing() as session:
+                await add_agent(session, clock(), login, name or login, Role(role), password)
+        except IntegrityError as error:
+            raise SettingsError(problem=f"There is an account {login} already.") from error
+        finally:
+            await database.close()
+        out.print(f"Added {login} as {role}.", markup=False)
+
+    _run(run())
+
+
+@audit_commands.command("verify")
+def audit_verify() -> None:
+    """Walk the audit chain; exit code 1 when a row was removed or changed."""
+    from audit.trail import count_unlinked, find_break
+    from kadesk.database import Database
+
+    async def run() -> None:
+        database = Database(_settings().database_url)
+        async with database.reading() as session:
+            found, tail = await find_break(session), await count_unlinked(session)
+        await database.close()
+        if found:
+            out.print(f"Broken at position {found.position}: audit row {found.audit_id} {found.problem}.")
+            raise typer.Exit(1)
+        out.print(f"The chain holds; {tail} rows wait for their link.")
+
+    _run(run())
+
+
+@app.command("check-settings")
+def check_settings(path: Annotated[Path | None, typer.Argument(help="Another settings file.")] = None) -> None:
+    """Say what is wrong with the settings, or that nothing is."""
+    Settings.load(path)
+    out.print("The settings are good.")
+
+
+@app.command()
+def version() -> None:
+    """The version of this Kadesk."""
+    out.print(installed_version("kadesk"))

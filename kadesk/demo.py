@@ -1,0 +1,121 @@
+"""The demo install: a small shop, three staff accounts and what a visitor needs to know to try it."""
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from random import Random
+
+from rich.console import Console
+from rich.table import Table
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from tickets.staff import add_agent
+
+from kadesk.database import Database
+from shop.demo import DemoShop, create_demo_shop
+from shop.port import OrderStatus
+from shop.tables import ShopOrder
+from shop.vault import Vault
+from tickets.tables import Role
+
+STAFF = (("lin", "小林", Role.AGENT), ("chen", "陈组长", Role.LEAD), ("wang", "王经理", Role.MANAGER))
+SHOWN = 6  # orders printed besides the first
+
+
+@dataclass(frozen=True)
+class Account:
+    """A staff account of the demo, with its generated password."""
+
+    login: str
+    name: str
+    role: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Try:
+    """An order to try things with."""
+
+    order_no: str
+    query_password: str
+    product: str
+    status: str
+    codes: int
+
+
+@dataclass(frozen=True)
+class Guide:
+    """What `make demo-info` prints; kept in a file that only its owner can read."""
+
+    staff: list[Account]
+    orders: list[Try]
+
+
+async def load_demo(database: Database, vault: Vault, now: datetime, folder: Path) -> Guide:
+    """Create the demo once; later calls only read its guide."""
+    path = folder / "demo.json"
+    async with database.writing() as session:
+        if (await session.exec(select(ShopOrder.id).limit(1))).first() is None:
+            guide = await _create(session, vault, now)
+            # Written before the commit: a guide without its shop is replaced, a shop without its guide is of no use.
+            _write_private(path, json.dumps(asdict(guide), ensure_ascii=False, indent=1))
+    return read_guide(path)
+
+
+def read_guide(path: Path) -> Guide:
+    """The guide of a demo that was loaded; empty when this install is no demo."""
+    if not path.exists():
+        return Guide([], [])
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return Guide([Account(**one) for one in content["staff"]], [Try(**one) for one in content["orders"]])
+
+
+async def _create(session: AsyncSession, vault: Vault, now: datetime) -> Guide:
+    shop = await create_demo_shop(session, now, vault, Random(secrets.randbits(256)))
+    staff = [Account(login, name, role, secrets.token_urlsafe(9)) for login, name, role in STAFF]
+    for account in staff:
+        await add_agent(session, now, account.login, account.name, Role(account.role), account.password)
+    return Guide(staff, _to_try(shop))
+
+
+def _to_try(shop: DemoShop) -> list[Try]:
+    several = [order for order in shop.orders if len(order.codes) > 2][:2]
+    single = [order for order in shop.orders if order.status is OrderStatus.DELIVERED and len(order.codes) == 1]
+    undelivered = [order for order in shop.orders if order.status is OrderStatus.PAID_UNDELIVERED][:1]
+    chosen = [shop.example, *several, *undelivered, *(order for order in single if order is not shop.example)]
+    return [
+        Try(order.order_no, order.query_password, order.product, order.status, len(order.codes))
+        for order in chosen[: SHOWN + 1]
+    ]
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def print_guide(guide: Guide, public_url: str, console: Console) -> None:
+    """Where to click, and with what."""
+    console.print(f"\n[bold]Kadesk[/bold]  chat     {public_url}/chat")
+    console.print(f"        console  {public_url}/console")
+    console.print(f"        reports  {public_url}/console/reports\n")
+    if not guide.orders:
+        return
+    first = guide.orders[0]
+    console.print(f"Demo order [bold]{first.order_no}[/bold]  query password [bold]{first.query_password}[/bold]")
+    console.print("Ask 怎么查订单, or say 卡密无效 and report its code.\n")
+    _print_table(console, ("staff", "name", "role", "password"), [tuple(asdict(one).values()) for one in guide.staff])
+    rows = [(one.order_no, one.query_password, one.product, one.status, str(one.codes)) for one in guide.orders]
+    _print_table(console, ("order", "query password", "product", "status", "codes"), rows)
+
+
+def _print_table(console: Console, titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    table = Table(*titles, box=None, header_style="dim", pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    console.print()

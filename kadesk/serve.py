@@ -1,0 +1,103 @@
+"""Runs everything in one process: web, channels, inbox, delivery and the scheduler, until it is told to stop."""
+
+import asyncio
+import socket
+from collections.abc import Coroutine
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+import uvicorn
+from bot.channels.telegram import Telegram
+
+from audit.trail import link_rows
+from bot.channels.port import Channel
+from bot.channels.web import WebChat
+from kadesk.errors import SettingsError
+from kadesk.web import create_app
+from kadesk.wiring import Kadesk, clock
+from scheduler import Job, schedule
+from tickets import escalations
+
+log = structlog.get_logger(__name__)
+
+GRACE = 5  # seconds for requests under way when it stops
+LINK_EVERY = timedelta(seconds=5)
+LINK_PAGE = 2_000  # audit rows chained in one transaction
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """Listen on host and port; SettingsError says why not."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        problem = f"Cannot listen on {host}:{port}: {error.strerror}; set KADESK_WEB__PORT to another port."
+        raise SettingsError(problem=problem) from error
+
+
+async def serve(kadesk: Kadesk, listener: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM; what was acknowledged is in the database, whenever this ends."""
+    settings, door = kadesk.settings, kadesk.door
+    web = WebChat(
+        kadesk.database,
+        door.accept,
+        kadesk.phrases,
+        clock,
+        rate=settings.bot.rate,
+        is_secure=settings.public_url.startswith("https://"),
+    )
+    channels: list[Channel] = [web]
+    workers: list[Coroutine[Any, Any, None]] = []
+    if token := settings.telegram.token.get_secret_value():
+        telegram = Telegram(token, settings.telegram.api_base)
+        channels.append(telegram)
+        workers.append(telegram.run(door.accept))
+    workers += [kadesk.inbox(channels).run(), kadesk.delivery(channels).run()]
+    server = _Server(create_app(kadesk, [web.router]), web)
+    alarms = schedule(jobs(kadesk))
+    alarms.start()
+    tasks = [asyncio.create_task(worker) for worker in workers]
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        alarms.shutdown(wait=False)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await kadesk.database.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that ends the chat's endless streams first, since it would wait for them."""
+
+    def __init__(self, app: Any, web: WebChat) -> None:
+        super().__init__(
+            uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE)
+        )
+        self._web = web
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._web.close()
+        await super().shutdown(sockets)
+
+
+def jobs(kadesk: Kadesk) -> list[Job]:
+    """What the scheduler rings for."""
+
+    async def sweep() -> datetime | None:
+        swept = await escalations.sweep(kadesk.database, clock, kadesk.desk)
+        if swept.escalated:
+            kadesk.outbox_bell.ring()
+            log.info("sweep.escalated", tickets=swept.escalated, late_by=str(swept.late_by))
+        async with kadesk.database.reading() as session:
+            return await escalations.next_due(session)
+
+    async def link() -> None:
+        async with kadesk.database.elected("audit linker") as is_ours:
+            while is_ours:
+                async with kadesk.database.writing() as session:
+                    if await link_rows(session, LINK_PAGE) < LINK_PAGE:
+                        return
+
+    return [Job("sweep", kadesk.settings.sla.sweep_every, sweep), Job("link audit rows", LINK_EVERY, link)]

@@ -1,0 +1,43 @@
+"""The web application: the pages of the console room, the doors of the channels, and /healthz."""
+
+from collections.abc import Iterable
+from zoneinfo import ZoneInfo
+
+from console.site import mount_console
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import JSONResponse, RedirectResponse
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import select
+
+from console.rules import ConsoleRules, Site
+from kadesk.wiring import Kadesk, clock
+
+
+def create_app(kadesk: Kadesk, doors: Iterable[APIRouter]) -> FastAPI:
+    """The application; `doors` are the HTTP routes that channel adapters bring."""
+    app = FastAPI(title="Kadesk", docs_url=None, redoc_url=None, openapi_url=None)
+    settings = kadesk.settings
+    for door in doors:
+        app.include_router(door)
+    rules = ConsoleRules(
+        session=settings.console.session,
+        cookie_secure=settings.public_url.startswith("https://"),
+        time_zone=ZoneInfo(settings.console.time_zone),
+    )
+    mount_console(app, Site(kadesk.database, kadesk.desk, kadesk.claims, kadesk.vault, clock, rules))
+
+    @app.get("/", include_in_schema=False)
+    async def go_to_chat() -> RedirectResponse:
+        return RedirectResponse("/chat")
+
+    @app.get("/healthz", include_in_schema=False)
+    async def tell_health() -> JSONResponse:
+        """200 when the database answers."""
+        try:
+            async with kadesk.database.reading() as session:
+                await session.exec(select(1))
+        except (SQLAlchemyError, OSError):
+            return JSONResponse({"status": "down"}, status_code=503)
+        return JSONResponse({"status": "up"})
+
+    return app

@@ -1,0 +1,144 @@
+"""Where the real things are made and joined: the one place that knows every room."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tickets.claims import ClaimRules, Claims
+from tickets.ownership import Ownership, OwnershipRules
+
+from bot.bell import Bell
+from bot.channels.port import Channel
+from bot.delivery import Delivery
+from bot.dialogue import Dialogue
+from bot.inbox import Door, Inbox
+from bot.phrases import Phrases
+from faq.answers import KnownAnswers
+from faq.encoder import installed
+from faq.entries import add_missing, published
+from faq.knowledge import load
+from faq.matcher import Matcher, Price
+from faq.phrasing import Entry
+from kadesk.database import Database
+from kadesk.demo import load_demo
+from kadesk.folder import make_folder
+from kadesk.keys import load_keys
+from kadesk.migrate import upgrade
+from kadesk.settings import Settings
+from shop.adapters.local import LocalShop
+from shop.vault import Vault
+from tickets.clocks import ensure_policy
+from tickets.desk import Desk, DeskRules
+from tickets.sla import Metric
+from tickets.tables import Reason
+
+
+def clock() -> datetime:
+    """The only clock of a running Kadesk."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Kadesk:
+    """The joined parts; commands and the server take what they need."""
+
+    settings: Settings
+    database: Database
+    vault: Vault
+    phrases: Phrases
+    desk: Desk
+    claims: Claims
+    dialogue: Dialogue
+    answers: KnownAnswers
+    inbox_bell: Bell
+    outbox_bell: Bell
+    new_keys: Path | None  # the file that the vault's keys were just generated into
+
+    @property
+    def door(self) -> Door:
+        return Door(self.database, self.vault, clock, self.inbox_bell)
+
+    def inbox(self, channels: Iterable[Channel]) -> Inbox:
+        return Inbox(
+            self.database,
+            self.vault,
+            channels,
+            self.dialogue,
+            clock,
+            bell=self.inbox_bell,
+            outbox_bell=self.outbox_bell,
+        )
+
+    def delivery(self, channels: Iterable[Channel]) -> Delivery:
+        return Delivery(self.database, channels, clock, bell=self.outbox_bell)
+
+
+async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
+    """Open (or create) the install that the settings describe and join its parts.
+
+    The database is brought to the newest migration; missing FAQ entries and a changed SLA target are written.
+    """
+    make_folder(settings.data.dir)
+    keys, new_keys = load_keys(settings)
+    database, vault = Database(settings.database_url), Vault(keys)
+    await upgrade(database)
+    if demo:
+        await load_demo(database, vault, clock(), settings.data.dir)
+    async with database.writing() as session:
+        await add_missing(session, clock(), load())
+        await ensure_policy(session, clock(), Metric.HANDLING, settings.sla.handling)
+        entries = await published(session)
+    phrases = Phrases()
+    desk = Desk(phrases, _desk_rules(settings))
+    claims = Claims(desk, vault, _claim_rules(settings))
+    answers = KnownAnswers(entries, await asyncio.to_thread(_build_matcher, settings, entries))
+    dialogue = Dialogue(
+        desk=desk,
+        claims=claims,
+        ownership=Ownership(OwnershipRules(settings.ownership.lock_after, settings.ownership.lock_for)),
+        shop=LocalShop(database, vault),
+        answers=answers,
+        phrases=phrases,
+    )
+    return Kadesk(settings, database, vault, phrases, desk, claims, dialogue, answers, Bell(), Bell(), new_keys)
+
+
+def _desk_rules(settings: Settings) -> DeskRules:
+    return DeskRules(
+        handling=settings.sla.handling,
+        hurry_every=settings.bot.hurry_every,
+        message_limit=settings.bot.message_limit,
+    )
+
+
+def _claim_rules(settings: Settings) -> ClaimRules:
+    return ClaimRules(
+        auto_limit=int(settings.claims.auto_limit * 100),
+        auto_reasons=frozenset(Reason(reason) for reason in settings.claims.auto_reasons),
+        reveal_ttl=settings.claims.reveal_ttl,
+        reveal_url=lambda token: f"{settings.public_url}/r/{token}",
+    )
+
+
+def _build_matcher(settings: Settings, entries: Iterable[Entry]) -> Matcher:
+    encoder = installed() if settings.faq.encoder else None
+    return Matcher.build(entries, encoder, Price(settings.faq.wrong_in))
+
+
+async def open_entries(settings: Settings) -> tuple[Entry, ...]:
+    """The published entries of this install, or the seed entries when there is none yet."""
+    if settings.data.url or (settings.data.dir / "kadesk.db").exists():
+        database = Database(settings.database_url)
+        async with database.reading() as session:
+            entries = await published(session)
+        await database.close()
+        return entries
+    return load()
+
+
+async def open_answers(settings: Settings) -> KnownAnswers:
+    """What the bot knows, without opening the rest of the install."""
+    entries = await open_entries(settings)
+    return KnownAnswers(entries, _build_matcher(settings, entries))

@@ -1,0 +1,124 @@
+import asyncio
+from datetime import datetime
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, func, select
+
+from audit.tables import AuditRow
+from audit.trail import record
+from kadesk.database import Database, has_sound_wal, sqlite_module
+from kadesk.errors import SettingsError
+from tickets.tables import Heartbeat
+
+
+@pytest.mark.parametrize(
+    ("version", "is_sound"),
+    [
+        ((3, 40, 1), False),
+        ((3, 44, 5), False),
+        ((3, 44, 6), True),
+        ((3, 45, 0), False),
+        ((3, 50, 6), False),
+        ((3, 50, 7), True),
+        ((3, 51, 0), False),
+        ((3, 51, 2), False),
+        ((3, 51, 3), True),
+        ((3, 53, 4), True),
+        ((4, 0), True),
+    ],
+)
+def test_wal_is_used_only_on_a_sound_build(version: tuple[int, ...], is_sound: bool) -> None:
+    assert has_sound_wal(version) is is_sound
+
+
+async def test_sqlite_keeps_what_it_acknowledged(database: Database) -> None:
+    if not database.is_sqlite:
+        pytest.skip("a property of SQLite")
+    journal = "wal" if has_sound_wal(sqlite_module().sqlite_version_info) else "delete"
+
+    async with database.reading() as session:
+        pragmas = [
+            (await session.exec(text(f"PRAGMA {name}"))).scalar_one() for name in ("journal_mode", "synchronous")
+        ]
+
+    assert pragmas == [journal, 2]
+
+
+async def test_a_block_that_raises_leaves_nothing(database: Database, now: datetime) -> None:
+    async def fail() -> None:
+        async with database.writing() as session:
+            record(session, now, "bot", "test.happened", "test:1")
+            await session.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
+
+    async with database.reading() as session:
+        assert (await session.exec(select(AuditRow))).all() == []
+
+
+async def test_reading_never_writes(database: Database, now: datetime) -> None:
+    async with database.reading() as session:
+        record(session, now, "bot", "test.happened", "test:1")
+        await session.flush()
+
+    async with database.reading() as session:
+        assert (await session.exec(select(AuditRow))).all() == []
+
+
+async def test_many_writers_wait_for_each_other(database: Database, now: datetime) -> None:
+    async def add(number: int) -> None:
+        async with database.writing() as session:
+            count = (await session.exec(select(func.count(col(AuditRow.id))))).one()
+            record(session, now, "bot", "test.happened", f"test:{number}", None, {"before": count})
+
+    await asyncio.gather(*(add(number) for number in range(40)))
+
+    async with database.reading() as session:
+        assert (await session.exec(select(func.count(col(AuditRow.id))))).one() == 40
+
+
+async def test_errors_of_the_driver_are_translated(database: Database, now: datetime) -> None:
+    async with database.writing() as session:
+        session.add(Heartbeat(name="sweep", at=now))
+
+    with pytest.raises(IntegrityError):
+        async with database.writing() as session:
+            session.add(Heartbeat(name="sweep", at=now))
+
+
+async def test_one_process_is_elected(database: Database, database_url: str) -> None:
+    other = Database(database_url)
+    try:
+        async with (
+            database.elected("linker") as first,
+            other.elected("linker") as second,
+            other.elected("other") as free,
+        ):
+            assert first is True
+            assert second is database.is_sqlite  # there the lock on the data folder has elected already
+            assert free is True
+        async with other.elected("linker") as again:
+            assert again is True
+    finally:
+        await other.close()
+
+
+async def test_instants_come_back_aware_and_exact(database: Database, now: datetime) -> None:
+    exact = now.replace(microsecond=123456)
+    async with database.writing() as session:
+        session.add(Heartbeat(name="sweep", at=exact))
+
+    async with database.reading() as session:
+        found = (await session.exec(select(Heartbeat.at))).one()
+
+    assert found == exact
+    assert found.tzinfo is not None
+
+
+def test_another_database_is_refused_by_name() -> None:
+    with pytest.raises(SettingsError, match="sqlite or postgresql, not mysql"):
+        Database("mysql://localhost/kadesk")

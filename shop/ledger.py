@@ -1,7 +1,7 @@
 """The ledger of replacements: which reserve code went out for which sold code. No code leaves without its row here.
 
-Two guards make a second issue impossible: a code is taken by a compare-and-set of its state, and unique constraints allow
-one replacement per claim and per replaced code. Reading first only gives the better answer.
+Two guards make a second issue impossible: a code is taken by a compare-and-set of its state, and unique constraints
+allow one replacement per claim and per replaced code. Reading first only gives the better answer.
 """
 
 from datetime import datetime

@@ -34,36 +34,48 @@ def _is_grouped_code(text: str) -> bool:
     return len(joined) >= 9 and sum(signs) >= 2
 
 
-def _is_spaced_code(text: str) -> bool:
-    return any(character.isdigit() for character in text)  # without digits they are words of one length
+def _has_digit(text: str) -> bool:
+    return any(character.isdigit() for character in text)
 
 
 def _is_run_code(text: str) -> bool:
     if text.isdigit():
         return len(text) >= 12
     if not text.isalpha():
-        return True
+        return not _WINDOWS_ERROR.fullmatch(text)
     humps = len(re.findall("[a-z][A-Z]", text))  # PlayStation has one
     return text.isupper() or humps >= 2 or len(text) >= 16
 
 
 class Shape(NamedTuple):
-    """Something in free text that may be a code, and what decides whether it is."""
+    """Something in free text that may be a code (group 1 of `pattern`), and what decides whether it is."""
 
     pattern: re.Pattern[str]
     is_code: Callable[[str], bool]
+    show: Callable[[str], str] = mask
 
 
 _WORD = "[0-9A-Za-z]"
+_WINDOWS_ERROR = re.compile("0x[0-9A-F]{4,8}", re.IGNORECASE)  # says why an activation failed: an agent needs it
+_SECRET = "密码|口令|卡密|激活码|兑换码|充值码|password|passcode|pwd|pin"
 SHAPES = (
-    Shape(re.compile(f"{_WORD}{{3,16}}(?: ?[{DASHES}_]{{1,4}} ?{_WORD}{{3,16}})+"), _is_grouped_code),
+    # groups joined by dashes: ABCDE-12345-FGHIJ, card number----password
+    Shape(re.compile(f"({_WORD}{{3,16}}(?: ?[{DASHES}_]{{1,8}} ?{_WORD}{{3,16}})+)"), _is_grouped_code),
+    # groups of one length set apart by blanks; without a digit they are words
     *(
-        Shape(re.compile(f"(?<!{_WORD}){_WORD}{{{n}}}(?: {{1,3}}{_WORD}{{{n}}}){{2,}}(?!{_WORD})"), _is_spaced_code)
+        Shape(re.compile(f"(?<!{_WORD})({_WORD}{{{n}}}(?: {{1,3}}{_WORD}{{{n}}}){{2,}})(?!{_WORD})"), _has_digit)
         for n in (4, 5, 6)
     ),
-    Shape(re.compile(f"{_WORD}{{10,}}"), _is_run_code),
+    # one long run
+    Shape(re.compile(f"({_WORD}{{10,}})"), _is_run_code),
+    # a short secret under its name
+    Shape(
+        re.compile(f"(?<![A-Za-z])(?:{_SECRET})[^0-9A-Za-z]{{0,4}}({_WORD}{{4,}})", re.IGNORECASE),
+        _has_digit,
+        lambda _: "****",
+    ),
 )
-_REVEAL_TOKEN = re.compile("(?<=/r/)[0-9A-Za-z_-]+")
+_REVEAL_TOKEN = re.compile("(?<=/r/)[0-9A-Za-z_-]{16,}")
 _INVISIBLE_INSIDE = re.compile(f"(?<={_WORD})[{INVISIBLE}]+(?={_WORD})")
 
 
@@ -82,9 +94,9 @@ def mask_text(text: str, keep: frozenset[str] = frozenset()) -> str:
 def _mask_shape(text: str, shape: Shape, kept: set[str]) -> str:
     pieces, end = [], 0
     for found in shape.pattern.finditer(_half_width(text)):
-        if shape.is_code(found[0]) and normalise_code(found[0]) not in kept:
-            pieces += [text[end : found.start()], mask(found[0])]
-            end = found.end()
+        if shape.is_code(found[1]) and normalise_code(found[1]) not in kept:
+            pieces += [text[end : found.start(1)], shape.show(found[1])]
+            end = found.end(1)
     return "".join([*pieces, text[end:]])
 
 

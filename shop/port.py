@@ -1,8 +1,8 @@
 """What Kadesk asks of a shop, and the plain values it gets back.
 
-Every adapter offers `Shop`. Methods open and close their own connections and are called outside any transaction of ours,
-since a foreign shop may answer slowly. A method that a shop cannot offer raises `Unsupported`; a shop that does not answer,
-`ShopDown`.
+Every adapter offers `Shop`. Methods open and close their own connections and are called outside any transaction of
+ours, since a foreign shop may answer slowly. A method that a shop cannot offer raises `Unsupported`; a shop that does
+not answer, `ShopDown`.
 """
 
 from dataclasses import dataclass, field
@@ -90,7 +90,7 @@ class Shop(Protocol):
         """The order with this number; full-width letters, spaces and case are tolerated."""
 
     async def prove_owner(self, order_no: str, proof: str) -> bool:
-        """Whether `proof` (query password or payment tail) opens the order; as slow for an unknown order as for a miss."""
+        """Whether `proof` (query password or payment tail) opens the order; unknown orders cost what misses cost."""
 
     async def check_code(self, order_no: str, code: str) -> CodeCheck:
         """Compare a typed code with what the order delivered."""

@@ -24,8 +24,8 @@ TAIL = 6  # characters of a payment number that prove ownership
 NEAR = 2  # edits that still are a typing error
 SHORTEST_NEAR = 8  # below that, two edits make another code
 
-# Lighter than for staff passwords, since orders come by the hundred thousand. What is hashed is peppered with a key that the
-# database does not hold, so a stolen database gives nothing to guess on.
+# Lighter than for staff passwords, since orders come by the hundred thousand. What is hashed is peppered with a key
+# that the database does not hold, so a stolen database gives nothing to guess on.
 _HASHER = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1)
 _LOOK_ALIKES = str.maketrans("OILBSZ", "011852")
 

@@ -211,6 +211,14 @@ def db_upgrade() -> None:
     _run(run())
 
 
+@db_commands.command("revision")
+def db_revision(message: Annotated[str, typer.Argument(help="Why the tables change.")]) -> None:
+    """Draft the migration for changed tables; read it before you commit it."""
+    from kadesk.migrate import draft
+
+    out.print(f"Wrote {draft(message)}; read it, it is a draft.", markup=False)
+
+
 @users_commands.command("add")
 def users_add(
     login: str,

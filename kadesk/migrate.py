@@ -1,12 +1,14 @@
 """Brings a database to the newest migration."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
 
 from kadesk.database import Database
 
@@ -18,6 +20,21 @@ def _config(connection: Any) -> Config:
     config.set_main_option("script_location", str(HOME))
     config.attributes["connection"] = connection
     return config
+
+
+def draft(message: str) -> Path:
+    """Write the migration that the tables need since the newest one; return its file."""
+    with TemporaryDirectory() as folder:
+        engine = create_engine(f"sqlite:///{folder}/draft.db")
+        with engine.connect() as connection:
+            config = _config(connection)
+            command.upgrade(config, "head")
+            number = f"{len(list((HOME / 'versions').glob('[0-9]*.py'))) + 1:04}"
+            script = command.revision(config, message, autogenerate=True, rev_id=number)
+        engine.dispose()
+    assert script is not None
+    assert not isinstance(script, list)
+    return Path(script.path)
 
 
 async def upgrade(database: Database) -> tuple[str | None, str]:

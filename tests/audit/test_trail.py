@@ -13,7 +13,9 @@ from kadesk.database import Database
 async def write_rows(database: Database, now: datetime, count: int) -> None:
     async with database.writing() as session:
         for number in range(count):
-            record(session, now + timedelta(seconds=number), "agent:1", "ticket.noted", "ticket:1", None, {"订单": number})
+            record(
+                session, now + timedelta(seconds=number), "agent:1", "ticket.noted", "ticket:1", None, {"订单": number}
+            )
 
 
 async def without_guard(database: Database, statement: str) -> None:

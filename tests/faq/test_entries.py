@@ -16,7 +16,10 @@ FIND = Entry(
     key="find_order",
     flow="order",
     related=("resend",),
-    texts={"zh": Text("怎么查订单", "把订单号发给我，{hours} 都在。"), "en": Text("Find my order", "Send me the number.")},
+    texts={
+        "zh": Text("怎么查订单", "把订单号发给我，{hours} 都在。"),
+        "en": Text("Find my order", "Send me the number."),
+    },
     phrasings=(Phrasing("订单在哪看", "zh"), Phrasing("where is my order", "en")),
     theme="orders",
 )

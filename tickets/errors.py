@@ -5,6 +5,9 @@ TicketError
 ├─ NotAllowed                        this role may not
 ├─ InvalidTransition                 not in this phase
 ├─ AlreadyTaken                      another agent was first
+├─ NotReplaced                       resolved as replaced, though no code was issued
+├─ NoOpenClaim                       nothing to replace on this ticket
+├─ LoginTaken                        a staff account has this login
 ├─ StaleTicket                       the page showed an older version
 ├─ EmptyMessage · MessageTooLong     bad text
 ├─ TooSoon                           hurried again too early
@@ -36,6 +39,18 @@ class InvalidTransition(TicketError):
 
 class AlreadyTaken(TicketError):
     """Ticket {number} was taken by {agent}."""
+
+
+class NotReplaced(TicketError):
+    """Ticket {number} has a claim that was not replaced; grant the replacement first."""
+
+
+class NoOpenClaim(TicketError):
+    """Ticket {number} has no undecided claim."""
+
+
+class LoginTaken(TicketError):
+    """There is a staff account {login} already."""
 
 
 class StaleTicket(TicketError):

@@ -1,22 +1,23 @@
 """What the desk remembers: people, conversations, messages, tickets and their clocks, and what is still to be sent.
 
-Columns that end in `_at` are aware UTC instants. Words such as `phase` or `state` hold a value of the enum named beside them.
+Columns that end in `_at` are aware UTC instants. Words such as `phase` or `state` hold a value of the enum named beside
+them.
 """
 
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import JSON, Column, Index, Interval, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from audit.tables import BigKey
 
-
-class Tier(StrEnum):
-    NORMAL = "normal"
-    VIP = "vip"
-    MERCHANT = "merchant"
+# The enums that the pure modules reason about are theirs; here they are only named.
+from tickets.lifecycle import Phase as Phase
+from tickets.routing import Level as Level
+from tickets.routing import Tier as Tier
+from tickets.sla import Metric as Metric
 
 
 class Role(StrEnum):
@@ -32,34 +33,21 @@ class Role(StrEnum):
         return list(Role).index(self)
 
 
-class Phase(StrEnum):
-    OPEN = "open"
-    WAITING = "waiting"  # on the buyer
-    RESOLVED = "resolved"
-    CLOSED = "closed"
-
-
-class Level(IntEnum):
-    """Who owns a ticket now."""
-
-    BOT_LANE = 0
-    HUMAN_QUEUE = 1
-    LEAD = 2
-    MANAGER = 3
-
-
-class Metric(StrEnum):
-    FIRST_RESPONSE = "first_response"
-    NEXT_RESPONSE = "next_response"
-    HANDLING = "handling"  # the 24 h promise
-    RESOLUTION = "resolution"
-
-
 class Author(StrEnum):
     BUYER = "buyer"
     BOT = "bot"
     AGENT = "agent"
     SYSTEM = "system"
+
+
+class Row(Protocol):
+    id: int | None
+
+
+def id_of(row: Row) -> int:
+    """The number of a row that was read or flushed; one that was neither has none yet."""
+    assert row.id is not None
+    return row.id
 
 
 class Direction(StrEnum):
@@ -85,6 +73,40 @@ class Priority(IntEnum):
     BOT_REPLY = 2
     NOTICE = 3
     MIRROR = 4
+
+
+class Trigger(StrEnum):
+    """What moved a ticket up; the phrase `trigger.<value>` tells staff."""
+
+    DUE = "due"  # not handled at its due instant
+    ASKED = "asked"  # the buyer wants a person
+    POOL_EMPTY = "pool_empty"  # no reserve code left
+    OPENED = "opened"  # opened for a person from the start
+
+
+class Reason(StrEnum):
+    """What a buyer says is wrong with a code."""
+
+    ALREADY_USED = "already_used"
+    DOES_NOT_EXIST = "does_not_exist"
+    NOT_ACTIVATED = "not_activated"
+    EXPIRED = "expired"
+    WRONG_VALUE = "wrong_value"
+    WRONG_REGION = "wrong_region"
+    WRONG_PRODUCT = "wrong_product"
+    ACCOUNT_PROBLEM = "account_problem"
+    NOT_DELIVERED = "not_delivered"
+    OTHER = "other"
+
+
+class Outcome(StrEnum):
+    """How a matter ended."""
+
+    REPLACE = "replace"
+    REFUND = "refund"
+    PARTIAL_REFUND = "partial_refund"
+    INSTRUCT = "instruct"  # it works, here is how
+    REJECT = "reject"
 
 
 class Agent(SQLModel, table=True):
@@ -148,6 +170,7 @@ class Message(SQLModel, table=True):
     agent_id: int | None = Field(default=None, foreign_key="agent.id")
     is_note: bool = False  # seen by staff only
     text: str
+    foreign_id: str | None = None  # of an inbound message: the channel's own id of it
     attachments: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     buttons: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     created_at: datetime
@@ -171,9 +194,10 @@ class Ticket(SQLModel, table=True):
         Index(
             "ticket_queue",
             "level",
-            "waiting_since",
-            sqlite_where=text("phase = 'open'"),
-            postgresql_where=text("phase = 'open'"),
+            "rank_at",
+            "id",
+            sqlite_where=text("phase = 'open' AND assignee_id IS NULL"),
+            postgresql_where=text("phase = 'open' AND assignee_id IS NULL"),
         ),
     )
 
@@ -188,6 +212,7 @@ class Ticket(SQLModel, table=True):
     level: int = Level.BOT_LANE
     assignee_id: int | None = Field(default=None, foreign_key="agent.id", index=True)
     waiting_since: datetime | None = None  # the buyer's first unanswered word; None when the ball is with the buyer
+    rank_at: datetime | None = None  # waiting_since less the head start of the buyer's tier: the queue's order
     hurried_at: datetime | None = None  # the last 催单
     hurries: int = 0
     order_ref: str | None = None  # "shop/order number"
@@ -294,6 +319,12 @@ class Claim(SQLModel, table=True):
     order_no: str
     fingerprint: str  # of the code claimed
     masked: str
+    position: int  # of the code in the order
+    # The goods as they were when the claim was filed: evidence, and enough to replace without asking the shop again.
+    sku: str
+    product_name: str
+    price: int  # minor units
+    currency: str
     reason: str  # Reason
     outcome: str | None = None  # Outcome
     why: str | None = None  # what decided: "auto", "pool_empty", "over_limit", …
@@ -331,7 +362,7 @@ class OwnershipMiss(SQLModel, table=True):
 
 
 class Outgoing(SQLModel, table=True):
-    """A message to send: written with the change it tells of, delivered by another worker, in order per conversation."""
+    """A message to send: written with the change it tells of, delivered by a worker, in order per conversation."""
 
     __tablename__ = "outbox"
     __table_args__ = (

@@ -1,0 +1,71 @@
+"""How a ticket row changes: locked first, along the allowed moves, counted and audited."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from audit.trail import record
+from tickets import lifecycle
+from tickets.errors import InvalidTransition, StaleTicket, UnknownTicket
+from tickets.tables import Phase, Ticket
+
+
+async def get_ticket(session: AsyncSession, ticket_id: int | None) -> Ticket:
+    ticket = await session.get(Ticket, ticket_id)
+    if ticket is None:
+        raise UnknownTicket(ticket=ticket_id)
+    return ticket
+
+
+async def lock_ticket(session: AsyncSession, ticket_id: int | None, version: int | None = None) -> Ticket:
+    """The ticket as it is now, held until the transaction ends; `StaleTicket` when a page showed another `version`.
+
+    Locks are taken ticket first, then its clocks and claims. SQLite has one writer and leaves the lock out.
+    """
+    found = await session.exec(
+        select(Ticket).where(col(Ticket.id) == ticket_id).with_for_update().execution_options(populate_existing=True)
+    )
+    ticket = found.first()
+    if ticket is None:
+        raise UnknownTicket(ticket=ticket_id)
+    if version is not None and ticket.version != version:
+        raise StaleTicket(number=ticket.number)
+    return ticket
+
+
+def move(ticket: Ticket, phase: Phase, verb: str) -> None:
+    """Bring the ticket to `phase`; `verb` is what was tried, for the refusal."""
+    if not lifecycle.can_move(ticket.phase, phase):
+        raise InvalidTransition(number=ticket.number, phase=ticket.phase, verb=verb)
+    ticket.phase = ticket.status = phase
+    if phase != Phase.OPEN:
+        ticket.waiting_since = ticket.rank_at = None
+
+
+@contextmanager
+def changing(
+    session: AsyncSession, now: datetime, ticket: Ticket, actor: str, action: str, **facts: object
+) -> Iterator[None]:
+    """Count a change of the ticket and write its audit row: what differs, and the `facts` of the event."""
+    before = _facts(ticket)
+    yield
+    after = _facts(ticket)
+    ticket.version += 1
+    session.add(ticket)
+    changed = [name for name in after if after[name] != before[name]]
+    old, new = {name: before[name] for name in changed}, {name: after[name] for name in changed} | facts
+    record(session, now, actor, action, f"ticket:{ticket.id}", old, new)
+
+
+def _facts(ticket: Ticket) -> dict[str, Any]:
+    return {
+        "phase": ticket.phase,
+        "level": ticket.level,
+        "assignee": ticket.assignee_id,
+        "waiting_since": ticket.waiting_since.isoformat() if ticket.waiting_since else None,
+        "hurries": ticket.hurries,
+    }

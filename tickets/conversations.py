@@ -1,0 +1,113 @@
+"""Conversations: who speaks on which channel, and what was said."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from audit.trail import record
+from tickets.tables import Author, Buyer, Conversation, Direction, Identity, Message, Ticket, id_of
+
+
+async def find_or_create(
+    session: AsyncSession, now: datetime, channel: str, account: str, address: str, name: str, language: str
+) -> Conversation:
+    """The conversation with this address; a first word from it makes a buyer, an identity and the conversation."""
+    found = await _find(session, channel, account, address)
+    if found is not None:
+        return found
+    try:
+        async with session.begin_nested():
+            return await _create(session, now, channel, account, address, name, language)
+    except IntegrityError:
+        # Another process met the same buyer between our look and our write.
+        met = await _find(session, channel, account, address)
+        if met is None:
+            raise
+        return met
+
+
+async def set_language(session: AsyncSession, now: datetime, conversation: Conversation, language: str) -> None:
+    """Speak `language` with this buyer from now on: that of the last question."""
+    buyer = await session.get_one(Buyer, conversation.buyer_id)
+    if buyer.language != language:
+        before, after = {"language": buyer.language}, {"language": language}
+        record(session, now, f"buyer:{buyer.id}", "buyer.language_changed", f"buyer:{buyer.id}", before, after)
+        buyer.language = language
+
+
+async def add_message(
+    session: AsyncSession,
+    now: datetime,
+    conversation: Conversation,
+    text: str,
+    *,
+    attachments: Sequence[dict[str, Any]] = (),
+    ticket: Ticket | None = None,
+) -> Message:
+    """Keep what the buyer said. The caller has masked the codes in `text`."""
+    message = Message(
+        conversation_id=id_of(conversation),
+        ticket_id=ticket.id if ticket else None,
+        direction=Direction.IN,
+        author=Author.BUYER,
+        text=text,
+        attachments=list(attachments),
+        created_at=now,
+    )
+    session.add(message)
+    conversation.last_in_at = now
+    session.add(conversation)
+    await session.flush()
+    return message
+
+
+async def thread(
+    session: AsyncSession, conversation_id: int, after_id: int = 0, limit: int = 200, *, with_notes: bool = False
+) -> list[Message]:
+    """What was said after message `after_id`, oldest first. Notes are for staff: they come only when asked for."""
+    said = (
+        select(Message)
+        .where(Message.conversation_id == conversation_id, col(Message.id) > after_id)
+        .order_by(col(Message.id))
+        .limit(limit)
+    )
+    if not with_notes:
+        said = said.where(col(Message.is_note).is_(False))
+    return list((await session.exec(said)).all())
+
+
+async def _find(session: AsyncSession, channel: str, account: str, address: str) -> Conversation | None:
+    found = await session.exec(
+        select(Conversation)
+        .join(Identity, col(Identity.id) == col(Conversation.identity_id))
+        .where(Identity.channel == channel, Identity.account == account, Identity.address == address)
+    )
+    return found.first()
+
+
+async def _create(
+    session: AsyncSession, now: datetime, channel: str, account: str, address: str, name: str, language: str
+) -> Conversation:
+    buyer = Buyer(name=name, language=language, created_at=now)
+    session.add(buyer)
+    await session.flush()
+    identity = Identity(buyer_id=id_of(buyer), channel=channel, account=account, address=address, created_at=now)
+    session.add(identity)
+    await session.flush()
+    conversation = Conversation(
+        identity_id=id_of(identity),
+        buyer_id=id_of(buyer),
+        channel=channel,
+        account=account,
+        address=address,
+        created_at=now,
+    )
+    session.add(conversation)
+    await session.flush()
+    after = {"conversation": conversation.id, "channel": channel}
+    record(session, now, f"buyer:{buyer.id}", "buyer.met", f"buyer:{buyer.id}", after=after)
+    return conversation

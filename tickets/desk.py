@@ -1,0 +1,363 @@
+"""The desk: every verb on a ticket, each inside the caller's transaction, audited and guarded.
+
+Verbs of staff and of the sweep speak to the buyer themselves; open, hear, hand_over and hurry leave the words to the
+dialogue. Phrases said here, in the ladder and in claims, with their facts:
+    to buyers  ticket.escalated {number}, ticket.late {number}, ticket.resolved {number} {outcome},
+               claim.replaced {number} {product} {masked} {link}
+    to staff   notice.escalated {number} {subject} {why}, notice.late {number} {subject} {minutes},
+               notice.hurried {number} {subject} {times}, notice.reopened and notice.assigned {number} {subject},
+               and for {why}: trigger.due, trigger.asked, trigger.pool_empty, trigger.opened
+"""
+
+from datetime import datetime
+from secrets import token_hex
+
+from sqlalchemy import ColumnElement, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from audit.trail import record
+from tickets import clocks, lifecycle, queue
+from tickets.changes import changing, get_ticket, lock_ticket, move
+from tickets.errors import (
+    AlreadyTaken,
+    EmptyMessage,
+    InvalidTransition,
+    MessageTooLong,
+    NotAllowed,
+    NotReplaced,
+    StaleTicket,
+    TicketError,
+    TooSoon,
+)
+from tickets.ladder import Ladder
+from tickets.outbox import post
+from tickets.queue import QueueRow
+from tickets.rules import DeskRules as DeskRules
+from tickets.staff import get_agent
+from tickets.tables import (
+    Agent,
+    Author,
+    Claim,
+    Conversation,
+    Direction,
+    Level,
+    Message,
+    Outcome,
+    Phase,
+    Priority,
+    Role,
+    Ticket,
+    Trigger,
+    id_of,
+)
+
+SUBJECT_LIMIT = 120
+
+
+def is_free() -> tuple[ColumnElement[bool], ...]:
+    """The guard of `take`: of any number of agents, one finds it true."""
+    return (col(Ticket.assignee_id).is_(None), col(Ticket.phase).in_(lifecycle.ACTIVE))
+
+
+class Desk(Ladder):
+    """The verbs."""
+
+    # The buyer's side
+
+    async def open(
+        self,
+        session: AsyncSession,
+        now: datetime,
+        conversation: Conversation,
+        category: str,
+        subject: str,
+        *,
+        level: Level = Level.BOT_LANE,
+        trigger: str = "",
+        order_ref: str | None = None,
+    ) -> Ticket:
+        """Promise to settle a matter: a number, a cycle, a running clock. From level 1 up staff are told at once."""
+        ticket = Ticket(
+            number=token_hex(8),  # unique until the row has an id to be numbered by
+            conversation_id=id_of(conversation),
+            buyer_id=conversation.buyer_id,
+            category=category,
+            subject=subject.strip()[:SUBJECT_LIMIT],
+            status=Phase.OPEN,
+            order_ref=order_ref,
+            created_at=now,
+        )
+        session.add(ticket)
+        await session.flush()
+        ticket.number = f"K-{ticket.id:06d}"
+        actor = f"buyer:{ticket.buyer_id}"
+        facts = {"number": ticket.number, "category": category, "order": order_ref}
+        with changing(session, now, ticket, actor, "ticket.opened", **facts):
+            await self.queue_up(session, ticket, now)
+        await clocks.begin_cycle(session, now, ticket, self.rules.targets)
+        if level > Level.BOT_LANE:
+            await self.escalate(session, now, ticket, level, trigger or Trigger.OPENED, actor=actor)
+        return ticket
+
+    async def hear(self, session: AsyncSession, now: datetime, ticket: Ticket, message: Message) -> bool:
+        """The buyer spoke on `ticket`; True when that reopened it, as a new cycle with a new clock."""
+        ticket = await lock_ticket(session, ticket.id)
+        was_resolved = ticket.phase == Phase.RESOLVED
+        message.ticket_id = ticket.id
+        session.add(message)
+        if ticket.phase == Phase.OPEN and ticket.waiting_since is not None:
+            return False  # one more word of a wait that is already counted
+        action = "ticket.reopened" if was_resolved else "ticket.heard"
+        with changing(session, now, ticket, f"buyer:{ticket.buyer_id}", action):
+            move(ticket, Phase.OPEN, "reopened")
+            if was_resolved:
+                ticket.assignee_id = None  # whoever had it may be away
+            await self.queue_up(session, ticket, now)
+        if was_resolved:
+            await clocks.begin_cycle(session, now, ticket, self.rules.targets)
+            await self.tell_staff(session, now, ticket, "notice.reopened")
+        return was_resolved
+
+    async def hand_over(self, session: AsyncSession, now: datetime, conversation: Conversation, subject: str) -> Ticket:
+        """The buyer wants a person: their latest unsettled ticket here goes to the human queue, or a new one does."""
+        # Two presses at once must not make two tickets.
+        await session.get_one(Conversation, conversation.id, with_for_update=True, populate_existing=True)
+        found = await session.exec(
+            select(Ticket)
+            .where(Ticket.conversation_id == conversation.id, col(Ticket.phase).in_(lifecycle.ACTIVE))
+            .order_by(col(Ticket.id).desc())
+            .limit(1)
+            .with_for_update()
+        )
+        ticket = found.first()
+        human, asked = Level.HUMAN_QUEUE, Trigger.ASKED
+        if ticket is None:
+            return await self.open(session, now, conversation, "question", subject, level=human, trigger=asked)
+        actor = f"buyer:{ticket.buyer_id}"
+        await self.escalate(session, now, ticket, human, asked, actor=actor)
+        if ticket.phase != Phase.OPEN:
+            with changing(session, now, ticket, actor, "ticket.heard"):
+                await self.queue_up(session, ticket, now)
+        return ticket
+
+    async def hurry(self, session: AsyncSession, now: datetime, ticket: Ticket) -> int:
+        """催单: seen by staff, counted, nothing else; returns how often. `TooSoon` within `hurry_every` of the last."""
+        ticket = await lock_ticket(session, ticket.id)
+        if not lifecycle.is_active(ticket.phase):
+            raise InvalidTransition(number=ticket.number, phase=ticket.phase, verb="hurried")
+        if ticket.hurried_at is not None and now - ticket.hurried_at < self.rules.hurry_every:
+            raise TooSoon(number=ticket.number, until=ticket.hurried_at + self.rules.hurry_every)
+        with changing(session, now, ticket, f"buyer:{ticket.buyer_id}", "ticket.hurried"):
+            ticket.hurried_at = now
+            ticket.hurries += 1
+        await self.tell_staff(session, now, ticket, "notice.hurried", agent_id=ticket.assignee_id, times=ticket.hurries)
+        return ticket.hurries
+
+    # The staff's side
+
+    async def take(
+        self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, version: int | None = None
+    ) -> Ticket:
+        """Put the ticket into this agent's hands; `AlreadyTaken` names who was first. Taking is not handling."""
+        await get_agent(session, agent_id)
+        guard = (*is_free(), *(() if version is None else (col(Ticket.version) == version,)))
+        taken = await session.exec(
+            update(Ticket)
+            .where(col(Ticket.id) == ticket_id, *guard)
+            .values(assignee_id=agent_id, version=Ticket.version + 1)
+            .execution_options(synchronize_session=False)
+        )
+        ticket = await lock_ticket(session, ticket_id)
+        if taken.rowcount == 1:
+            before, after = {"assignee": None}, {"assignee": agent_id}
+            record(session, now, f"agent:{agent_id}", "ticket.taken", f"ticket:{ticket_id}", before, after)
+            return ticket
+        if ticket.assignee_id == agent_id:
+            return ticket
+        raise await _why_not_free(session, ticket)
+
+    async def take_next(self, session: AsyncSession, now: datetime, agent_id: int) -> Ticket | None:
+        """The head of the queue, taken; None when nobody waits."""
+        ticket_id = await queue.find_next(session)
+        return None if ticket_id is None else await self.take(session, now, ticket_id, agent_id)
+
+    async def release(self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int) -> Ticket:
+        """Give the ticket back to the queue, where it stands as if it had never left."""
+        ticket = await lock_ticket(session, ticket_id)
+        await _require_holder(session, ticket, agent_id, "release this ticket")
+        with changing(session, now, ticket, f"agent:{agent_id}", "ticket.released"):
+            ticket.assignee_id = None
+        return ticket
+
+    async def assign(self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, to_id: int) -> Ticket:
+        """Put the ticket into another agent's hands: its holder may, and a lead."""
+        ticket = await lock_ticket(session, ticket_id)
+        await _require_holder(session, ticket, agent_id, "assign this ticket")
+        await get_agent(session, to_id)
+        with changing(session, now, ticket, f"agent:{agent_id}", "ticket.assigned"):
+            ticket.assignee_id = to_id
+        await self.tell_staff(session, now, ticket, "notice.assigned", agent_id=to_id)
+        return ticket
+
+    async def reply(
+        self,
+        session: AsyncSession,
+        now: datetime,
+        ticket_id: int,
+        agent_id: int,
+        text: str,
+        version: int | None = None,
+    ) -> Message:
+        """Answer the buyer. The ticket waits on them now; it is handled when the reply is delivered."""
+        text = self._clean(text)
+        await get_agent(session, agent_id)
+        ticket = await lock_ticket(session, ticket_id, version)
+        with changing(session, now, ticket, f"agent:{agent_id}", "ticket.replied"):
+            move(ticket, Phase.WAITING, "answered")
+            ticket.assignee_id = ticket.assignee_id or agent_id
+        return await _post(session, now, ticket, text, Author.AGENT, Priority.AGENT_REPLY, agent_id)
+
+    async def note(self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, text: str) -> Message:
+        """Write something that only staff see."""
+        text = self._clean(text)
+        await get_agent(session, agent_id)
+        ticket = await get_ticket(session, ticket_id)
+        message = Message(
+            conversation_id=ticket.conversation_id,
+            ticket_id=ticket.id,
+            direction=Direction.OUT,
+            author=Author.AGENT,
+            agent_id=agent_id,
+            is_note=True,
+            text=text,
+            created_at=now,
+        )
+        session.add(message)
+        await session.flush()
+        after = {"message": message.id}
+        record(session, now, f"agent:{agent_id}", "ticket.noted", f"ticket:{ticket_id}", after=after)
+        return message
+
+    async def resolve(
+        self,
+        session: AsyncSession,
+        now: datetime,
+        ticket_id: int,
+        agent_id: int,
+        outcome: Outcome,
+        text: str | None = None,
+        version: int | None = None,
+    ) -> Ticket:
+        """End the cycle with an outcome and tell the buyer; the delivery of that message handles the ticket."""
+        text = None if text is None else self._clean(text)
+        await get_agent(session, agent_id)
+        ticket = await lock_ticket(session, ticket_id, version)
+        with changing(session, now, ticket, f"agent:{agent_id}", "ticket.resolved", outcome=outcome):
+            ticket.assignee_id = ticket.assignee_id or agent_id
+            await _end_cycle(session, now, ticket, outcome, f"agent:{agent_id}")
+        closing = await self.words(session, ticket, "ticket.resolved", outcome=outcome)
+        text = f"{text}\n\n{closing}" if text else closing
+        await _post(session, now, ticket, text, Author.AGENT, Priority.AGENT_REPLY, agent_id)
+        return ticket
+
+    # The bot's side
+
+    async def settle(self, session: AsyncSession, now: datetime, ticket: Ticket, outcome: Outcome, text: str) -> Ticket:
+        """The bot reached an outcome by itself: `text` tells it, and its delivery handles the ticket."""
+        ticket = await lock_ticket(session, ticket.id)
+        with changing(session, now, ticket, "bot", "ticket.settled", outcome=outcome):
+            await _end_cycle(session, now, ticket, outcome, "bot")
+        await _post(session, now, ticket, text, Author.BOT, Priority.OUTCOME)
+        return ticket
+
+    # What people look at
+
+    async def queue(self, session: AsyncSession, now: datetime, limit: int = 50) -> list[QueueRow]:
+        """Who waits, in the order in which they will be served."""
+        return await queue.rows(session, now, *queue.is_queued(), limit=limit)
+
+    async def held(self, session: AsyncSession, now: datetime, agent_id: int, limit: int = 50) -> list[QueueRow]:
+        """The unsettled tickets in this agent's hands."""
+        mine = (col(Ticket.assignee_id) == agent_id, col(Ticket.phase).in_(lifecycle.ACTIVE))
+        return await queue.rows(session, now, *mine, limit=limit)
+
+    async def position(self, session: AsyncSession, now: datetime, ticket: Ticket) -> int:
+        """Where the ticket stands in the queue: 1 is next, 0 is not in it (taken, answered, resolved)."""
+        return await queue.position(session, ticket)
+
+    async def open_tickets(self, session: AsyncSession, now: datetime, buyer_id: int) -> list[Ticket]:
+        """This buyer's unsettled tickets, oldest first."""
+        found = await session.exec(
+            select(Ticket)
+            .where(Ticket.buyer_id == buyer_id, col(Ticket.phase).in_(lifecycle.ACTIVE))
+            .order_by(col(Ticket.id))
+        )
+        return list(found.all())
+
+    async def find_ticket(self, session: AsyncSession, now: datetime, buyer_id: int, number: str) -> Ticket | None:
+        """This buyer's ticket of that number; another buyer's looks like none."""
+        found = await session.exec(
+            select(Ticket).where(Ticket.buyer_id == buyer_id, Ticket.number == number.strip().upper())
+        )
+        return found.first()
+
+    def _clean(self, text: str) -> str:
+        text = text.strip()
+        if not text:
+            raise EmptyMessage()
+        if len(text) > self.rules.message_limit:
+            raise MessageTooLong(limit=self.rules.message_limit)
+        return text
+
+
+async def _post(
+    session: AsyncSession,
+    now: datetime,
+    ticket: Ticket,
+    text: str,
+    author: Author,
+    priority: Priority,
+    agent_id: int | None = None,
+) -> Message:
+    conversation = await session.get_one(Conversation, ticket.conversation_id)
+    return await post(
+        session,
+        now,
+        conversation,
+        text,
+        author=author,
+        ticket=ticket,
+        agent_id=agent_id,
+        priority=priority,
+        handles=True,
+    )
+
+
+async def _end_cycle(session: AsyncSession, now: datetime, ticket: Ticket, outcome: Outcome, actor: str) -> None:
+    move(ticket, Phase.RESOLVED, "resolved")
+    cycle = await clocks.get_cycle(session, ticket)
+    cycle.resolved_at, cycle.outcome = now, outcome
+    session.add(cycle)
+    undecided = select(Claim).where(Claim.ticket_id == ticket.id, col(Claim.decided_at).is_(None))
+    for claim in (await session.exec(undecided)).all():
+        if outcome == Outcome.REPLACE:  # only the ledger makes that true
+            raise NotReplaced(number=ticket.number)
+        claim.outcome, claim.decided_at = outcome, now
+        session.add(claim)
+        record(session, now, actor, "claim.decided", f"claim:{claim.id}", None, {"outcome": outcome})
+
+
+async def _require_holder(session: AsyncSession, ticket: Ticket, agent_id: int, verb: str) -> None:
+    agent = await get_agent(session, agent_id)
+    if ticket.assignee_id != agent_id and Role(agent.role).rank < Role.LEAD.rank:
+        raise NotAllowed(role=agent.role, verb=verb)
+
+
+async def _why_not_free(session: AsyncSession, ticket: Ticket) -> TicketError:
+    if not lifecycle.is_active(ticket.phase):
+        return InvalidTransition(number=ticket.number, phase=ticket.phase, verb="taken")
+    if ticket.assignee_id is None:
+        return StaleTicket(number=ticket.number)
+    holder = await session.get_one(Agent, ticket.assignee_id)
+    return AlreadyTaken(number=ticket.number, agent=holder.name)

@@ -1,0 +1,105 @@
+"""The escalation ladder: a ticket moves up, staff are told, and the record says whom and how late."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from tickets import clocks, notices, routing
+from tickets.changes import changing, move
+from tickets.outbox import Say, post
+from tickets.rules import DeskRules
+from tickets.tables import Author, Buyer, Conversation, Escalation, Level, Phase, Priority, Ticket, Trigger, id_of
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Who is told what when a ticket rises. `say` gives the words, `rules` the owner's choices."""
+
+    say: Say
+    rules: DeskRules = field(default_factory=DeskRules)
+
+    async def escalate(
+        self,
+        session: AsyncSession,
+        now: datetime,
+        ticket: Ticket,
+        level: Level,
+        trigger: str,
+        *,
+        actor: str,
+        due_at: datetime | None = None,
+        since: datetime | None = None,
+    ) -> bool:
+        """Move a locked ticket up to `level`, once a cycle, and tell staff; False when it stands that high already.
+
+        When it was due, the owner changes with the level: whoever held it let it lie, so it stands in the queue again,
+        and the buyer is told.
+        """
+        if ticket.level >= level:
+            return False
+        with changing(session, now, ticket, actor, "ticket.escalated", trigger=trigger):
+            ticket.level = level
+            if trigger == Trigger.DUE:
+                ticket.assignee_id = None
+                await self.queue_up(session, ticket, since or now)
+        why = self.say(self.rules.staff_language, f"trigger.{trigger}")
+        told = await self.tell_staff(session, now, ticket, "notice.escalated", why=why)
+        if trigger == Trigger.DUE:
+            told.append(await self.tell_buyer(session, now, ticket, "ticket.escalated"))
+        cycle = await clocks.get_cycle(session, ticket)
+        session.add(
+            Escalation(
+                ticket_id=id_of(ticket),
+                cycle_id=id_of(cycle),
+                level=level,
+                trigger=trigger,
+                due_at=due_at or now,
+                escalated_at=now,
+                told=told,
+            )
+        )
+        return True
+
+    async def report_late(
+        self, session: AsyncSession, now: datetime, ticket: Ticket, *, actor: str, due_at: datetime, since: datetime
+    ) -> None:
+        """A ticket that people have already was not handled in time: its level stays, buyer and staff are told."""
+        with changing(session, now, ticket, actor, "ticket.late", due_at=due_at.isoformat()):
+            await self.queue_up(session, ticket, since)
+        minutes = int((now - due_at).total_seconds() // 60)
+        await self.tell_staff(session, now, ticket, "notice.late", minutes=minutes)
+        await self.tell_buyer(session, now, ticket, "ticket.late")
+
+    async def queue_up(self, session: AsyncSession, ticket: Ticket, since: datetime) -> None:
+        """Stand in the queue from `since`, or from where the ticket stands already."""
+        move(ticket, Phase.OPEN, "queued")
+        buyer = await session.get_one(Buyer, ticket.buyer_id)
+        ticket.waiting_since = ticket.waiting_since or since
+        ticket.rank_at = routing.rank_at(ticket.waiting_since, buyer.tier, self.rules.head_starts)
+
+    async def words(self, session: AsyncSession, ticket: Ticket, key: str, **facts: object) -> str:
+        """The phrase `key` about this ticket in its buyer's language."""
+        buyer = await session.get_one(Buyer, ticket.buyer_id)
+        return self.say(buyer.language, key, number=ticket.number, **facts)
+
+    async def tell_buyer(self, session: AsyncSession, now: datetime, ticket: Ticket, key: str, **facts: object) -> str:
+        """Queue a word of the desk about itself, which handles nothing; returns whom ("buyer:7")."""
+        conversation = await session.get_one(Conversation, ticket.conversation_id)
+        text = await self.words(session, ticket, key, **facts)
+        await post(session, now, conversation, text, author=Author.SYSTEM, ticket=ticket, priority=Priority.NOTICE)
+        return f"buyer:{ticket.buyer_id}"
+
+    async def tell_staff(
+        self,
+        session: AsyncSession,
+        now: datetime,
+        ticket: Ticket,
+        key: str,
+        *,
+        agent_id: int | None = None,
+        **facts: object,
+    ) -> list[str]:
+        """Notices for `agent_id`, or for all who answer for the ticket's level; returns whom."""
+        text = self.say(self.rules.staff_language, key, number=ticket.number, subject=ticket.subject, **facts)
+        return await notices.tell(session, now, ticket, text, agent_id=agent_id)

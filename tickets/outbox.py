@@ -1,0 +1,122 @@
+"""What is to be sent: written in the transaction of the change that it tells of, delivered in order per conversation.
+
+Sending is at least once; every row leaves the state `queued` once. Only delivery calls `mark_sent` and its kin.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import func, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from audit.trail import record
+from tickets.clocks import meet_handling
+from tickets.tables import Author, Conversation, Direction, Message, Outgoing, Priority, Sending, Ticket, id_of
+
+
+class Say(Protocol):
+    """Words for people: the phrase `key` in `language`, filled with facts."""
+
+    def __call__(self, language: str, key: str, /, **facts: object) -> str: ...
+
+
+async def post(
+    session: AsyncSession,
+    now: datetime,
+    conversation: Conversation,
+    text: str,
+    *,
+    author: Author,
+    ticket: Ticket | None = None,
+    agent_id: int | None = None,
+    buttons: Sequence[dict[str, str]] = (),
+    priority: Priority = Priority.BOT_REPLY,
+    handles: bool = False,
+) -> Message:
+    """Say something to the buyer. With `handles`, its delivery (not this call) is the handling of `ticket`."""
+    message = Message(
+        conversation_id=id_of(conversation),
+        ticket_id=ticket.id if ticket else None,
+        direction=Direction.OUT,
+        author=author,
+        agent_id=agent_id,
+        text=text,
+        buttons=list(buttons),
+        created_at=now,
+    )
+    session.add(message)
+    await session.flush()
+    session.add(
+        Outgoing(
+            conversation_id=id_of(conversation),
+            message_id=id_of(message),
+            ticket_id=message.ticket_id,
+            handles=handles,
+            channel=conversation.channel,
+            account=conversation.account,
+            address=conversation.address,
+            priority=priority,
+            not_before=now,
+            created_at=now,
+        )
+    )
+    return message
+
+
+async def waiting(session: AsyncSession, now: datetime, channel: str, account: str, limit: int = 50) -> list[Outgoing]:
+    """What may be sent now, most urgent first: of each conversation only its oldest message, so that order holds."""
+    heads = (
+        select(func.min(Outgoing.id))
+        .where(Outgoing.channel == channel, Outgoing.account == account, Outgoing.state == Sending.QUEUED)
+        .group_by(col(Outgoing.conversation_id))
+    )
+    found = await session.exec(
+        select(Outgoing)
+        .where(col(Outgoing.id).in_(heads), col(Outgoing.not_before) <= now)
+        .order_by(col(Outgoing.priority), col(Outgoing.id))
+        .limit(limit)
+    )
+    return list(found.all())
+
+
+async def mark_sent(session: AsyncSession, now: datetime, outgoing_id: int, foreign_id: str) -> bool:
+    """Record a delivery at the moment `now`; False when the row had left the queue before, and then nothing changes."""
+    if not await _leave_queue(session, now, outgoing_id, Sending.SENT, sent_at=now, foreign_id=foreign_id):
+        return False
+    outgoing = await session.get_one(Outgoing, outgoing_id, populate_existing=True)
+    if outgoing.handles and outgoing.ticket_id is not None:
+        ticket_id = outgoing.ticket_id
+        if await meet_handling(session, now, ticket_id, promised_at=outgoing.created_at):
+            after = {"message": outgoing.message_id, "met_at": now.isoformat()}
+            record(session, now, "system", "ticket.handled", f"ticket:{ticket_id}", after=after)
+    return True
+
+
+async def mark_failed(session: AsyncSession, now: datetime, outgoing_id: int, state: Sending, problem: str) -> bool:
+    """Give up on a message: `failed`, `blocked` or `unknown`. It handles nothing; the clock of its ticket runs on."""
+    return await _leave_queue(session, now, outgoing_id, state, problem=problem)
+
+
+async def postpone(session: AsyncSession, now: datetime, outgoing_id: int, until: datetime, problem: str) -> bool:
+    """Try again, not before `until`. The message stays first of its conversation, and those behind it wait."""
+    return await _update_queued(session, outgoing_id, not_before=until, problem=problem)
+
+
+async def _leave_queue(session: AsyncSession, now: datetime, outgoing_id: int, state: Sending, **facts: Any) -> bool:
+    left = await _update_queued(session, outgoing_id, state=state, **facts)
+    if left:
+        after = {"state": state, "problem": facts.get("problem")}
+        record(session, now, "bot", f"message.{state}", f"outgoing:{outgoing_id}", {"state": Sending.QUEUED}, after)
+    return left
+
+
+async def _update_queued(session: AsyncSession, outgoing_id: int, **values: Any) -> bool:
+    """The guard: of any number of callers, one takes a row out of the queue."""
+    changed = await session.exec(
+        update(Outgoing)
+        .where(col(Outgoing.id) == outgoing_id, col(Outgoing.state) == Sending.QUEUED)
+        .values(attempts=Outgoing.attempts + 1, **values)
+    )
+    return bool(changed.rowcount == 1)

@@ -3,7 +3,7 @@
 Deadlines stand on the clocks. A sweep only finds them and acts; nothing that a report says depends on when it ran.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -52,10 +52,11 @@ def unacted() -> tuple[ColumnElement[bool], ...]:
     return (col(Clock.met_at).is_(None), col(Clock.breached_at).is_(None), col(Clock.stopped_at).is_(None))
 
 
-async def sweep(database: Database, now: datetime, ladder: Ladder, limit: int = 200) -> Sweep:
-    """Act on every clock due before `now`, in order of due time, `limit` to a transaction, until none is left."""
+async def sweep(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int = 200) -> Sweep:
+    """Act on every clock that is past due, in order of due time, `limit` to a transaction, until none is left."""
     done, after = Sweep(), None
     while True:
+        now = clock()
         async with database.reading() as session:
             batch = await find_due(session, now, after, limit)
         if not batch:

@@ -1,4 +1,4 @@
-"""Figures that can be trusted: each states its cohort and instant, counts what is open or late, and leads to its rows."""
+"""Figures that can be trusted: each states its cohort and instant, counts what is late or open, leads to its rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

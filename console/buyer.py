@@ -1,0 +1,51 @@
+"""The buyers' pages: the chat, and the one look at a replacement code."""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from console.pages import page
+from console.rules import Site
+from shop.errors import LinkGone
+from shop.reveals import find_link, open_link
+
+# A code must not be kept by a cache, indexed, or named to another site by way of the address.
+_SECRET = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex, nofollow"}
+
+
+def router(site: Site) -> APIRouter:
+    """`/chat` and `/r/{token}`; what the chat page talks to under `/chat/api` is the web channel's."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/chat")
+    async def show_chat(request: Request) -> Response:
+        return page(request, "buyer/chat.html", public_url=site.rules.public_url)
+
+    @routes.api_route("/r/{token}", methods=["GET", "HEAD"])
+    async def offer_code(request: Request, token: str) -> Response:
+        """A button: messengers and mail scanners open every link that they see, and must not use it up."""
+        async with site.database.reading() as session:
+            link = await find_link(session, site.clock(), token)
+        return _secret(page(request, "buyer/reveal.html") if link else _gone(request))
+
+    @routes.post("/r/{token}")
+    async def show_code(request: Request, token: str) -> Response:
+        """No origin is asked for here: who knows the token may look, and no-referrer makes browsers hide the origin."""
+        seen_from = request.client.host if request.client else "unknown"
+        try:
+            async with site.database.writing() as session:
+                revealed = await open_link(session, site.clock(), site.vault, token, seen_from)
+        except LinkGone:
+            return _secret(_gone(request))
+        return _secret(page(request, "buyer/code.html", revealed=revealed))
+
+    return routes
+
+
+def _gone(request: Request) -> Response:
+    return page(request, "buyer/gone.html", 404)
+
+
+def _secret(response: Response) -> Response:
+    response.headers.update(_SECRET)
+    return response

@@ -1,0 +1,90 @@
+"""What is asked of a request before a page hears it, and what every answer of ours carries.
+
+Against forged requests the console asks each writing request for its origin: browsers name it on every POST, no page
+can set it, and it needs no state that could be lost or leak. The shell's signed token is checked besides, cookies are
+SameSite=Lax, and no GET changes anything.
+"""
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from console.words import preferred, words
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
+)
+# Buyers' pages never turn text into HTML, so they get no policy that could.
+BUYER_POLICY = _POLICY + "trusted-types 'none'"
+# live.js parses pages of our own server; nothing else may.
+CONSOLE_POLICY = _POLICY + "trusted-types kadesk-live"
+
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "x-frame-options": "DENY",
+}
+
+
+class SecureHeaders:
+    """Gives every answer under the pages of this room its security headers; a page may set a stricter one itself."""
+
+    def __init__(self, app: ASGIApp, is_secure: bool) -> None:
+        self.app = app
+        self.is_secure = is_secure
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] != "http" or not (path == "/console" or path.startswith(("/console/", "/chat", "/r/"))):
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._add(path, MutableHeaders(scope=message))
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+    def _add(self, path: str, headers: MutableHeaders) -> None:
+        for name, value in _HEADERS.items():
+            headers.setdefault(name, value)
+        headers.setdefault("content-security-policy", CONSOLE_POLICY if path.startswith("/console") else BUYER_POLICY)
+        if self.is_secure:
+            headers.setdefault("strict-transport-security", "max-age=31536000")
+        if path.startswith("/console/static/"):
+            headers["cache-control"] = "public, max-age=31536000, immutable"  # the address holds the content's hash
+        else:
+            headers.setdefault("cache-control", "no-store")
+
+
+def is_same_origin(headers: Headers) -> bool:
+    """Whether a page of this very site sent the request. Browsers without Sec-Fetch-Site still send Origin."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    return urlsplit(headers.get("origin", "")).netloc == headers.get("host")
+
+
+class SameOrigin:
+    """Refuses a writing request that no page of ours sent."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] not in READING:
+            headers = Headers(scope=scope)
+            if not is_same_origin(headers):
+                say = words(preferred(headers.get("accept-language", "")))
+                await PlainTextResponse(say("error.origin"), status_code=403)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)

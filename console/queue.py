@@ -1,0 +1,100 @@
+"""The queue page: the fair order, who waits how long, and what is late."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette_admin.helpers import safe_redirect_url
+from starlette_admin.routing import route
+
+from console.banners import banners
+from console.shell import HOME, Page, reader
+from tickets import notices, queue
+from tickets.lifecycle import ACTIVE
+from tickets.tables import Clock, Level, Metric, Phase, Ticket
+
+SHOWN = 200  # tickets; nobody works from the end of a longer list
+TABS = ("open", "human", "mine", "late", "waiting")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A row of the queue; `position` is 1 for who is next, None for a ticket in somebody's hands."""
+
+    row: queue.QueueRow
+    position: int | None
+
+
+def conditions(tab: str, agent_id: int, now: datetime) -> tuple[Any, ...]:
+    """Which tickets a tab shows."""
+    is_open, is_active = col(Ticket.phase) == Phase.OPEN, col(Ticket.phase).in_(ACTIVE)
+    late = (
+        select(Clock.id)
+        .where(Clock.ticket_id == Ticket.id, Clock.metric == Metric.HANDLING, col(Clock.due_at) < now)
+        .where(col(Clock.met_at).is_(None), col(Clock.stopped_at).is_(None))
+        .exists()
+    )
+    return {
+        "open": (is_open,),
+        "human": (is_open, col(Ticket.level) >= Level.HUMAN_QUEUE),
+        "mine": (is_active, col(Ticket.assignee_id) == agent_id),
+        "late": (is_active, late),
+        "waiting": (col(Ticket.phase) == Phase.WAITING,),
+    }[tab]
+
+
+async def counts(session: AsyncSession, agent_id: int, now: datetime) -> dict[str, int]:
+    """How many tickets each tab holds."""
+    numbers = [
+        select(func.count(col(Ticket.id))).where(*conditions(tab, agent_id, now)).scalar_subquery() for tab in TABS
+    ]
+    row = (await session.exec(select(*numbers))).one()
+    return dict(zip(TABS, row, strict=True))
+
+
+def placed(rows: Sequence[queue.QueueRow], tab: str) -> list[Place]:
+    """Rows with their places. "open" and "human" begin where the queue begins, so that counting gives the place."""
+    if tab not in ("open", "human"):
+        return [Place(row, None) for row in sorted(rows, key=lambda row: row.ticket.phase != Phase.OPEN)]
+    places, position = [], 0
+    for row in rows:
+        is_free = row.ticket.assignee_id is None
+        position += is_free
+        places.append(Place(row, position if is_free else None))
+    return places
+
+
+class QueuePage(Page):
+    word = "menu.queue"
+    path = "/"
+    route_name = "index"
+
+    @route("")
+    async def index(self, request: Request) -> Response:
+        tab = request.query_params.get("tab", "open")
+        tab = tab if tab in TABS else "open"
+        now, who = self.site.clock(), reader(request)
+        async with self.site.database.reading() as session:
+            rows = await queue.rows(session, now, *conditions(tab, who.id, now), limit=SHOWN)
+            facts = {
+                "tab": tab,
+                "tabs": await counts(session, who.id, now),
+                "places": placed(rows, tab),
+                "banners": await banners(session, now, self.site.rules.sweep_stale, who.id),
+            }
+        return await self.show(request, "queue.html", facts)
+
+    @route("/notices/seen", methods=["POST"])
+    async def see_notices(self, request: Request) -> Response:
+        form = await request.form()
+        up_to = str(form.get("up_to", ""))
+        if up_to.isdecimal():
+            async with self.site.database.writing() as session:
+                await notices.mark_seen(session, self.site.clock(), reader(request).id, int(up_to))
+        return RedirectResponse(safe_redirect_url(str(form.get("next") or HOME), request, HOME), 303)

@@ -1,0 +1,117 @@
+"""Signing staff in and out: random tokens whose hash is kept, and a rest after too many wrong passwords.
+
+The rest is soft: it ends by itself, and it counts the login and the network address apart, so that guessing one
+password for many logins is slowed as well as many passwords for one.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from audit.trail import record
+from console.errors import SignInRefused, SignInResting
+from console.rules import ConsoleRules, Site
+from console.tables import SignIn, SignInMiss
+from tickets.staff import check_password
+from tickets.tables import Agent
+
+TOUCH_EVERY = timedelta(minutes=5)  # how exact `seen_at` is; finer would write on every page
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A sign-in that is being looked at."""
+
+    login_hash: str
+    source: str
+
+
+def hash_token(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+async def sign_in(site: Site, login: str, password: str, source: str) -> str:
+    """The token of a new session; raises SignInRefused, SignInResting.
+
+    The miss is written before the password is looked at, so that many tries at once cannot all slip under the limit.
+    """
+    login = login.strip().lower()
+    now = site.clock()
+    attempt = Try(site.vault.keyed_hash("sign_in", login), source)
+    async with site.database.writing() as session:
+        await _note_try(session, now, site.rules, attempt)
+    async with site.database.reading() as session:
+        agent = await check_password(session, login, password)
+    if agent is None or agent.id is None:
+        raise SignInRefused()
+    async with site.database.writing() as session:
+        await _forget_misses(session, attempt)
+        return await begin(session, now, site.rules.session, agent.id)
+
+
+async def _note_try(session: AsyncSession, now: datetime, rules: ConsoleRules, attempt: Try) -> None:
+    since = now - rules.rest
+    await session.exec(delete(SignInMiss).where(col(SignInMiss.at) <= since))
+    counts = (
+        (SignInMiss.login_hash == attempt.login_hash, rules.misses_per_login),
+        (SignInMiss.source == attempt.source, rules.misses_per_source),
+    )
+    for same, limit in counts:
+        oldest = select(SignInMiss.at).where(same).order_by(col(SignInMiss.at).desc()).offset(limit - 1).limit(1)
+        at = (await session.exec(oldest)).first()
+        if at is not None:
+            raise SignInResting(until=at + rules.rest)
+    session.add(SignInMiss(login_hash=attempt.login_hash, source=attempt.source, at=now))
+
+
+async def _forget_misses(session: AsyncSession, attempt: Try) -> None:
+    same_login, same_source = col(SignInMiss.login_hash) == attempt.login_hash, col(SignInMiss.source) == attempt.source
+    await session.exec(delete(SignInMiss).where(same_login, same_source))
+
+
+async def begin(session: AsyncSession, now: datetime, lasts: timedelta, agent_id: int) -> str:
+    """Open a session for an agent and return its token; sessions that have ended are cleared away."""
+    token = secrets.token_urlsafe(32)
+    await session.exec(delete(SignIn).where(col(SignIn.expires_at) <= now))
+    session.add(
+        SignIn(token_hash=hash_token(token), agent_id=agent_id, made_at=now, expires_at=now + lasts, seen_at=now)
+    )
+    record(session, now, f"agent:{agent_id}", "console.signed_in", f"agent:{agent_id}")
+    return token
+
+
+async def find_agent(session: AsyncSession, now: datetime, idle: timedelta, token: str) -> tuple[Agent, SignIn] | None:
+    """Whose token this is, as long as the session runs and the agent is active."""
+    found = await session.exec(
+        select(Agent, SignIn)
+        .join(SignIn, col(SignIn.agent_id) == col(Agent.id))
+        .where(SignIn.token_hash == hash_token(token), col(Agent.is_active).is_(True))
+        .where(col(SignIn.expires_at) > now, col(SignIn.seen_at) > now - idle)
+    )
+    return found.first()
+
+
+async def touch(session: AsyncSession, now: datetime, token_hash: str) -> None:
+    """A page was opened: the session is not idle."""
+    row = await session.get(SignIn, token_hash)
+    if row is not None:
+        row.seen_at = now
+
+
+async def end(session: AsyncSession, now: datetime, agent_id: int, token_hash: str) -> None:
+    """Sign out here."""
+    await session.exec(delete(SignIn).where(col(SignIn.token_hash) == token_hash))
+    record(session, now, f"agent:{agent_id}", "console.signed_out", f"agent:{agent_id}")
+
+
+async def end_all(session: AsyncSession, now: datetime, agent_id: int, actor: str) -> int:
+    """Sign an agent out everywhere, as a new password or a lost laptop asks for; return how many sessions ended."""
+    count = (await session.exec(select(func.count()).select_from(SignIn).where(SignIn.agent_id == agent_id))).one()
+    await session.exec(delete(SignIn).where(col(SignIn.agent_id) == agent_id))
+    record(session, now, actor, "console.sessions_ended", f"agent:{agent_id}", after={"sessions": count})
+    return count

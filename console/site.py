@@ -1,0 +1,37 @@
+"""Puts the web pages on an application."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from console import buyer
+from console.doors import SecureHeaders
+from console.pages import STATIC
+from console.queue import QueuePage
+from console.rules import ConsoleRules, Database, Site
+from console.shell import open_shell
+from console.ticket import TicketPage
+from shop.vault import Vault
+from tickets.claims import Claims
+from tickets.desk import Desk
+
+
+def mount_console(
+    app: FastAPI,
+    *,
+    database: Database,
+    desk: Desk,
+    claims: Claims,
+    vault: Vault,
+    clock: Callable[[], datetime],
+    rules: ConsoleRules,
+) -> None:
+    """Add /console, /console/static, /chat and /r/{token}. The chat's own API, /chat/api, is the web channel's."""
+    site = Site(database, desk, claims, vault, clock, rules)
+    app.add_middleware(SecureHeaders, is_secure=rules.cookie_secure)
+    app.include_router(buyer.router(site))
+    # Before the shell, whose own checks would ask the database about every picture.
+    app.mount("/console/static", StaticFiles(directory=STATIC), name="console-static")
+    open_shell(app, site, QueuePage(site), TicketPage(site))

@@ -1,0 +1,68 @@
+// The ticket page: one composer in three modes, drafts that survive a reload or a new sign-in, and a thread that stays at its end.
+"use strict";
+
+const composer = document.getElementById("composer");
+const thread = document.getElementById("thread");
+const draft = (mode) => `kadesk-draft-${composer.dataset.number}-${mode}`;
+const field = (mode) => composer.querySelector(`textarea[data-mode="${mode}"]`);
+
+function choose(mode) {
+  for (const tab of composer.querySelectorAll("[role=tab]")) tab.setAttribute("aria-selected", tab.dataset.mode === mode);
+  for (const form of composer.querySelectorAll("form")) form.hidden = !form.contains(field(mode));
+}
+
+// A draft goes when the server says that its form was done.
+const sent = sessionStorage.getItem("kadesk-sent");
+if (sent && document.querySelector(".flash.success")) sessionStorage.removeItem(sent);
+sessionStorage.removeItem("kadesk-sent");
+
+for (const mode of ["reply", "note", "resolve"]) {
+  const text = field(mode);
+  text.value = text.value || sessionStorage.getItem(draft(mode)) || "";
+  text.addEventListener("input", () => sessionStorage.setItem(draft(mode), text.value));
+}
+
+composer.addEventListener("click", (event) => {
+  const mode = event.target.closest("[role=tab]")?.dataset.mode;
+  if (!mode) return;
+  choose(mode);
+  field(mode).focus();
+});
+
+composer.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  event.target.closest("form")?.requestSubmit();
+});
+
+// One press is one form: a second one while the first is under way would only be refused as stale.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+  const mode = form.querySelector("textarea")?.dataset.mode;
+  if (mode) sessionStorage.setItem("kadesk-sent", draft(mode));
+});
+window.addEventListener("pageshow", () => document.querySelectorAll("form").forEach((form) => delete form.dataset.sent));
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  const mode = { r: "reply", n: "note", e: "resolve" }[event.key];
+  if (mode) {
+    choose(mode);
+    field(mode).focus();
+  } else if (event.key === "t") document.querySelector('[data-key="t"]')?.click();
+  else if (event.key === "u") location.href = "/console/";
+  else return;
+  event.preventDefault();
+});
+
+let isAtEnd = true;
+thread.addEventListener("scroll", () => (isAtEnd = thread.scrollHeight - thread.scrollTop - thread.clientHeight < 40), { passive: true });
+const follow = () => isAtEnd && (thread.scrollTop = thread.scrollHeight);
+document.addEventListener("live", follow);
+choose(composer.dataset.mode);
+follow();

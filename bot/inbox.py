@@ -61,6 +61,9 @@ class Dialogue(Protocol):
     async def answer(self, session: AsyncSession, now: datetime, inbound: Inbound, looked: Any) -> None:
         """Decide, and write everything that follows into the caller's transaction."""
 
+    async def apologise(self, session: AsyncSession, now: datetime, inbound: Inbound) -> None:
+        """Tell the buyer that a message of theirs was laid aside."""
+
 
 class Door:
     """Where channels hand updates over."""
@@ -163,10 +166,7 @@ class Inbox:
 
     async def _take_effect(self, row: InboxRow) -> bool:
         """Look things up with no transaction open, then decide and write everything in one."""
-        channel = self._channels[row.channel, row.account]
-        raw = self._vault.open_text("inbox", _seal_id(row.channel, row.account, row.update_id), row.sealed)
-        address = row.thread.removeprefix(f"{row.channel}:{row.account}:")
-        inbound = channel.read(Update(row.channel, row.account, row.update_id, address, raw))
+        inbound = self._read(row)
         async with self._database.reading() as session:
             scene = await self._dialogue.set_scene(session, self._clock(), inbound)
         looked = await self._dialogue.look_up(scene, inbound)
@@ -176,6 +176,12 @@ class Inbox:
             await self._dialogue.answer(session, self._clock(), inbound, looked)
         self._outbox_bell.ring()
         return True
+
+    def _read(self, row: InboxRow) -> Inbound:
+        channel = self._channels[row.channel, row.account]
+        raw = self._vault.open_text("inbox", _seal_id(row.channel, row.account, row.update_id), row.sealed)
+        address = row.thread.removeprefix(f"{row.channel}:{row.account}:")
+        return channel.read(Update(row.channel, row.account, row.update_id, address, raw))
 
     async def _put_back(self, row: InboxRow, problem: str) -> None:
         """Count the failure; the row waits for its next try, or is laid aside for a person."""
@@ -188,9 +194,22 @@ class Inbox:
             counted = await session.exec(
                 update(InboxRow).where(*_still(row), col(InboxRow.attempts) == row.attempts).values(**values)
             )
-            if counted.rowcount == 1 and is_dead:
+            is_ours = counted.rowcount == 1
+            if is_ours and is_dead:
                 record(session, now, "bot", "inbox.died", f"inbox:{row.id}", None, {"problem": problem})
         log.error("inbox row %s %s: %s", row.id, "was laid aside" if is_dead else "failed", problem)
+        if is_ours and is_dead:
+            await self._apologise(row)
+
+    async def _apologise(self, row: InboxRow) -> None:
+        """A message that is lost to us must not be lost on the buyer."""
+        try:
+            inbound = self._read(row)
+            async with self._database.writing() as session:
+                await self._dialogue.apologise(session, self._clock(), inbound)
+        except Exception as error:  # whatever broke the message may break this too
+            log.error("the sender of inbox row %s could not be told: %s", row.id, place_of(error))
+        self._outbox_bell.ring()
 
 
 async def _finish(session: AsyncSession, row: InboxRow) -> bool:

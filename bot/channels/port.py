@@ -49,6 +49,7 @@ class Inbound:
     sent_at: datetime
     text: str = ""
     handle: str = ""
+    message_id: str = ""  # the channel's own, for edits and replies
     attachments: tuple[Mapping[str, Any], ...] = ()
     name: str = ""  # what the buyer calls themselves there
     language: str = ""  # what the buyer's app speaks; "" when unknown

@@ -1,0 +1,182 @@
+"""The dialogue: the same on every channel. What a message means, what the shop says, and what follows from both.
+
+`set_scene` reads, `look_up` asks the shop while no transaction is open, `answer` decides and writes in one transaction.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.channels.port import Inbound, Kind
+from bot.dialogue import claims, delivered, greeting, orders, questions, reading, tickets
+from bot.dialogue.acts import Act, Intent
+from bot.dialogue.look_up import Looked, look_up
+from bot.dialogue.state import Scene, State, Step, set_scene
+from bot.dialogue.turn import SEAL, Parts, Turn
+from bot.dialogue.understanding import Answers, Understanding
+from bot.tables import DialogueRow
+from shop.port import Shop
+from tickets import conversations
+from tickets.claims import Claims
+from tickets.desk import Desk
+from tickets.outbox import Say
+from tickets.ownership import Ownership
+from tickets.tables import Buyer, Conversation, Message, id_of
+
+STEPS: dict[Act, Callable[[Turn], Awaitable[None]]] = {
+    Act.START: greeting.greet,
+    Act.MENU: greeting.show_menu,
+    Act.CANCEL: greeting.cancel,
+    Act.HUMAN: tickets.hand_over,
+    Act.TICKETS: tickets.list_tickets,
+    Act.HURRY: tickets.hurry,
+    Act.REPORT: orders.report,
+    Act.FIND: orders.find,
+    Act.ORDER: orders.take_order,
+    Act.USE_ORDER: orders.use_order,
+    Act.MISSING: delivered.take_missing,
+    Act.PROOF: orders.take_proof,
+    Act.WAS_CODE: orders.take_as_code,
+    Act.PICK_CODE: claims.pick_code,
+    Act.TYPED_CODE: claims.take_code,
+    Act.REASON: claims.take_reason,
+    Act.ASK: questions.answer_question,
+    Act.CHOOSE: questions.choose,
+    Act.HELPED: questions.thank,
+    Act.MISSED: questions.regret,
+    Act.CHAT: greeting.return_greeting,
+    Act.ABUSE: greeting.stay_calm,
+    Act.EMPTY: greeting.ask_for_words,
+    Act.MEDIA: greeting.ask_for_text,
+    Act.TOO_LONG: greeting.ask_for_less,
+    Act.UNCLEAR: questions.miss,
+    Act.STALE: greeting.excuse_button,
+}
+ASK_AGAIN: dict[Step, Callable[[Turn], Awaitable[None]]] = {
+    Step.ORDER: orders.ask_order_again,
+    Step.PROOF: orders.ask_proof_again,
+    Step.CODE: claims.ask_code_again,
+    Step.REASON: claims.ask_reason_again,
+}
+# What is said beside the point: the bot answers it, then comes back to what it had asked.
+ASIDES = frozenset({Act.ASK, Act.CHAT, Act.EMPTY, Act.MEDIA, Act.TOO_LONG, Act.UNCLEAR, Act.ABUSE})
+# Words that belong to the person who has the case, if there is one.
+TALK = ASIDES | {Act.ORDER, Act.REPORT}
+
+
+class Dialogue:
+    """Answers buyers."""
+
+    def __init__(
+        self,
+        *,
+        desk: Desk,
+        claims: Claims,
+        ownership: Ownership,
+        shop: Shop,
+        answers: Answers,
+        phrases: Say,
+        hours: str = "",  # when people answer, as told to buyers: "09:00-23:00"
+    ) -> None:
+        self._parts = Parts(desk, claims, ownership, answers, phrases, claims.vault, hours)
+        self._shop = shop
+        self._understanding = Understanding(answers, desk.rules.message_limit)
+
+    async def set_scene(self, session: AsyncSession, now: datetime, inbound: Inbound) -> Scene:
+        return await set_scene(session, now, inbound)
+
+    async def look_up(self, scene: Scene, inbound: Inbound) -> Looked:
+        intent = self._understanding.understand(scene, inbound)
+        return await look_up(self._shop, scene, intent, self._open_order(scene))
+
+    async def answer(self, session: AsyncSession, now: datetime, inbound: Inbound, looked: Looked) -> None:
+        """Write all that follows from this message into the caller's transaction."""
+        turn = await self._begin(session, now, inbound, looked)
+        if not await self._leave_to_people(turn):
+            await STEPS[looked.intent.act](turn)
+            if looked.intent.act in ASIDES and turn.state.step in ASK_AGAIN:
+                await ASK_AGAIN[turn.state.step](turn)
+        await _save(turn)
+
+    async def apologise(self, session: AsyncSession, now: datetime, inbound: Inbound) -> None:
+        """One of the buyer's messages was laid aside: say so."""
+        turn = await self._begin(session, now, inbound, Looked(Intent(Act.START, "")))
+        await turn.tell("error.lost", turn.person)
+
+    async def _begin(self, session: AsyncSession, now: datetime, inbound: Inbound, looked: Looked) -> Turn:
+        """The conversation, its state, and the message in its thread."""
+        first = _language_of_app(inbound)
+        name = inbound.name or self._parts.say(first, "buyer.nameless", tail=inbound.address[-4:])
+        place = inbound.channel, inbound.account, inbound.address
+        conversation = await conversations.find_or_create(session, now, *place, name, first)
+        is_new = conversation.last_in_at is None
+        row = await session.get(DialogueRow, conversation.id)
+        message = await _keep(session, now, conversation, inbound, looked)
+        buyer = await session.get_one(Buyer, conversation.buyer_id)
+        language = _language(inbound, looked, buyer.language)
+        await conversations.set_language(session, now, conversation, language)
+        turn = Turn(self._parts, session, now, conversation, inbound, looked, message, State.load(row), language)
+        if is_new and looked.intent.act != Act.START:
+            await greeting.introduce(turn)
+        return turn
+
+    async def _leave_to_people(self, turn: Turn) -> bool:
+        """Whether these words go to the person who has the case, and no answer of ours is due."""
+        act = turn.intent.act
+        if turn.state.step != Step.IDLE or act not in TALK or turn.inbound.kind == Kind.PRESS:
+            return False
+        ticket = await tickets.in_human_hands(turn)
+        if ticket is None:
+            return await self._note_on_ticket(turn)
+        match = turn.intent.match
+        is_sure = act in (Act.ORDER, Act.REPORT) or (match is not None and match.outcome == "answer")
+        may_answer = act == Act.TOO_LONG or (is_sure and ticket.assignee_id is None)
+        await tickets.pass_on(turn, ticket, silently=may_answer)
+        return not may_answer
+
+    async def _note_on_ticket(self, turn: Turn) -> bool:
+        """A picture, or words that nobody understands, belong on the ticket that waits, if there is one."""
+        match = turn.intent.match
+        is_for_ticket = turn.intent.act == Act.MEDIA or (match is not None and match.outcome == "none")
+        ticket = await tickets.find_waiting(turn) if is_for_ticket else None
+        if ticket is None:
+            return False
+        await tickets.pass_on(turn, ticket)
+        return True
+
+    def _open_order(self, scene: Scene) -> str:
+        if not scene.state.order:
+            return ""
+        return self._parts.vault.open_text(SEAL, str(scene.conversation_id), scene.state.order)
+
+
+async def _keep(
+    session: AsyncSession, now: datetime, conversation: Conversation, inbound: Inbound, looked: Looked
+) -> Message | None:
+    """The buyer's message in the thread, as it may be kept."""
+    if looked.intent.act == Act.START:
+        return None
+    attachments = [dict(one) for one in inbound.attachments]
+    message = await conversations.add_message(session, now, conversation, looked.intent.stored, attachments=attachments)
+    message.foreign_id = inbound.message_id or None
+    return message
+
+
+def _language_of_app(inbound: Inbound) -> str:
+    return "zh" if not inbound.language or inbound.language.lower().startswith("zh") else "en"
+
+
+def _language(inbound: Inbound, looked: Looked, current: str) -> str:
+    """The language of these words. Proofs and codes are no words."""
+    if inbound.kind == Kind.PRESS or looked.intent.act in (Act.PROOF, Act.TYPED_CODE, Act.START):
+        return current
+    return reading.find_language(reading.clean(inbound.text)[:500], current)
+
+
+async def _save(turn: Turn) -> None:
+    row = await turn.session.get(DialogueRow, turn.conversation.id)
+    if row is None:
+        row = DialogueRow(conversation_id=id_of(turn.conversation), updated_at=turn.now)
+    row.step, row.facts, row.updated_at = turn.state.step, turn.state.facts(), turn.now
+    turn.session.add(row)

@@ -12,23 +12,16 @@ LANGUAGES = ("zh", "en")  # the first is the shop's own: taken when a buyer's la
 class Phrases:
     """`tickets.outbox.Say`: a phrase by language and dotted key, filled with facts."""
 
-    def __init__(self, texts: Mapping[str, Mapping[str, str]]) -> None:
-        self._texts = texts
-
-    @classmethod
-    def load(cls, folder: Path = HERE) -> "Phrases":
-        return cls({language: dict(_read(folder / f"{language}.toml")) for language in LANGUAGES})
+    def __init__(self, folder: Path = HERE) -> None:
+        self._texts = {language: dict(_read(folder / f"{language}.toml")) for language in LANGUAGES}
 
     def __call__(self, language: str, key: str, /, **facts: object) -> str:
-        """The phrase; KeyError names a key that no file has, since that is a mistake of ours."""
-        texts = self._texts.get(language, self._texts[LANGUAGES[0]])
-        return texts[key].format(**facts)
+        """The phrase. A KeyError is a mistake of ours: a key, or a fact, that is missing."""
+        return self.templates(language)[key].format(**facts)
 
-    def keys(self, language: str) -> frozenset[str]:
-        return frozenset(self._texts[language])
-
-    def template(self, language: str, key: str) -> str:
-        return self._texts[language][key]
+    def templates(self, language: str) -> Mapping[str, str]:
+        """Every phrase of a language by its key, not filled."""
+        return self._texts.get(language, self._texts[LANGUAGES[0]])
 
 
 def _read(path: Path) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,72 @@
+"""What a buyer can mean: one word for each, typed or pressed. A button's stored action is such a word."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from faq.matcher import Match
+from tickets.tables import Reason
+
+
+class Act(StrEnum):
+    # Possible at every step, typed or pressed
+    START = "start"
+    MENU = "menu"
+    CANCEL = "cancel"
+    HUMAN = "human"
+    TICKETS = "tickets"
+    HURRY = "hurry"
+
+    # Begin something
+    REPORT = "report"  # a bad code; argument: Reason, if known
+    FIND = "find"  # an order; argument: Goal
+    ORDER = "order"  # an order number, perhaps with its proof
+    USE_ORDER = "use_order"  # one that was proved before; argument: goal/order number
+    MISSING = "missing"  # not all was delivered; argument: order number
+
+    # Answer what the bot asked
+    PROOF = "proof"
+    WAS_CODE = "was_code"  # "that was the code, not the order number"
+    PICK_CODE = "code"  # argument: order number/fingerprint
+    TYPED_CODE = "typed_code"
+    REASON = "reason"  # argument: Reason
+
+    # Ask, and judge the answer
+    ASK = "ask"
+    CHOOSE = "choose"  # a suggestion; argument: question id/entry key
+    HELPED = "helped"  # argument: question id
+    MISSED = "missed"  # argument: question id
+
+    # Nothing of these
+    CHAT = "chat"  # hello, thanks
+    ABUSE = "abuse"
+    EMPTY = "empty"  # emoji and marks
+    MEDIA = "media"
+    TOO_LONG = "too_long"
+    UNCLEAR = "unclear"  # not what this step asked for
+    STALE = "stale"  # a button that we do not know any more
+
+
+# What a button carries may only be one of these: the rest need words.
+PRESSABLE = frozenset(Act) - {Act.PROOF, Act.TYPED_CODE, Act.ORDER, Act.ASK, Act.STALE, Act.TOO_LONG}
+
+
+class Goal(StrEnum):
+    """What an order is wanted for."""
+
+    LOOK = "look"
+    CLAIM = "claim"
+    UNDELIVERED = "undelivered"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What one message means. `secret` is never stored: a proof, or a code as it was typed."""
+
+    act: Act
+    stored: str  # the message as it may be kept
+    argument: str = ""
+    goal: Goal | None = None
+    order_no: str = ""
+    secret: str = ""
+    reason: Reason | None = None
+    match: Match | None = None

@@ -1,0 +1,69 @@
+"""What a proved order brought, or did not bring."""
+
+from bot.dialogue import tickets
+from bot.dialogue.acts import Act
+from bot.dialogue.turn import Choice, Turn
+from shop.port import Order, OrderStatus
+from tickets.tables import Ticket
+
+CATEGORY = "undelivered"
+
+
+async def show(turn: Turn, order: Order) -> None:
+    """Product, status, date, codes (masked), and what can be done about it."""
+    turn.rest()
+    paid_at = order.delivered_at or order.paid_at
+    facts = {
+        "number": order.order_no,
+        "product": order.goods.name,
+        "quantity": order.quantity,
+        "status": turn.word(f"order.status.{order.status}"),
+        "date": f"{paid_at:%Y-%m-%d}" if paid_at else turn.word("order.no_date"),
+    }
+    lines = [turn.word("order.shown", **facts)]
+    if order.codes:
+        masked = "、".join(code.masked for code in order.codes[:10])
+        lines.append(turn.word("order.codes", count=len(order.codes), masked=masked))
+    lines.append(turn.word(f"order.advice.{order.status}"))
+    await turn.say("\n".join(lines), *_choices(turn, order), turn.person)
+
+
+async def take_missing(turn: Turn) -> None:
+    """The buyer says that not all of an order was delivered."""
+    if turn.looked.is_down or turn.looked.order is None or not turn.looked.is_bound:
+        await turn.tell("order.shop_down", turn.person)
+    else:
+        await open_undelivered(turn, turn.looked.order)
+
+
+async def open_undelivered(turn: Turn, order: Order) -> None:
+    """Paid but not delivered is no claim: a ticket of its own, one per order."""
+    turn.rest()
+    ticket = await _find(turn, order)
+    key = "undelivered.known" if ticket else "undelivered.opened"
+    if ticket is None:
+        subject = turn.word("undelivered.subject", product=order.goods.name)
+        ref = f"{order.shop}/{order.order_no}"
+        desk = turn.parts.desk
+        ticket = await desk.open(turn.session, turn.now, turn.conversation, CATEGORY, subject, order_ref=ref)
+    if turn.message is not None:
+        turn.message.ticket_id = ticket.id
+    place = await tickets.place(turn, ticket)
+    promise = turn.span(turn.parts.desk.rules.handling)
+    buttons = turn.choice(Act.TICKETS, "button.tickets"), turn.person
+    await turn.tell(key, *buttons, ticket=ticket, number=ticket.number, place=place, promise=promise)
+
+
+async def _find(turn: Turn, order: Order) -> Ticket | None:
+    opened = await turn.parts.desk.open_tickets(turn.session, turn.now, turn.conversation.buyer_id)
+    ref = f"{order.shop}/{order.order_no}"
+    return next((one for one in opened if one.category == CATEGORY and one.order_ref == ref), None)
+
+
+def _choices(turn: Turn, order: Order) -> list[Choice]:
+    choices = []
+    if order.codes and order.status in (OrderStatus.DELIVERED, OrderStatus.PARTIAL):
+        choices.append(turn.choice(Act.USE_ORDER, "button.report", f"claim/{order.order_no}"))
+    if order.status in (OrderStatus.PAID_UNDELIVERED, OrderStatus.ABNORMAL, OrderStatus.PARTIAL):
+        choices.append(turn.choice(Act.MISSING, "button.missing", order.order_no))
+    return choices

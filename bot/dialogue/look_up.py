@@ -1,0 +1,73 @@
+"""The questions to the shop that a message raises, asked while no transaction is open."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.dialogue.acts import Act, Intent
+from bot.dialogue.state import Scene, Step
+from shop.errors import ShopDown
+from shop.masking import normalise_code
+from shop.port import CodeCheck, Order, Shop, Verdict
+
+_BEST_FIRST = (Verdict.EXACT, Verdict.NEAR, Verdict.OTHER)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What is known when the decision is made."""
+
+    intent: Intent
+    order_no: str = ""  # the number that the message is about
+    order: Order | None = None  # only ever one that is proved, before or by `is_owner`
+    is_bound: bool = False  # it was proved before
+    is_owner: bool | None = None  # what the shop said of a proof
+    check: CodeCheck | None = None
+    is_down: bool = False  # the shop does not answer
+
+
+async def look_up(shop: Shop, scene: Scene, intent: Intent, sealed_order_no: str) -> Looked:
+    """Ask the shop what this message needs. `sealed_order_no` is the number that the conversation is about, opened."""
+    order_no = _order_no_of(intent, sealed_order_no, scene)
+    if not order_no:
+        return Looked(intent)
+    owned = next((own for own in scene.orders if normalise_code(own) == normalise_code(order_no)), None)
+    try:
+        if owned is None:
+            return await _prove(shop, intent, order_no)
+        order = await shop.find_order(owned)
+        check = await _check(shop, owned, intent.secret.split("\n")) if intent.act == Act.TYPED_CODE else None
+        return Looked(intent, owned, order, is_bound=True, check=check)
+    except ShopDown:
+        return Looked(intent, order_no, is_bound=owned is not None, is_down=True)
+
+
+def _order_no_of(intent: Intent, current: str, scene: Scene) -> str:
+    match intent.act:
+        case Act.ORDER:
+            return intent.order_no
+        case Act.USE_ORDER:
+            return intent.argument.partition("/")[2]
+        case Act.PICK_CODE:
+            return intent.argument.partition("/")[0]
+        case Act.MISSING:
+            return intent.argument
+        case Act.PROOF | Act.TYPED_CODE | Act.REASON:
+            return current
+        case Act.ASK | Act.UNCLEAR if scene.state.step in (Step.CODE, Step.REASON):
+            return current
+        case _:
+            return ""
+
+
+async def _prove(shop: Shop, intent: Intent, order_no: str) -> Looked:
+    if intent.act not in (Act.PROOF, Act.ORDER) or not intent.secret:
+        return Looked(intent, order_no)
+    is_owner = await shop.prove_owner(order_no, intent.secret)
+    order = await shop.find_order(order_no) if is_owner else None
+    return Looked(intent, order_no, order, is_owner=order is not None)
+
+
+async def _check(shop: Shop, order_no: str, typed: Sequence[str]) -> CodeCheck:
+    """The best verdict on what the buyer may have meant as the code."""
+    checks = [await shop.check_code(order_no, code) for code in typed]
+    return min(checks, key=lambda check: _BEST_FIRST.index(check.verdict))

@@ -1,0 +1,194 @@
+"""Recognises commands, order numbers, proofs, codes and reasons in buyers' words. Pure; nothing here looks anything up.
+
+Whether a word is taken for an order number never depends on whether there is such an order: else the bot's next
+question would tell strangers which orders exist.
+"""
+
+import re
+import unicodedata
+
+from bot.dialogue.acts import Act
+from faq.slots import extract
+from faq.text import essence, fold
+from faq.text import language_of as matched_language
+from tickets.tables import Reason
+
+HIDDEN = "••••"
+
+_CJK = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2,}(?![A-Za-z0-9])")
+
+_ZH_PERSON = "人工客服|真人客服|在线客服|人工服务|客服人员|人工|真人|活人|客服"
+_EN_PERSON = "human|agent|person|operator|representative|real person|live agent|human agent|support agent"
+_COMMANDS: tuple[tuple[Act, re.Pattern[str]], ...] = tuple(
+    (act, re.compile(pattern))
+    for act, pattern in (
+        (
+            Act.HUMAN,
+            rf"(?:我|请|快|给|帮|能|可以|不能|要|想|需要|直接|马上)*(?:转接|转|找|叫|换|接|联系)?(?:个|一下|下|到|成)?(?:{_ZH_PERSON})"
+            r"(?:吧|吗|呢|啊|处理|服务|谢谢)*"
+            rf"|(?:(?:i|we|want|need|would|like|can|could|let|get|give|me|to|a|an|the|please|just|speak|talk|chat|with"
+            rf"|connect|transfer|switch|some|any|real|live|now)\s)*(?:{_EN_PERSON})(?:\s(?:please|now|being|support))*",
+        ),
+        (
+            Act.CANCEL,
+            "取消|算了|不用了|不查了|不弄了|退出|返回|重新开始|重来|cancel|stop|quit|exit|never ?mind|start over|go back",
+        ),
+        (Act.MENU, "菜单|主菜单|功能|帮助|开始|menu|help|start|home"),
+        (
+            Act.TICKETS,
+            "(?:查看|查询|查一下|查|看看|看一下|看)?(?:一下)?(?:我的)?(?:工单|售后单)(?:状态|进度|列表|进展)?"
+            "|(?:show |see |list )?(?:my )?tickets?(?: status)?",
+        ),
+        (Act.HURRY, "催单|我要催单|催一下|催一催|催催|加急|催促|帮我催一下|快点处理|hurry(?: up)?|rush(?: it)?"),
+    )
+)
+
+_LABEL_ORDER = re.compile(
+    r"(?:订单编号|订单号码|订单号|订单|单号|(?<![a-z])order(?:\s*(?:number|num|no\.?|id))?)\s*[#:：=]*\s*(?:是|为|is)?\s*",
+    re.IGNORECASE,
+)
+_LABEL_PROOF = re.compile(
+    r"(?:查询密码|取卡密码|查单密码|查询码|密码|后六位|后6位|尾号"
+    r"|(?<![a-z])(?:query |lookup |order )?(?:password|pwd|pass)|last six|last 6|tail)"
+    r"(?:\s*(?:是|为|is|:|：|=))*\s*(?P<proof>[!-~]{2,64})",
+    re.IGNORECASE,
+)
+_LABEL_CODE = re.compile(r"^(?:卡密|兑换码|激活码|卡号|code|key|是|is|[:：\s])+", re.IGNORECASE)
+_SPACED = re.compile(r"(?<![A-Za-z0-9-])[A-Z0-9]{4}(?: [A-Z0-9]{4}){2,5}(?![A-Za-z0-9-])")
+_MIXED_16 = re.compile(r"(?<![A-Za-z0-9-])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16}(?![A-Za-z0-9-])")
+_DIGITS = re.compile(r"(?<!\d)\d{12,32}(?!\d)")
+
+_REASONS: tuple[tuple[Reason, re.Pattern[str]], ...] = tuple(
+    (reason, re.compile(pattern, re.IGNORECASE))
+    for reason, pattern in (
+        (
+            Reason.ALREADY_USED,
+            r"已(?:经)?(?:被)?(?:人)?(?:使用|兑换|激活|用)|被(?:别)?(?:人)?(?:用|兑换|使用|激活|刷)(?!户)|用过了?|兑换过|使用过"
+            r"|(?:already|been)\s+(?:been\s+)?(?:used|redeemed|activated|claimed)",
+        ),
+        (Reason.NOT_ACTIVATED, r"未激活|没有?激活|未开卡|没开卡|not\s+(?:yet\s+|been\s+)?activated|inactive"),
+        (
+            Reason.DOES_NOT_EXIST,
+            r"不存在|查无此|序列号错误|无此卡|没有这张卡|(?:code|key|card|it)?\s*(?:was\s+)?not\s+found"
+            r"|do(?:es)?\s*n[o']?t\s+exist",
+        ),
+        (Reason.EXPIRED, r"(?<!质保)(?:已)?过期(?!订单)|过了有效期|expired"),
+        (
+            Reason.WRONG_VALUE,
+            r"面值(?:不对|不符|错)|金额(?:不对|不符)|天数(?:不对|不够|少)"
+            r"|wrong\s+(?:value|amount|duration)|less\s+(?:balance|value)",
+        ),
+        (Reason.WRONG_REGION, r"地区不|不支持.{0,4}地区|锁区|区域(?:不|限制)|region|not\s+available\s+in\s+my"),
+        (Reason.WRONG_PRODUCT, r"发错|不是我买的|wrong\s+(?:item|product|platform|edition|game)"),
+        (Reason.ACCOUNT_PROBLEM, r"登不上|登录不了|无法登录|被封|封号|改密|掉订阅|banned|suspended|log\s?in\s+fail"),
+    )
+)
+
+
+def clean(text: str) -> str:
+    """The text without what no person types: control characters, halves of surrogate pairs."""
+    return _CONTROL.sub("", text).strip()
+
+
+def find_command(text: str) -> Act | None:
+    """The command that the whole message is."""
+    if len(text) > 60:
+        return None
+    words = essence(text)
+    return next((act for act, pattern in _COMMANDS if pattern.fullmatch(words)), None)
+
+
+def find_reason(text: str) -> Reason | None:
+    plain = unicodedata.normalize("NFKC", text)
+    return next((reason for reason, pattern in _REASONS if pattern.search(plain)), None)
+
+
+def find_language(text: str, current: str) -> str:
+    """The language of these words: Chinese when there is any, English when there are Latin words, else as before."""
+    plain = fold(text)
+    if _CJK.search(plain):
+        return "zh"
+    if not _WORD.search(extract(plain)[1]):
+        return current
+    return matched_language(plain)
+
+
+def has_words(text: str) -> bool:
+    """Whether it speaks: Chinese, or at least two words."""
+    return bool(_CJK.search(text)) or len(text.split()) > 1
+
+
+def find_order_no(text: str) -> str | None:
+    """The order number in free words: named as one, or shaped like one. As typed, in plain width."""
+    plain = fold(text)
+    if (label := _LABEL_ORDER.search(plain)) and (named := _number_at(plain, label.end())):
+        return named
+    if spaced := _SPACED.search(plain):
+        return spaced[0] if any(character.isdigit() for character in spaced[0]) else None
+    slots, _ = extract(plain)
+    shaped = [slot.value for slot in slots if slot.kind == "order"]
+    found = _MIXED_16.search(plain) or _DIGITS.search(plain)
+    return shaped[0] if shaped else found[0] if found else None
+
+
+def find_given_order_no(text: str) -> str | None:
+    """The order number in an answer to "which order?": whatever could be one."""
+    if found := find_order_no(text):
+        return found
+    plain = _LABEL_ORDER.sub("", fold(text)).strip()
+    if _CJK.search(plain):
+        runs = [run for run in re.findall(r"[A-Za-z0-9_-]{5,64}", plain) if _could_be_number(run)]
+        return runs[0] if len(runs) == 1 else None
+    return plain if len(plain) <= 64 and _could_be_number(plain) else None
+
+
+def find_proof(text: str, order_no: str) -> str | None:
+    """The proof that came along with an order number: named as one, or the one word beside it."""
+    plain = fold(text)
+    if named := _LABEL_PROOF.search(plain):
+        return named["proof"].rstrip(",.;")
+    rest = _LABEL_ORDER.sub(" ", plain).replace(order_no, " ").split()
+    return rest[0] if len(rest) == 1 and re.fullmatch(r"(?=.*\d)[!-~]{4,64}", rest[0]) else None
+
+
+def find_typed_proof(text: str) -> str | None:
+    """The proof in an answer to "what is the password?"; None when these are words about something else."""
+    plain = unicodedata.normalize("NFKC", text).strip()
+    if named := _LABEL_PROOF.search(plain):
+        return named["proof"]
+    if not _CJK.search(plain):
+        words = plain.split()
+        is_speech = len(words) > 2 and not any(character.isdigit() for character in plain)
+        return None if is_speech or not plain or len(plain) > 128 else plain
+    runs = re.findall(r"[!-~]{4,64}", plain)
+    return runs[0] if len(runs) == 1 else None
+
+
+def find_typed_codes(text: str) -> tuple[str, ...]:
+    """What in an answer to "which code?" could be the code, likeliest first."""
+    slots, _ = extract(text)
+    found = [slot.value for slot in slots if slot.kind in ("code", "order", "number")]
+    plain = _LABEL_CODE.sub("", fold(text).strip())
+    looks_made = any(character.isdigit() for character in plain) or (plain.isupper() and len(plain) > 7)
+    is_speech = bool(_CJK.search(plain)) or not looks_made
+    if not is_speech and len(plain) <= 200:
+        found.insert(0, plain)
+    return tuple(dict.fromkeys(found))[:4]
+
+
+def _number_at(plain: str, start: int) -> str | None:
+    """The number that follows its name: one run, or several short ones in capitals and digits."""
+    spaced = re.compile(r"[A-Z0-9]{2,8}(?:[ -][A-Z0-9]{2,8}){1,7}(?![A-Za-z0-9])").match(plain, start)
+    if spaced and sum(character.isalnum() for character in spaced[0]) >= 10 and re.search(r"\d", spaced[0]):
+        return spaced[0]
+    run = re.compile(r"[A-Za-z0-9_-]{6,64}").match(plain, start)
+    return run[0] if run and _could_be_number(run[0]) else None
+
+
+def _could_be_number(text: str) -> bool:
+    joined = re.sub(r"[\s_-]", "", text)
+    if not joined.isalnum() or not 5 <= len(joined) <= 64:
+        return False
+    return any(character.isdigit() for character in joined) or (joined.isupper() and len(joined) >= 10)

@@ -1,0 +1,98 @@
+"""Where a conversation stands between two messages, and the scene in which the next one is understood."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.channels.port import Inbound
+from bot.dialogue.acts import Goal
+from bot.tables import Button, DialogueRow
+from tickets.tables import Buyer, Conversation, OrderBinding
+
+BUTTONS_LIVE = timedelta(days=14)
+ORDERS_OFFERED = 3
+
+
+class Step(StrEnum):
+    """What the bot has asked for."""
+
+    IDLE = "idle"
+    ORDER = "order"
+    PROOF = "proof"
+    CODE = "code"
+    REASON = "reason"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is remembered; every field has a value that says "nothing"."""
+
+    step: Step = Step.IDLE
+    goal: Goal = Goal.LOOK
+    order: str = ""  # sealed: until it is proved, what was taken for an order number may be a code
+    fingerprint: str = ""  # of the code claimed
+    reason: str = ""  # Reason, as soon as it is known
+    misses: int = 0  # questions in a row that were not understood
+    told: int = 0  # the ticket whose buyer knows that words are passed on
+
+    @classmethod
+    def load(cls, row: DialogueRow | None) -> "State":
+        """The state of a row; facts that an older version left are dropped."""
+        if row is None:
+            return cls()
+        known = {name: value for name, value in row.facts.items() if name in cls.__slots__ and name != "step"}
+        known["goal"] = Goal(known.get("goal", Goal.LOOK))
+        return cls(step=Step(row.step), **known)
+
+    def facts(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if name != "step" and value}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is known before a message is understood."""
+
+    state: State = field(default_factory=State)
+    language: str = ""  # "" before the first word
+    conversation_id: int | None = None
+    orders: tuple[str, ...] = ()  # proved to be this buyer's, the latest first
+    button: Button | None = None  # the one pressed, if it is one of ours
+
+
+async def set_scene(session: AsyncSession, now: datetime, inbound: Inbound) -> Scene:
+    """Read the scene of the conversation that this message belongs to."""
+    found = await session.exec(
+        select(Conversation, Buyer.language)
+        .join(Buyer, col(Buyer.id) == col(Conversation.buyer_id))
+        .where(Conversation.channel == inbound.channel, Conversation.account == inbound.account)
+        .where(Conversation.address == inbound.address)
+    )
+    row = found.first()
+    if row is None:
+        return Scene()
+    conversation, language = row
+    return Scene(
+        state=State.load(await session.get(DialogueRow, conversation.id)),
+        language=language,
+        conversation_id=conversation.id,
+        orders=await orders_of(session, conversation.identity_id),
+        button=await _find_button(session, now, conversation, inbound.handle) if inbound.handle else None,
+    )
+
+
+async def orders_of(session: AsyncSession, identity_id: int) -> tuple[str, ...]:
+    """The order numbers that this identity has proved, the latest first."""
+    bound = select(OrderBinding.order_no).where(OrderBinding.identity_id == identity_id)
+    return tuple((await session.exec(bound.order_by(col(OrderBinding.id).desc()).limit(200))).all())
+
+
+async def _find_button(session: AsyncSession, now: datetime, conversation: Conversation, handle: str) -> Button | None:
+    """The button of this handle, if it was made for this conversation and is not too old."""
+    button = await session.get(Button, handle)
+    if button is None or button.conversation_id != conversation.id or button.made_at < now - BUTTONS_LIVE:
+        return None
+    return button

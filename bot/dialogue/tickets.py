@@ -1,0 +1,110 @@
+"""Tickets as the buyer meets them: a person, where things stand, hurrying, and words for whoever has the case."""
+
+from dataclasses import replace
+
+from sqlmodel import col, select
+
+from bot.dialogue.acts import Act
+from bot.dialogue.greeting import menu
+from bot.dialogue.turn import Turn
+from tickets.errors import TooSoon
+from tickets.tables import Agent, Direction, Level, Message, Phase, Ticket
+
+SHOWN = 5  # tickets in one answer
+
+
+async def hand_over(turn: Turn) -> None:
+    """A person, in one step."""
+    known = await in_human_hands(turn)
+    ticket = await turn.parts.desk.hand_over(turn.session, turn.now, turn.conversation, await _subject(turn))
+    turn.rest()
+    turn.state = replace(turn.state, told=ticket.id or 0)
+    is_new = known is None or known.id != ticket.id
+    key = "ticket.handed_over" if is_new else "ticket.with_people"
+    promise = turn.span(turn.parts.desk.rules.handling)
+    await turn.tell(
+        key, ticket=ticket, number=ticket.number, place=await place(turn, ticket), promise=promise, hours=_hours(turn)
+    )
+
+
+async def list_tickets(turn: Turn) -> None:
+    """Number, state in words, place in the queue."""
+    tickets = await _active(turn)
+    if not tickets:
+        await turn.tell("ticket.none", *menu(turn))
+        return
+    lines = [
+        turn.word("ticket.line", number=ticket.number, subject=ticket.subject, place=await place(turn, ticket))
+        for ticket in tickets[-SHOWN:]
+    ]
+    hurry = turn.choice(Act.HURRY, "button.hurry")
+    await turn.say("\n".join([turn.word("ticket.list"), *lines]), hurry, turn.person)
+
+
+async def hurry(turn: Turn) -> None:
+    """催单: on the ticket that has waited longest."""
+    waiting = [ticket for ticket in await _active(turn) if ticket.phase == Phase.OPEN]
+    if not waiting:
+        await turn.tell("ticket.none_to_hurry", *menu(turn))
+        return
+    ticket = min(waiting, key=lambda one: one.waiting_since or one.created_at)
+    try:
+        await turn.parts.desk.hurry(turn.session, turn.now, ticket)
+    except TooSoon as refusal:
+        again = turn.span(refusal.until - turn.now)
+        await turn.tell("ticket.hurried_lately", number=ticket.number, place=await place(turn, ticket), again=again)
+        return
+    await turn.tell("ticket.hurried", ticket=ticket, number=ticket.number, place=await place(turn, ticket))
+
+
+async def in_human_hands(turn: Turn) -> Ticket | None:
+    """The latest ticket of this conversation that people have."""
+    ours = [one for one in await _active(turn) if one.conversation_id == turn.conversation.id]
+    return next((one for one in reversed(ours) if one.level > Level.BOT_LANE or one.assignee_id), None)
+
+
+async def find_waiting(turn: Turn) -> Ticket | None:
+    """The latest unsettled ticket of this conversation, whoever has it."""
+    ours = [one for one in await _active(turn) if one.conversation_id == turn.conversation.id]
+    return ours[-1] if ours else None
+
+
+async def pass_on(turn: Turn, ticket: Ticket, *, silently: bool = False) -> None:
+    """Let the buyer's words stand on the ticket; say so once per ticket."""
+    assert turn.message is not None
+    await turn.parts.desk.hear(turn.session, turn.now, ticket, turn.message)
+    turn.forget_misses()
+    if turn.state.told != ticket.id and not silently:
+        turn.state = replace(turn.state, told=ticket.id or 0)
+        await turn.tell("ticket.passed_on", ticket=ticket, number=ticket.number, place=await place(turn, ticket))
+
+
+async def place(turn: Turn, ticket: Ticket) -> str:
+    """Where the ticket stands, in words."""
+    if ticket.phase == Phase.WAITING:
+        return turn.word("ticket.place.waiting")
+    if ticket.assignee_id is not None:
+        agent = await turn.session.get_one(Agent, ticket.assignee_id)
+        return turn.word("ticket.place.taken", agent=agent.name)
+    ahead = await turn.parts.desk.position(turn.session, turn.now, ticket) - 1
+    return turn.word("ticket.place.next") if ahead < 1 else turn.word("ticket.place.queued", ahead=ahead)
+
+
+async def _active(turn: Turn) -> list[Ticket]:
+    return await turn.parts.desk.open_tickets(turn.session, turn.now, turn.conversation.buyer_id)
+
+
+async def _subject(turn: Turn) -> str:
+    """What the buyer said last besides asking for a person."""
+    said = await turn.session.exec(
+        select(Message.text)
+        .where(Message.conversation_id == turn.conversation.id, Message.direction == Direction.IN)
+        .where(col(Message.text) != turn.intent.stored, col(Message.text) != "")
+        .order_by(col(Message.id).desc())
+        .limit(1)
+    )
+    return said.first() or turn.word("ticket.subject_asked")
+
+
+def _hours(turn: Turn) -> str:
+    return turn.word("ticket.hours", hours=turn.parts.hours) if turn.parts.hours else ""

@@ -1,0 +1,136 @@
+"""One message being answered: what the steps of the dialogue read, and the few things that they may do."""
+
+import secrets
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.channels.port import Inbound
+from bot.dialogue.acts import Act, Intent
+from bot.dialogue.look_up import Looked
+from bot.dialogue.state import State, Step
+from bot.dialogue.understanding import Answers
+from bot.tables import Button
+from shop.vault import Vault
+from tickets.claims import Claims
+from tickets.desk import Desk
+from tickets.outbox import Say, post
+from tickets.ownership import Ownership
+from tickets.tables import Author, Conversation, Message, Priority, Ticket, id_of
+
+SEAL = "dialogue"  # the kind of an order number that is sealed in a state
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the dialogue works with."""
+
+    desk: Desk
+    claims: Claims
+    ownership: Ownership
+    answers: Answers
+    say: Say
+    vault: Vault
+    hours: str  # when people answer, as told to buyers
+
+
+class Choice(NamedTuple):
+    """A button to be."""
+
+    act: Act
+    label: str
+    argument: str = ""
+
+
+@dataclass
+class Turn:
+    """Everything about one message. `state` is written back when the turn ends."""
+
+    parts: Parts
+    session: AsyncSession
+    now: datetime
+    conversation: Conversation
+    inbound: Inbound
+    looked: Looked
+    message: Message | None  # the buyer's, stored; None when only the conversation was opened
+    state: State
+    language: str
+
+    @property
+    def intent(self) -> Intent:
+        return self.looked.intent
+
+    def word(self, key: str, **facts: object) -> str:
+        """A phrase in the buyer's language."""
+        return self.parts.say(self.language, key, **facts)
+
+    def span(self, span: timedelta) -> str:
+        """A length of time in words, rounded up to what one would say."""
+        seconds = max(1, int(span.total_seconds()))
+        for name, size in (("hours", 3600), ("minutes", 60)):
+            if seconds >= size:
+                return self.word(f"span.{name}", count=-(-seconds // size))
+        return self.word("span.seconds", count=seconds)
+
+    def choice(self, act: Act, label: str, argument: str = "", **facts: object) -> Choice:
+        """A button with the phrase `label`."""
+        return Choice(act, self.word(label, **facts), argument)
+
+    @property
+    def person(self) -> Choice:
+        return self.choice(Act.HUMAN, "button.human")
+
+    async def say(
+        self,
+        text: str,
+        *choices: Choice,
+        ticket: Ticket | None = None,
+        priority: Priority = Priority.BOT_REPLY,
+    ) -> Message:
+        """Post a text with its buttons."""
+        buttons = [self._button(choice) for choice in choices]
+        shown = [{"handle": button.handle, "text": button.label} for button in buttons]
+        self.session.add_all(buttons)
+        return await post(
+            self.session,
+            self.now,
+            self.conversation,
+            text,
+            author=Author.BOT,
+            ticket=ticket,
+            buttons=shown,
+            priority=priority,
+        )
+
+    async def tell(self, key: str, *choices: Choice, ticket: Ticket | None = None, **facts: object) -> Message:
+        """Post a phrase with its buttons."""
+        return await self.say(self.word(key, **facts), *choices, ticket=ticket)
+
+    def go(self, step: Step, **changes: Any) -> None:
+        """The bot asks for something: the next message is an answer to it."""
+        self.state = replace(self.state, step=step, misses=0, **changes)
+
+    def rest(self) -> None:
+        """Nothing is asked for any more; what was said about tickets stays said."""
+        self.state = State(told=self.state.told)
+
+    def count_miss(self) -> None:
+        self.state = replace(self.state, misses=self.state.misses + 1)
+
+    def forget_misses(self) -> None:
+        self.state = replace(self.state, misses=0)
+
+    def seal_order(self, order_no: str) -> str:
+        return self.parts.vault.seal_text(SEAL, str(self.conversation.id), order_no)
+
+    def _button(self, choice: Choice) -> Button:
+        return Button(
+            handle=secrets.token_urlsafe(12),  # 16 characters; Telegram carries 64 bytes
+            conversation_id=id_of(self.conversation),
+            action=choice.act,
+            argument=choice.argument,
+            label=choice.label,
+            made_at=self.now,
+        )

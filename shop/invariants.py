@@ -5,10 +5,11 @@ Constraints hold what a constraint can hold; this looks again, because a restore
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, cast, func, literal
+from sqlalchemy import ColumnElement, String, cast, func, literal
 from sqlalchemy.orm import aliased
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from audit.tables import AuditRow
 from shop.port import OrderStatus
@@ -21,13 +22,14 @@ async def check_invariants(session: AsyncSession) -> list[str]:
     """One sentence per broken rule, naming the first rows that break it; empty when all is well."""
     problems = []
     for rule, offenders in (*_code_rules(), *_ledger_rules(), *_order_rules()):
-        ids = (await session.execute(offenders.limit(SHOWN))).scalars().all()
+        first = offenders.order_by(*offenders.selected_columns).limit(SHOWN)
+        ids = (await session.exec(first)).all()
         if ids:
             problems.append(f"{rule}: not so for {', '.join(map(str, ids))}")
     return problems
 
 
-Rules = list[tuple[str, Select[Any]]]
+Rules = list[tuple[str, SelectOfScalar[Any]]]
 
 
 def _code_rules() -> Rules:
@@ -68,7 +70,7 @@ def _code_rules() -> Rules:
 def _ledger_rules() -> Rules:
     parent = aliased(Replacement)
     of_parent = (
-        select(parent.chain)
+        select(func.max(parent.chain))
         .where(parent.shop == Replacement.shop, parent.order_no == Replacement.order_no)
         .where(parent.fingerprint == Replacement.replaced_fingerprint)
         .correlate(Replacement)
@@ -100,6 +102,12 @@ def _ledger_rules() -> Rules:
             "a long chain was granted by a person",
             select(Replacement.id).where(col(Replacement.chain) > 2, ~col(Replacement.issued_by).startswith("agent:")),
         ),
+        (
+            "the ledger knows the code that it issued",
+            select(Replacement.id)
+            .join(Code, col(Code.id) == col(Replacement.code_id))
+            .where(col(Code.fingerprint) != col(Replacement.fingerprint)),
+        ),
         ("an issue has one audit row", select(Replacement.id).where(audits != 1)),
         (
             "a replacement comes from the reserve of the same product",
@@ -115,9 +123,8 @@ def _order_rules() -> Rules:
     sold = (
         select(OrderCode.id)
         .join(Code, col(Code.id) == col(OrderCode.code_id))
-        .where(
-            col(OrderCode.order_id) == col(ShopOrder.id), col(Code.fingerprint) == col(Replacement.replaced_fingerprint)
-        )
+        .where(col(OrderCode.order_id) == col(ShopOrder.id))
+        .where(col(Code.fingerprint) == col(Replacement.replaced_fingerprint))
         .correlate(ShopOrder, Replacement)
         .exists()
     )

@@ -76,7 +76,7 @@ SHAPES = (
     ),
 )
 _REVEAL_TOKEN = re.compile("(?<=/r/)[0-9A-Za-z_-]{16,}")
-_INVISIBLE_INSIDE = re.compile(f"(?<={_WORD})[{INVISIBLE}]+(?={_WORD})")
+_INVISIBLE = re.compile(f"(?<![\u20d0-\u2bff\U0001f000-\U0001faff])[{INVISIBLE}]+")  # but those that build emoji
 
 
 def mask_text(text: str, keep: frozenset[str] = frozenset()) -> str:
@@ -85,7 +85,7 @@ def mask_text(text: str, keep: frozenset[str] = frozenset()) -> str:
     Better a word too many than a code too few: a masked word can be asked for again.
     """
     kept = {normalise_code(word) for word in keep}
-    text = _REVEAL_TOKEN.sub("****", _INVISIBLE_INSIDE.sub("", text))
+    text = _REVEAL_TOKEN.sub("****", _INVISIBLE.sub("", text))
     for shape in SHAPES:
         text = _mask_shape(text, shape, kept)
     return text

@@ -26,7 +26,7 @@ SHORTEST_NEAR = 8  # below that, two edits make another code
 
 # Lighter than for staff passwords, since orders come by the hundred thousand. What is hashed is peppered with a key
 # that the database does not hold, so a stolen database gives nothing to guess on.
-_HASHER = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1)
+_HASHER = PasswordHasher(time_cost=1, memory_cost=4 * 1024, parallelism=1)
 _LOOK_ALIKES = str.maketrans("OILBSZ", "011852")
 
 

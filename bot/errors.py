@@ -2,7 +2,8 @@
 
 ChannelError                 an update that is refused at the door
 ├─ UpdateTooLarge
-└─ UpdateForged
+├─ UpdateForged
+└─ BadToken                 what the owner gave is no bot token
 DeliveryError                carries the decision: `is_permanent`, and `retry_after` when the channel named it
 ├─ BuyerUnreachable          permanent: blocked, deleted, never started
 ├─ Refused                   permanent: the channel says no to this message
@@ -26,6 +27,10 @@ class UpdateTooLarge(ChannelError):
 
 class UpdateForged(ChannelError):
     """The sender of this update could not be verified."""
+
+
+class BadToken(ChannelError):
+    """This is no bot token; it looks like 123456789:AAH… and comes from @BotFather."""
 
 
 class DeliveryError(KadeskError):

@@ -76,6 +76,8 @@ class Door:
 
     async def accept(self, *updates: Update) -> int:
         """Store the updates in one transaction; when this returns they are committed and may be acknowledged."""
+        if not updates:
+            return 0
         async with self._database.writing() as session:
             fresh = [await store(session, self._clock(), self._vault, one) for one in updates]
         self._bell.ring()

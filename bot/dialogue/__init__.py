@@ -110,14 +110,13 @@ class Dialogue:
         name = inbound.name or self._parts.say(first, "buyer.nameless", tail=inbound.address[-4:])
         place = inbound.channel, inbound.account, inbound.address
         conversation = await conversations.find_or_create(session, now, *place, name, first)
-        is_new = conversation.last_in_at is None
         row = await session.get(DialogueRow, conversation.id)
         message = await _keep(session, now, conversation, inbound, looked)
         buyer = await session.get_one(Buyer, conversation.buyer_id)
         language = _language(inbound, looked, buyer.language)
         await conversations.set_language(session, now, conversation, language)
         turn = Turn(self._parts, session, now, conversation, inbound, looked, message, State.load(row), language)
-        if is_new and looked.intent.act != Act.START:
+        if row is None and looked.intent.act != Act.START:
             await greeting.introduce(turn)
         return turn
 

@@ -87,8 +87,7 @@ async def _give_link(turn: Turn, code: CodeRef, settled: Settled) -> None:
 async def _promise(turn: Turn, code: CodeRef, settled: Settled) -> None:
     ticket = settled.ticket
     assert ticket is not None
-    if turn.message is not None:
-        turn.message.ticket_id = ticket.id
+    turn.file_under(ticket)
     why = turn.word(f"claim.why.{'repeat' if settled.is_repeat else settled.why}", masked=code.masked)
     promise = turn.span(turn.parts.desk.rules.handling)
     facts = {"number": ticket.number, "place": await tickets.place(turn, ticket), "promise": promise}

@@ -46,8 +46,7 @@ async def open_undelivered(turn: Turn, order: Order) -> None:
         ref = f"{order.shop}/{order.order_no}"
         desk = turn.parts.desk
         ticket = await desk.open(turn.session, turn.now, turn.conversation, CATEGORY, subject, order_ref=ref)
-    if turn.message is not None:
-        turn.message.ticket_id = ticket.id
+    turn.file_under(ticket)
     place = await tickets.place(turn, ticket)
     promise = turn.span(turn.parts.desk.rules.handling)
     buttons = turn.choice(Act.TICKETS, "button.tickets"), turn.person

@@ -19,6 +19,7 @@ async def hand_over(turn: Turn) -> None:
     ticket = await turn.parts.desk.hand_over(turn.session, turn.now, turn.conversation, await _subject(turn))
     turn.rest()
     turn.state = replace(turn.state, told=ticket.id or 0)
+    turn.file_under(ticket)
     is_new = known is None or known.id != ticket.id
     key = "ticket.handed_over" if is_new else "ticket.with_people"
     promise = turn.span(turn.parts.desk.rules.handling)

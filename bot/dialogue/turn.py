@@ -116,6 +116,11 @@ class Turn:
         """Nothing is asked for any more; what was said about tickets stays said."""
         self.state = State(told=self.state.told)
 
+    def file_under(self, ticket: Ticket) -> None:
+        """The buyer's message belongs to this ticket."""
+        if self.message is not None:
+            self.message.ticket_id = ticket.id
+
     def count_miss(self) -> None:
         self.state = replace(self.state, misses=self.state.misses + 1)
 

@@ -62,5 +62,5 @@ def set_up_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log.level.upper())
-    for noisy in ("apscheduler", "httpx", "aiogram", "uvicorn.access", "aiosqlite", "asyncio"):
+    for noisy in ("alembic", "apscheduler", "httpx", "aiogram", "uvicorn", "starlette_admin", "aiosqlite", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

@@ -8,7 +8,6 @@ from typing import Any
 
 import structlog
 import uvicorn
-from bot.channels.telegram import Telegram
 
 from audit.trail import link_rows
 from bot.channels.port import Channel
@@ -50,6 +49,8 @@ async def serve(kadesk: Kadesk, listener: socket.socket) -> None:
     channels: list[Channel] = [web]
     workers: list[Coroutine[Any, Any, None]] = []
     if token := settings.telegram.token.get_secret_value():
+        from bot.channels.telegram import Telegram  # aiogram takes a second to import: only who needs it waits
+
         telegram = Telegram(token, settings.telegram.api_base)
         channels.append(telegram)
         workers.append(telegram.run(door.accept))

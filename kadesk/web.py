@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import select
 
-from console.rules import ConsoleRules, Site
+from console.rules import ConsoleRules
 from kadesk.wiring import Kadesk, clock
 
 
@@ -24,7 +24,15 @@ def create_app(kadesk: Kadesk, doors: Iterable[APIRouter]) -> FastAPI:
         cookie_secure=settings.public_url.startswith("https://"),
         time_zone=ZoneInfo(settings.console.time_zone),
     )
-    mount_console(app, Site(kadesk.database, kadesk.desk, kadesk.claims, kadesk.vault, clock, rules))
+    mount_console(
+        app,
+        database=kadesk.database,
+        desk=kadesk.desk,
+        claims=kadesk.claims,
+        vault=kadesk.vault,
+        clock=clock,
+        rules=rules,
+    )
 
     @app.get("/", include_in_schema=False)
     async def go_to_chat() -> RedirectResponse:

@@ -97,10 +97,11 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
     dialogue = Dialogue(
         desk=desk,
         claims=claims,
-        ownership=Ownership(OwnershipRules(settings.ownership.lock_after, settings.ownership.lock_for)),
+        ownership=Ownership(vault, OwnershipRules(settings.ownership.lock_after, settings.ownership.lock_for)),
         shop=LocalShop(database, vault),
         answers=answers,
         phrases=phrases,
+        hours=settings.console.hours,
     )
     return Kadesk(settings, database, vault, phrases, desk, claims, dialogue, answers, Bell(), Bell(), new_keys)
 

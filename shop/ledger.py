@@ -15,7 +15,6 @@ from sqlmodel.sql.expression import SelectOfScalar
 from audit.trail import record
 from shop.codes import read_code
 from shop.errors import AlreadyReplaced, ChainTooLong, PoolEmpty, SealBroken
-from shop.invariants import check_invariants as check_invariants
 from shop.port import CodeRef, Order
 from shop.tables import Code, CodeState, Pool, Product, Replacement
 from shop.vault import Vault

@@ -8,7 +8,8 @@ from typing import NamedTuple
 # What people lose or gain when they copy a code: spaces of any kind, dashes, and the invisible.
 INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
 DASHES = "\\-\u2010-\u2015\u2043\u2212\u2e3a\u2e3b"
-NOISE = re.compile(f"[\\s{DASHES}{INVISIBLE}]+")
+CONTROLS = "\x00-\x1f\x7f-\x9f\ud800-\udfff"  # with half characters: no database stores these
+NOISE = re.compile(f"[\\s{DASHES}{INVISIBLE}{CONTROLS}]+")
 
 
 def normalise_code(text: str) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import Select
 
 from audit.trail import record
 from shop.codes import read_code
@@ -42,27 +43,32 @@ async def make_link(
 
 async def find_link(session: AsyncSession, now: datetime, token: str) -> RevealLink | None:
     """The link of this token while it can still be opened."""
-    usable = select(RevealLink).where(col(RevealLink.opened_at).is_(None), col(RevealLink.expires_at) > now)
-    return (await session.exec(usable.where(col(RevealLink.token_hash) == _hash(token)))).first()
+    found = (await session.exec(_usable(now, token))).first()
+    return found[0] if found else None
 
 
 async def open_link(session: AsyncSession, now: datetime, vault: Vault, token: str, seen_from: str) -> Revealed:
     """Show the code, once. `LinkGone` when the token is unknown, used or too old: from outside these look the same."""
-    link = await find_link(session, now, token)
-    if link is None or not await _use_up(session, now, link, seen_from):
+    found = (await session.exec(_usable(now, token))).first()
+    if found is None:
         raise LinkGone()
-    found = await session.exec(
-        select(Code, Product)
-        .join(Product, col(Product.id) == col(Code.product_id))
-        .where(col(Code.id) == link.code_id, col(Code.state) == CodeState.ISSUED)
-    )
-    row = found.first()
-    if row is None:  # voided or quarantined since
+    link, code, product = found
+    revealed = Revealed(read_code(vault, code), product.name, code.masked)
+    if not await _use_up(session, now, link, seen_from):
         raise LinkGone()
-    code, product = row
     # Whoever holds the link opened it; who that is, the link's making and `seen_from` tell.
     record(session, now, f"link:{link.id}", "code.revealed", f"code:{code.id}", after={"seen_from": seen_from})
-    return Revealed(read_code(vault, code), product.name, code.masked)
+    return revealed
+
+
+def _usable(now: datetime, token: str) -> Select[RevealLink, Code, Product]:
+    return (
+        select(RevealLink, Code, Product)
+        .join(Code, col(Code.id) == col(RevealLink.code_id))
+        .join(Product, col(Product.id) == col(Code.product_id))
+        .where(col(RevealLink.token_hash) == _hash(token), col(RevealLink.opened_at).is_(None))
+        .where(col(RevealLink.expires_at) > now, col(Code.state) == CodeState.ISSUED)
+    )
 
 
 async def _use_up(session: AsyncSession, now: datetime, link: RevealLink, seen_from: str) -> bool:
@@ -75,4 +81,4 @@ async def _use_up(session: AsyncSession, now: datetime, link: RevealLink, seen_f
 
 
 def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()

@@ -4,7 +4,6 @@ import asyncio
 import hmac
 import unicodedata
 from contextlib import AbstractAsyncContextManager
-from functools import cache
 from typing import Protocol
 
 from argon2 import PasswordHasher
@@ -27,6 +26,7 @@ SHORTEST_NEAR = 8  # below that, two edits make another code
 # Lighter than for staff passwords, since orders come by the hundred thousand. What is hashed is peppered with a key
 # that the database does not hold, so a stolen database gives nothing to guess on.
 _HASHER = PasswordHasher(time_cost=1, memory_cost=4 * 1024, parallelism=1)
+_NO_PASSWORD = _HASHER.hash("")  # compared with when there is no order or no password, so that this costs the same
 _LOOK_ALIKES = str.maketrans("OILBSZ", "011852")
 
 
@@ -123,15 +123,9 @@ def _pepper(vault: Vault, shop: str, order_no: str, password: str) -> str:
 
 def _verify(password_hash: str | None, pepper: str) -> bool:
     try:
-        return _HASHER.verify(password_hash or _dummy_hash(), pepper) and password_hash is not None
+        return _HASHER.verify(password_hash or _NO_PASSWORD, pepper)
     except VerificationError:
         return False
-
-
-@cache
-def _dummy_hash() -> str:
-    """Verified for orders that do not exist or have no password, so that they cost the same."""
-    return _HASHER.hash("no such order")
 
 
 def _as_order(order: ShopOrder, product: Product, codes: list[CodeRef]) -> Order:

@@ -96,7 +96,7 @@ async def test_an_unknown_token_reads_like_a_used_one(stall: Stall, now: datetim
     await open_in_own_transaction(stall, now, token)
 
     refusals = []
-    for gone in (token, token[:-1], "", "' OR 1=1 --"):
+    for gone in (token, token[:-1], "", "' OR 1=1 --", "\0\ud800"):
         with pytest.raises(LinkGone) as refusal:
             await open_in_own_transaction(stall, now, gone)
         refusals.append(str(refusal.value))

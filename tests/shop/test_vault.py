@@ -12,7 +12,7 @@ CODE = "7K2Q9-XPLM4-TRWE3"
 KEYS = Keys.generate()
 
 
-@given(text=st.text())
+@given(text=st.text(st.characters()))
 def test_a_sealed_text_opens(text: str) -> None:
     vault = Vault(KEYS)
 

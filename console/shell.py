@@ -201,6 +201,7 @@ def _common(request: Request, site: Site) -> dict[str, Any]:
         "me": getattr(request.state, "admin_user", None),
         "span": lambda length: times.in_words(say, length),
         "short": lambda at: times.day_and_time(at, zone, now),
+        "stamp": lambda at: times.stamp(at, zone),
         "full": lambda at: times.full(at, zone),
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
     }

@@ -6,7 +6,6 @@ password for many logins is slowed as well as many passwords for one.
 
 import hashlib
 import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func
@@ -23,55 +22,54 @@ from tickets.tables import Agent
 TOUCH_EVERY = timedelta(minutes=5)  # how exact `seen_at` is; finer would write on every page
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
-    """A sign-in that is being looked at."""
-
-    login_hash: str
-    source: str
-
-
 def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 async def sign_in(site: Site, login: str, password: str, source: str) -> str:
-    """The token of a new session; raises SignInRefused, SignInResting.
-
-    The miss is written before the password is looked at, so that many tries at once cannot all slip under the limit.
-    """
-    login = login.strip().lower()
+    """The token of a new session; raises SignInRefused, SignInResting."""
     now = site.clock()
-    attempt = Try(site.vault.keyed_hash("sign_in", login), source)
-    async with site.database.writing() as session:
-        await _note_try(session, now, site.rules, attempt)
+    miss = SignInMiss(login_hash=site.vault.keyed_hash("sign_in", login.strip().lower()), source=source, at=now)
+    await _note(site, miss)
     async with site.database.reading() as session:
         agent = await check_password(session, login, password)
     if agent is None or agent.id is None:
         raise SignInRefused()
     async with site.database.writing() as session:
-        await _forget_misses(session, attempt)
+        same_login, same_source = col(SignInMiss.login_hash) == miss.login_hash, col(SignInMiss.source) == source
+        await session.exec(delete(SignInMiss).where(same_login, same_source))
         return await begin(session, now, site.rules.session, agent.id)
 
 
-async def _note_try(session: AsyncSession, now: datetime, rules: ConsoleRules, attempt: Try) -> None:
-    since = now - rules.rest
-    await session.exec(delete(SignInMiss).where(col(SignInMiss.at) <= since))
-    counts = (
-        (SignInMiss.login_hash == attempt.login_hash, rules.misses_per_login),
-        (SignInMiss.source == attempt.source, rules.misses_per_source),
+async def _note(site: Site, miss: SignInMiss) -> None:
+    """Count a try as missed before its password is looked at, and refuse it when there were too many.
+
+    The row is committed before the rows are counted, so of many tries at once only so many as are left can pass. A
+    refused try is not counted any longer: insisting does not prolong the rest.
+    """
+    async with site.database.writing() as session:
+        await session.exec(delete(SignInMiss).where(col(SignInMiss.at) <= miss.at - site.rules.rest))
+        session.add(miss)
+    async with site.database.reading() as session:
+        until = await _resting_until(session, site.rules, miss)
+    if until is not None:
+        async with site.database.writing() as session:
+            await session.exec(delete(SignInMiss).where(col(SignInMiss.id) == miss.id))
+        raise SignInResting(until=until)
+
+
+async def _resting_until(session: AsyncSession, rules: ConsoleRules, miss: SignInMiss) -> datetime | None:
+    """When the oldest of too many misses, of this login or from this source, will be forgotten."""
+    limits = (
+        (col(SignInMiss.login_hash) == miss.login_hash, rules.misses_per_login),
+        (col(SignInMiss.source) == miss.source, rules.misses_per_source),
     )
-    for same, limit in counts:
-        oldest = select(SignInMiss.at).where(same).order_by(col(SignInMiss.at).desc()).offset(limit - 1).limit(1)
-        at = (await session.exec(oldest)).first()
-        if at is not None:
-            raise SignInResting(until=at + rules.rest)
-    session.add(SignInMiss(login_hash=attempt.login_hash, source=attempt.source, at=now))
-
-
-async def _forget_misses(session: AsyncSession, attempt: Try) -> None:
-    same_login, same_source = col(SignInMiss.login_hash) == attempt.login_hash, col(SignInMiss.source) == attempt.source
-    await session.exec(delete(SignInMiss).where(same_login, same_source))
+    for same, limit in limits:
+        others = select(SignInMiss.at).where(same, col(SignInMiss.id) != miss.id).order_by(col(SignInMiss.at).desc())
+        oldest = (await session.exec(others.offset(limit - 1).limit(1))).first()
+        if oldest is not None:
+            return oldest + rules.rest
+    return None
 
 
 async def begin(session: AsyncSession, now: datetime, lasts: timedelta, agent_id: int) -> str:

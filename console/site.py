@@ -8,8 +8,10 @@ from starlette.staticfiles import StaticFiles
 
 from console import buyer
 from console.doors import SecureHeaders
+from console.lists import AuditList, BuyerList, TicketList
 from console.pages import STATIC
 from console.queue import QueuePage
+from console.reports import ReportsPage
 from console.rules import ConsoleRules, Database, Site
 from console.shell import open_shell
 from console.ticket import TicketPage
@@ -34,4 +36,13 @@ def mount_console(
     app.include_router(buyer.router(site))
     # Before the shell, whose own checks would ask the database about every picture.
     app.mount("/console/static", StaticFiles(directory=STATIC), name="console-static")
-    open_shell(app, site, QueuePage(site), TicketPage(site))
+    open_shell(
+        app,
+        site,
+        QueuePage(site),
+        TicketPage(site),
+        TicketList(site),
+        ReportsPage(site),
+        BuyerList(site),
+        AuditList(site),
+    )

@@ -37,6 +37,11 @@ def day_and_time(at: datetime, zone: ZoneInfo, now: datetime) -> str:
     return here.strftime("%m-%d %H:%M" if here.year == today.year else "%Y-%m-%d %H:%M")
 
 
+def stamp(at: datetime, zone: ZoneInfo) -> str:
+    """The whole instant, where the page names the zone elsewhere."""
+    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def full(at: datetime, zone: ZoneInfo) -> str:
-    """The whole instant with its zone, for reports and for the title of a short text."""
-    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S ") + str(zone)
+    """The whole instant with its zone."""
+    return f"{stamp(at, zone)} {zone}"

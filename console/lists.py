@@ -1,0 +1,148 @@
+"""The lists: all tickets, buyers, the audit trail. Read only; the desk's verbs are the only way to change anything."""
+
+import json
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from starlette.requests import Request
+from starlette_admin import RequestAction
+from starlette_admin.contrib.sqlmodel import ModelView
+from starlette_admin.fields import BaseField, IntegerField, StringField
+
+from audit.tables import AuditRow
+from console import times
+from console.rules import Site
+from console.shell import reader
+from console.words import words_for
+from tickets.tables import Buyer, Role, Ticket
+
+
+def column(name: str, show: Callable[[Request, Any], str] | None = None, **facts: Any) -> StringField:
+    """A column of a list, and how its values are written."""
+    return StringField(name, formatter={RequestAction.LIST: show} if show else None, **facts)
+
+
+def word(room: str) -> Callable[[Request, Any], str]:
+    return lambda request, value: words_for(request).named(room, value)
+
+
+def as_json(_request: Request, value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if value else ""
+
+
+class ReadOnlyList(ModelView):
+    """A table with the shell's search, sorting, filters and pages, in our look."""
+
+    table: ClassVar[type[Any]]
+    word: ClassVar[str]
+    presets: ClassVar[dict[str, str]] = {}  # key of words → a filter in the shell's language
+    role = Role.AGENT  # from which the list is shown
+
+    actions = row_actions = ()
+    fields_default_sort = (("id", True),)  # newest first
+    page_size = 50
+    page_size_options = (50,)
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.fields = self.columns()
+        super().__init__(self.table)
+
+    def columns(self) -> list[BaseField]:
+        raise NotImplementedError
+
+    def instant(self, name: str) -> StringField:
+        zone = self.site.rules.time_zone
+        return column(name, lambda _request, at: times.stamp(at, zone) if at else "", searchable=False)
+
+    def title(self, request: Request) -> str:
+        return words_for(request)(self.word)
+
+    def address(self, request: Request) -> str:
+        return f"/console/{self.key}/list"
+
+    def link(self, row: dict[str, Any]) -> str | None:
+        """Where a row leads."""
+        return None
+
+    def is_active(self, request: Request) -> bool:
+        return request.path_params.get("key") == self.key
+
+    def is_accessible(self, request: Request) -> bool:
+        return Role(reader(request).agent.role).rank >= self.role.rank
+
+    def can_create(self, request: Request) -> bool:
+        return False
+
+    can_edit = can_delete = can_import = can_export = can_view_detail = can_create
+
+
+class TicketList(ReadOnlyList):
+    table = Ticket
+    key = "all-tickets"
+    word = "menu.tickets"
+    presets: ClassVar[dict[str, str]] = {
+        "list.all": "",
+        "phase.open": "phase__eq=open",
+        "phase.waiting": "phase__eq=waiting",
+        "phase.resolved": "phase__eq=resolved",
+        "phase.closed": "phase__eq=closed",
+        "list.escalated": "level__gte=1",
+    }
+
+    def columns(self) -> list[BaseField]:
+        return [
+            IntegerField("id", exclude_from_list=True, searchable=False),
+            column("number"),
+            column("subject"),
+            column("category", word("category"), searchable=False),
+            column("phase", word("phase"), searchable=False),
+            IntegerField("level", searchable=False),
+            column("order_ref"),
+            IntegerField("buyer_id", searchable=False),
+            self.instant("created_at"),
+        ]
+
+    def link(self, row: dict[str, Any]) -> str | None:
+        return f"/console/tickets/{row['number']}"
+
+
+class BuyerList(ReadOnlyList):
+    table = Buyer
+    key = "buyers"
+    word = "menu.buyers"
+    presets: ClassVar[dict[str, str]] = {
+        "list.all": "",
+        "tier.vip": "tier__eq=vip",
+        "tier.merchant": "tier__eq=merchant",
+    }
+
+    def columns(self) -> list[BaseField]:
+        return [
+            IntegerField("id", searchable=False),
+            column("name"),
+            column("tier", word("tier"), searchable=False),
+            column("language", word("language"), searchable=False),
+            self.instant("created_at"),
+        ]
+
+    def link(self, row: dict[str, Any]) -> str | None:
+        return f"/console/all-tickets/list?filter=buyer_id__eq%3D{row['id']}"
+
+
+class AuditList(ReadOnlyList):
+    table = AuditRow
+    key = "audit"
+    word = "menu.audit"
+    role = Role.LEAD
+
+    def columns(self) -> list[BaseField]:
+        return [
+            IntegerField("id", searchable=False),
+            self.instant("at"),
+            column("actor"),
+            column("action"),
+            column("subject"),
+            column("before", as_json, searchable=False, orderable=False),
+            column("after", as_json, searchable=False, orderable=False),
+        ]

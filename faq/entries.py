@@ -11,7 +11,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
+from faq.matcher import Match
 from faq.phrasing import Entry, Phrasing, Text
+from faq.proposals import impersonal
 from faq.tables import FaqEntry, FaqPhrasing, FaqQuestion
 
 
@@ -70,3 +72,27 @@ async def judge(session: AsyncSession, now: datetime, question_id: int, verdict:
     record(
         session, now, "bot", "faq.question_judged", f"question:{question_id}", {"verdict": before}, {"verdict": verdict}
     )
+
+
+async def keep(session: AsyncSession, now: datetime, text: str, match: Match) -> int:
+    """Keep a question for the figures and for learning; return its id. The caller has masked the codes in it."""
+    question = FaqQuestion(
+        text=impersonal(text),
+        language=match.language,
+        outcome=match.outcome,
+        entry_key=match.candidates[0].entry if match.candidates else None,
+        score=match.score,
+        detail={"candidates": [candidate.entry for candidate in match.candidates]},
+        asked_at=now,
+    )
+    session.add(question)
+    await session.flush()
+    return question.id or 0
+
+
+async def choose(session: AsyncSession, now: datetime, question_id: int, key: str) -> None:
+    """Keep which entry the buyer chose; a later verdict on its answer leaves the choice standing."""
+    question = await session.get(FaqQuestion, question_id)
+    if question is not None:
+        question.detail = {**question.detail, "chosen": key}
+        await judge(session, now, question_id, key)

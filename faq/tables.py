@@ -35,6 +35,21 @@ class FaqPhrasing(SQLModel, table=True):
     text: str
 
 
+class FaqEntryVersion(SQLModel, table=True):
+    """What an entry was before a change. Written with the change, never changed itself."""
+
+    __tablename__ = "faq_entry_version"
+    __table_args__ = (UniqueConstraint("entry_id", "version"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    entry_id: int = Field(foreign_key="faq_entry.id", index=True)
+    version: int  # the one that `content` was
+    content: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    # theme, flow, related, texts, is_published, phrasings: [[language, text], …]
+    replaced_at: datetime
+    actor: str  # who replaced it: "agent:3", "system"
+
+
 class FaqQuestion(SQLModel, table=True):
     """A question that was asked, masked, with what the matcher made of it and what the buyer thought."""
 
@@ -44,8 +59,11 @@ class FaqQuestion(SQLModel, table=True):
     text: str
     language: str
     outcome: str  # "answer", "suggest", "none"
-    entry_key: str | None = None
+    entry_key: str | None = None  # the likeliest entry, whether or not it was answered
     score: float
     verdict: str | None = None  # "helped", "missed", or the key of the entry that the buyer chose
     detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    asked_at: datetime
+    # "candidates": entry keys, best first; "chosen": the key that the buyer chose, whatever they thought of it later
+    asked_at: datetime = Field(index=True)
+    settled_at: datetime | None = None  # when a person decided what this miss teaches
+    settled_as: str | None = None  # the key of the entry that learned it, or "dismissed"

@@ -57,7 +57,9 @@ async def take_reason(turn: Turn) -> None:
 
 
 async def ask_reason_again(turn: Turn) -> None:
-    await turn.tell("claim.ask_reason_again", *_reason_choices(turn), turn.choice(Act.CANCEL, "button.cancel"))
+    await turn.tell(
+        "claim.ask_reason_again", *_reason_choices(turn), turn.choice(Act.CANCEL, "button.cancel"), turn.person
+    )
 
 
 async def _claim(turn: Turn, order: Order, code: CodeRef) -> None:
@@ -66,7 +68,7 @@ async def _claim(turn: Turn, order: Order, code: CodeRef) -> None:
         await _file(turn, order, code, Reason(turn.state.reason))
         return
     turn.go(Step.REASON, fingerprint=code.fingerprint)
-    await turn.tell("claim.ask_reason", *_reason_choices(turn), masked=code.masked)
+    await turn.tell("claim.ask_reason", *_reason_choices(turn), turn.person, masked=code.masked)
 
 
 async def _file(turn: Turn, order: Order, code: CodeRef, reason: Reason) -> None:

@@ -53,7 +53,7 @@ _LABEL_ORDER = re.compile(
 _LABEL_PROOF = re.compile(
     r"(?:查询密码|取卡密码|查单密码|查询码|密码|后六位|后6位|尾号"
     r"|(?<![a-z])(?:query |lookup |order )?(?:password|pwd|pass)|last six|last 6|tail)"
-    r"(?:\s*(?:是|为|is|:|：|=))*\s*(?P<proof>[!-~]{2,64})",
+    r"(?:\s*(?:是|为|is|:|：|=))*\s*(?P<proof>[!-9;<>-~][!-~]{1,63})",
     re.IGNORECASE,
 )
 _LABEL_CODE = re.compile(r"^(?:卡密|兑换码|激活码|卡号|code|key|是|is|[:：\s])+", re.IGNORECASE)
@@ -146,12 +146,13 @@ def find_given_order_no(text: str) -> str | None:
 
 
 def find_proof(text: str, order_no: str) -> str | None:
-    """The proof that came along with an order number: named as one, or the one word beside it."""
+    """The proof that came along with an order number: named as one, or the word right after it."""
     plain = fold(text)
     if named := _LABEL_PROOF.search(plain):
         return named["proof"].rstrip(",.;")
-    rest = _LABEL_ORDER.sub(" ", plain).replace(order_no, " ").split()
-    return rest[0] if len(rest) == 1 and re.fullmatch(r"(?=.*\d)[!-~]{4,64}", rest[0]) else None
+    after = plain.partition(order_no)[2]
+    beside = re.match(r"[\s,;/]+(?!\d{4}[-/.]\d)(?=[!-~]*\d)([!-~]{4,64})(?![!-~])", after)
+    return beside[1] if beside else None
 
 
 def find_typed_proof(text: str) -> str | None:

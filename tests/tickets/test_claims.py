@@ -1,0 +1,328 @@
+"""Claims: replaced at once, or a ticket; never twice."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from audit.tables import AuditRow
+from shop import reveals
+from shop.codes import seal_code
+from shop.errors import AlreadyReplaced, LinkGone, PoolEmpty
+from shop.invariants import check_invariants
+from shop.port import CodeRef, Goods, Order, OrderStatus
+from shop.tables import Batch, Pool, Product, Replacement, RevealLink, Supplier
+from shop.vault import Vault
+from tests.tickets.conftest import Floor
+from tickets.claims import ClaimRules, Claims, Outcome, Reason, Settled, why_not
+from tickets.errors import InvalidTransition, NoOpenClaim, NotReplaced
+from tickets.tables import Claim, Clock, Conversation, Cycle, Escalation, Notice, Ticket
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+NOW = datetime.fromisoformat("2026-03-02T04:00:00+00:00")
+GOODS = Goods("STEAM-50", "Steam 50元充值卡", 4_850, "CNY", warranty=30 * DAY)
+ORDER = Order(
+    shop="demo",
+    order_no="AB12CD34EF56GH78",
+    status=OrderStatus.DELIVERED,
+    goods=GOODS,
+    quantity=1,
+    paid=4_850,
+    refunded=0,
+    paid_at=NOW - DAY,
+    delivered_at=NOW - DAY,
+)
+RESERVE = ("RSRV-0000-0001-AAAA", "RSRV-0000-0002-BBBB", "RSRV-0000-0003-CCCC")
+RULES = ClaimRules(reveal_url=lambda token: f"https://help.example/r/{token}")
+
+
+@dataclass
+class Counter:
+    """Where claims are filed: a floor, and a pool of reserve codes behind it."""
+
+    floor: Floor
+    claims: Claims
+    conversation: Conversation
+    code: CodeRef
+
+    async def file(self, order: Order = ORDER, code: CodeRef | None = None, **options: Any) -> Settled:
+        reason = options.pop("reason", Reason.ALREADY_USED)
+        return await self.floor.do(self.claims.file, self.conversation, order, code or self.code, reason, **options)
+
+    async def grant(self, ticket: Ticket | None, agent: int, **options: Any) -> Settled:
+        assert ticket is not None
+        return await self.floor.do(self.claims.replace, ticket.id, agent, **options)
+
+    async def look(self, link: str | None, *, at: datetime | None = None) -> str:
+        assert link is not None
+        token = link.rsplit("/", 1)[1]
+        return (await self.floor.do(reveals.open_link, self.claims.vault, token, "web", at=at)).text
+
+    def new_code(self, text: str) -> CodeRef:
+        return CodeRef(self.claims.vault.fingerprint(text), f"****-{text[-4:]}", 1)
+
+
+async def stock(floor: Floor, vault: Vault, reserve: tuple[str, ...]) -> None:
+    async with floor.database.writing() as session:
+        supplier = Supplier(name="供应商一")
+        product = Product(shop="demo", sku="STEAM-50", name=GOODS.name, price=GOODS.price, warranty=GOODS.warranty)
+        session.add_all([supplier, product])
+        await session.flush()
+        batch = Batch(supplier_id=supplier.id, product_id=product.id, name="一", arrived_at=floor.now)
+        session.add(batch)
+        await session.flush()
+        place = {"product_id": product.id, "batch_id": batch.id, "pool": Pool.RESERVE}
+        session.add_all([seal_code(vault, text=text, **place) for text in reserve])
+
+
+@pytest.fixture
+def reserve() -> tuple[str, ...]:
+    return RESERVE
+
+
+@pytest.fixture
+async def counter(floor: Floor, vault: Vault, reserve: tuple[str, ...]) -> AsyncIterator[Counter]:
+    await stock(floor, vault, reserve)
+    claims = Claims(floor.desk, vault, RULES)
+    counter = Counter(floor, claims, await floor.meet(), CodeRef(vault.fingerprint("SOLD-1"), "****-OLD1", 1))
+    yield counter
+    async with floor.database.reading() as session:
+        assert await check_invariants(session) == []
+
+
+# What the bot may do
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        pytest.param(lambda order: order, None, id="all is well"),
+        pytest.param(lambda order: replace(order, delivered_at=NOW - 30 * DAY), None, id="the warranty's last instant"),
+        pytest.param(
+            lambda order: replace(order, delivered_at=NOW - 30 * DAY - timedelta.resolution),
+            "warranty_over",
+            id="a microsecond after the warranty",
+        ),
+        pytest.param(lambda order: replace(order, goods=replace(GOODS, price=20_000)), None, id="at the limit"),
+        pytest.param(lambda order: replace(order, goods=replace(GOODS, price=20_001)), "over_limit", id="over it"),
+        pytest.param(lambda order: replace(order, delivered_at=None), "not_delivered", id="never delivered"),
+        *(
+            pytest.param(lambda order, status=status: replace(order, status=status), "not_delivered", id=status)
+            for status in OrderStatus
+            if status != OrderStatus.DELIVERED
+        ),
+    ],
+)
+def test_what_the_bot_may_replace(change: Callable[[Order], Order], why: str | None) -> None:
+    assert why_not(NOW, change(ORDER), Reason.ALREADY_USED, RULES) == why
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_only_some_reasons_are_automatic(reason: Reason) -> None:
+    assert (why_not(NOW, ORDER, reason, RULES) is None) == (reason in RULES.auto_reasons)
+
+
+# Replaced at once
+
+
+async def test_a_good_claim_is_replaced_at_once(counter: Counter) -> None:
+    settled = await counter.file()
+
+    assert (settled.kind, settled.why, settled.ticket) == ("replaced", "auto", None)
+    assert await counter.look(settled.link) == RESERVE[0]
+    claim = await counter.floor.one(Claim)
+    assert (claim.outcome, claim.why, claim.decided_at) == ("replace", "auto", counter.floor.now)
+    assert (await counter.floor.one(Replacement)).claim_id == claim.id
+    actions = [row.action for row in await counter.floor.all(AuditRow, subject=f"claim:{claim.id}")]
+    assert actions == ["claim.filed", "claim.decided"]
+
+
+async def test_a_link_shows_its_code_once_and_for_a_day(counter: Counter) -> None:
+    settled = await counter.file()
+
+    with pytest.raises(LinkGone):
+        await counter.look(settled.link, at=counter.floor.now + DAY)
+    await counter.look(settled.link)
+    with pytest.raises(LinkGone):
+        await counter.look(settled.link)
+
+
+async def test_the_link_is_not_shown_by_accident(counter: Counter) -> None:
+    settled = await counter.file()
+
+    assert str(settled.link) not in repr(settled)
+
+
+async def test_a_replaced_code_is_never_replaced_again(counter: Counter) -> None:
+    await counter.file()
+
+    again = await counter.file()
+
+    assert (again.kind, again.why, again.link) == ("ticket", "already_replaced", None)
+    assert again.ticket is not None
+    assert again.ticket.level == 0
+    assert len(await counter.floor.all(Replacement)) == 1
+
+
+async def test_a_replacement_can_fail_once_then_a_person_decides(counter: Counter) -> None:
+    first = await counter.file()
+    second = await counter.file(code=counter.new_code(await counter.look(first.link)))
+    third = await counter.file(code=counter.new_code(await counter.look(second.link)))
+
+    assert (first.kind, second.kind) == ("replaced", "replaced")
+    assert (third.kind, third.why) == ("ticket", "chain_too_long")
+
+
+@pytest.mark.parametrize("times", [2, 8])
+async def test_one_claim_filed_at_once_gets_one_replacement(counter: Counter, times: int) -> None:
+    ends = await asyncio.gather(*(counter.file() for _ in range(times)))
+
+    assert [end.kind for end in ends].count("replaced") == 1
+    assert len(await counter.floor.all(Replacement)) == len(await counter.floor.all(RevealLink)) == 1
+    undecided = [claim for claim in await counter.floor.all(Claim) if claim.decided_at is None]
+    assert len(undecided) == 1  # what came after the replacement, and is for a person
+    assert len(await counter.floor.all(Ticket)) == 1
+
+
+async def test_two_codes_of_one_order_are_two_claims(counter: Counter) -> None:
+    ends = await asyncio.gather(counter.file(), counter.file(code=counter.new_code("SOLD-2")))
+
+    assert [end.kind for end in ends] == ["replaced", "replaced"]
+    assert len({replacement.code_id for replacement in await counter.floor.all(Replacement)}) == 2
+
+
+# A ticket
+
+
+async def test_what_the_bot_may_not_settle_opens_a_ticket(counter: Counter, lin: int) -> None:
+    settled = await counter.file(reason=Reason.WRONG_REGION)
+
+    assert (settled.kind, settled.why) == ("ticket", "reason")
+    ticket = await counter.floor.one(Ticket)
+    assert (ticket.category, ticket.level, ticket.order_ref) == ("claim", 0, "demo/AB12CD34EF56GH78")
+    assert ticket.subject == "Steam 50元充值卡 ****-OLD1"
+    claim = await counter.floor.one(Claim)
+    assert (claim.ticket_id, claim.why, claim.decided_at) == (ticket.id, "reason", None)
+    assert await counter.floor.all(Notice) == []
+
+
+@pytest.mark.parametrize("times", [2, 8])
+async def test_the_same_claim_finds_its_ticket_also_at_once(counter: Counter, times: int) -> None:
+    order = replace(ORDER, status=OrderStatus.FROZEN)
+
+    ends = await asyncio.gather(*(counter.file(order) for _ in range(times)))
+
+    assert len({end.claim.id for end in ends}) == 1
+    assert len({end.ticket.id for end in ends if end.ticket}) == 1
+    assert sorted(end.is_repeat for end in ends) == [False] + [True] * (times - 1)
+    assert len(await counter.floor.all(Ticket)) == 1
+
+
+@pytest.mark.parametrize("reserve", [()])
+async def test_an_empty_pool_puts_the_claim_before_people_at_once(counter: Counter, lin: int) -> None:
+    settled = await counter.file()
+
+    assert (settled.kind, settled.why) == ("ticket", "pool_empty")
+    assert (await counter.floor.one(Ticket)).level == 1
+    assert (await counter.floor.one(Escalation)).trigger == "pool_empty"
+    assert len(await counter.floor.all(Notice, agent_id=lin)) == 1
+
+
+# An agent decides
+
+
+async def test_an_agent_grants_a_replacement_that_handles_when_delivered(counter: Counter, lin: int) -> None:
+    settled = await counter.file(replace(ORDER, goods=replace(GOODS, price=99_900)))
+
+    granted = await counter.grant(settled.ticket, lin, at=counter.floor.now + HOUR)
+    before = (await counter.floor.one(Clock)).met_at
+    (sent,) = await counter.floor.deliver(at=counter.floor.now + 2 * HOUR)
+
+    assert str(granted.link) in sent
+    assert await counter.look(granted.link, at=counter.floor.now + 2 * HOUR) == RESERVE[0]
+    assert before is None
+    assert (await counter.floor.one(Clock)).met_at == counter.floor.now + 2 * HOUR
+    assert (await counter.floor.one(Cycle)).outcome == "replace"
+    claim = await counter.floor.one(Claim)
+    assert (claim.outcome, claim.why, claim.decided_at) == ("replace", "agent", counter.floor.now + HOUR)
+    assert (await counter.floor.one(AuditRow, action="code.issued")).actor == f"agent:{lin}"
+
+
+async def test_a_grant_is_given_once(counter: Counter, lin: int, ming: int) -> None:
+    settled = await counter.file(reason=Reason.OTHER)
+
+    ends = await asyncio.gather(
+        *(counter.grant(settled.ticket, agent) for agent in (lin, ming)), return_exceptions=True
+    )
+
+    assert sorted(type(end).__name__ for end in ends) == ["NoOpenClaim", "Settled"]
+    assert len(await counter.floor.all(Replacement)) == 1
+
+
+async def test_a_person_may_lengthen_a_chain_but_not_replace_twice(counter: Counter, lin: int) -> None:
+    first = await counter.file()
+    second = await counter.file(code=counter.new_code(await counter.look(first.link)))
+    third = await counter.file(code=counter.new_code(await counter.look(second.link)))
+    again = await counter.file()
+
+    assert (await counter.grant(third.ticket, lin)).kind == "replaced"
+    with pytest.raises(AlreadyReplaced):
+        await counter.grant(again.ticket, lin)
+
+
+@pytest.mark.parametrize("reserve", [()])
+async def test_a_grant_from_an_empty_pool_changes_nothing(counter: Counter, lin: int) -> None:
+    settled = await counter.file()
+
+    with pytest.raises(PoolEmpty):
+        await counter.grant(settled.ticket, lin)
+
+    assert (await counter.floor.one(Claim)).decided_at is None
+    assert (await counter.floor.one(Ticket)).phase == "open"
+    assert await counter.floor.queued() == []
+
+
+async def test_a_ticket_without_a_claim_has_nothing_to_replace(counter: Counter, lin: int) -> None:
+    with pytest.raises(NoOpenClaim):
+        await counter.grant(await counter.floor.open(counter.conversation), lin)
+
+
+async def test_resolving_decides_the_claim_and_only_the_ledger_says_replaced(counter: Counter, lin: int) -> None:
+    settled = await counter.file(reason=Reason.OTHER)
+    assert settled.ticket is not None
+    resolve = counter.floor.desk.resolve
+
+    with pytest.raises(NotReplaced):
+        await counter.floor.do(resolve, settled.ticket.id, lin, Outcome.REPLACE)
+    await counter.floor.do(resolve, settled.ticket.id, lin, Outcome.REJECT, "卡密有效。")
+
+    claim = await counter.floor.one(Claim)
+    assert (claim.outcome, claim.decided_at) == ("reject", counter.floor.now)
+    with pytest.raises(NoOpenClaim):
+        await counter.grant(settled.ticket, lin)
+
+
+async def test_a_settled_claim_can_be_filed_again(counter: Counter, lin: int) -> None:
+    first = await counter.file(reason=Reason.OTHER)
+    assert first.ticket is not None
+    await counter.floor.do(counter.floor.desk.resolve, first.ticket.id, lin, Outcome.INSTRUCT)
+
+    second = await counter.file(reason=Reason.OTHER)
+
+    assert second.ticket is not None
+    assert second.ticket.id != first.ticket.id
+
+
+async def test_a_grant_on_a_ticket_that_cannot_be_resolved_issues_nothing(counter: Counter, lin: int) -> None:
+    settled = await counter.file(reason=Reason.OTHER)
+    async with counter.floor.database.writing() as session:
+        assert settled.ticket is not None
+        (await session.get_one(Ticket, settled.ticket.id)).phase = "closed"
+
+    with pytest.raises(InvalidTransition):
+        await counter.grant(settled.ticket, lin)
+
+    assert await counter.floor.all(Replacement) == []

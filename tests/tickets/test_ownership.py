@@ -1,0 +1,130 @@
+"""Bindings, misses and locks."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from audit.tables import AuditRow
+from shop.port import Goods, Order, OrderStatus, ProofWay
+from shop.vault import Vault
+from tests.tickets.conftest import Floor
+from tickets.ownership import Ownership, OwnershipRules
+from tickets.tables import OrderBinding, OwnershipMiss
+
+MINUTE = timedelta(minutes=1)
+ORDER_NO = "AB12CD34EF56GH78"
+ORDER = Order(
+    shop="demo",
+    order_no=ORDER_NO,
+    status=OrderStatus.DELIVERED,
+    goods=Goods("STEAM-50", "Steam 50元充值卡", 4850, "CNY", timedelta(days=30)),
+    quantity=1,
+    paid=4850,
+    refunded=0,
+    paid_at=None,
+    delivered_at=None,
+)
+
+
+@pytest.fixture
+def ownership(vault: Vault) -> Ownership:
+    return Ownership(vault)
+
+
+async def identity(floor: Floor, address: str) -> int:
+    return (await floor.meet(address)).identity_id
+
+
+async def miss(floor: Floor, ownership: Ownership, who: int, *minutes: int, order_no: str = ORDER_NO) -> None:
+    for minute in minutes:
+        await floor.do(ownership.miss, who, order_no, at=floor.now + minute * MINUTE)
+
+
+async def locked(
+    floor: Floor, ownership: Ownership, who: int, minute: float, order_no: str = ORDER_NO
+) -> datetime | None:
+    return await floor.do(ownership.locked_until, who, order_no, at=floor.now + minute * MINUTE)
+
+
+async def test_five_misses_lock_for_ten_minutes_from_the_fifth(floor: Floor, ownership: Ownership) -> None:
+    who = await identity(floor, "guesser")
+
+    await miss(floor, ownership, who, 0, 1, 2, 3)
+    after_four = await locked(floor, ownership, who, 3)
+    await miss(floor, ownership, who, 4)
+
+    assert after_four is None
+    assert await locked(floor, ownership, who, 4) == floor.now + 14 * MINUTE
+    assert await locked(floor, ownership, who, 13.99) == floor.now + 14 * MINUTE
+    assert await locked(floor, ownership, who, 14) is None
+
+
+async def test_after_a_lock_one_more_miss_locks_again_until_the_old_ones_are_forgotten(
+    floor: Floor, ownership: Ownership
+) -> None:
+    who = await identity(floor, "guesser")
+    await miss(floor, ownership, who, 0, 0, 0, 0, 0)
+
+    await miss(floor, ownership, who, 20)
+    assert await locked(floor, ownership, who, 20) == floor.now + 30 * MINUTE
+
+    await miss(floor, ownership, who, 75)
+    assert await locked(floor, ownership, who, 75) is None
+
+
+async def test_an_identity_is_locked_over_all_orders(floor: Floor, ownership: Ownership) -> None:
+    who, other = await identity(floor, "guesser"), await identity(floor, "other")
+    for number in range(5):
+        await miss(floor, ownership, who, 0, order_no=f"ORDER-{number}")
+
+    assert await locked(floor, ownership, who, 0, "ANOTHER") is not None
+    assert await locked(floor, ownership, other, 0, "ANOTHER") is None
+
+
+@pytest.mark.parametrize("order_no", [ORDER_NO, "no such order"], ids=["known", "unknown"])
+async def test_an_order_is_locked_over_all_identities_known_or_not(
+    floor: Floor, ownership: Ownership, order_no: str
+) -> None:
+    for number in range(5):
+        await miss(floor, ownership, await identity(floor, f"guesser-{number}"), 0, order_no=order_no)
+    owner = await identity(floor, "owner")
+
+    assert await locked(floor, ownership, owner, 0, order_no) is not None
+    assert await locked(floor, ownership, owner, 0, "ANOTHER") is None
+
+
+async def test_spelling_an_order_number_otherwise_is_no_way_round(floor: Floor, ownership: Ownership) -> None:
+    for number, spelling in enumerate(("ab12cd34", "AB12-CD34", "ＡＢ１２ＣＤ３４", " ab12 cd34 ", "AB12CD34")):
+        await miss(floor, ownership, await identity(floor, f"guesser-{number}"), 0, order_no=spelling)
+
+    assert await locked(floor, ownership, await identity(floor, "owner"), 0, "AB12CD34") is not None
+
+
+async def test_the_owner_sets_how_many_and_how_long(floor: Floor, vault: Vault) -> None:
+    ownership = Ownership(vault, OwnershipRules(lock_after=2, lock_for=MINUTE))
+    who = await identity(floor, "guesser")
+
+    await miss(floor, ownership, who, 0, 0)
+
+    assert await locked(floor, ownership, who, 0) == floor.now + MINUTE
+
+
+async def test_a_miss_keeps_no_trace_of_what_was_typed(floor: Floor, ownership: Ownership) -> None:
+    await miss(floor, ownership, await identity(floor, "guesser"), 0)
+
+    row, audit = await floor.one(OwnershipMiss), await floor.one(AuditRow, action="ownership.missed")
+
+    assert ORDER_NO not in f"{row} {audit}"
+
+
+async def test_a_proof_binds_the_identity_once(floor: Floor, ownership: Ownership) -> None:
+    owner, stranger = await identity(floor, "owner"), await identity(floor, "stranger")
+
+    await floor.do(ownership.bind, owner, ORDER, ProofWay.QUERY_PASSWORD)
+    await floor.do(ownership.bind, owner, ORDER, ProofWay.PAYMENT_TAIL)
+
+    assert await floor.do(ownership.is_bound, owner, "demo", ORDER_NO)
+    assert not await floor.do(ownership.is_bound, stranger, "demo", ORDER_NO)
+    assert not await floor.do(ownership.is_bound, owner, "another", ORDER_NO)
+    assert (await floor.one(OrderBinding)).way == "query_password"
+    assert len(await floor.all(AuditRow, action="ownership.proved")) == 1

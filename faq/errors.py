@@ -7,7 +7,7 @@ FaqError
 ├─ UnknownVersion   no such version of an entry
 ├─ UnknownRelated   an entry names a related one that does not exist
 ├─ EntryChanged     somebody else changed the entry meanwhile
-├─ NothingToSay     an entry without an answer cannot be published
+├─ NothingToSay     an entry without question or answer cannot be published
 ├─ AlreadySettled   the misses of a proposal were settled before
 ├─ TooFewEntries    nothing to match against
 └─ EncoderRefused   the sentence encoder on disk is not the one that was pinned
@@ -53,7 +53,7 @@ class EntryChanged(FaqError):
 
 
 class NothingToSay(FaqError):
-    """The FAQ entry {key} has no answer in {language}: write one before you publish it."""
+    """The FAQ entry {key} lacks its question or its answer in {language}: the bot cannot say it."""
 
 
 class AlreadySettled(FaqError):

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from faq.tables import FaqQuestion
+from faq.tables import FaqEntry, FaqQuestion
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class EntryFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """All questions of a period, and the entries that they touched, the most asked first."""
+    """All questions of a period, and every entry, the most asked first."""
 
     asked: int
     answered: int
@@ -48,13 +48,14 @@ class Figures:
 async def statistics(session: AsyncSession, start: datetime, end: datetime) -> Figures:
     """The figures over the questions asked from `start` on and before `end`."""
     query = select(FaqQuestion).where(col(FaqQuestion.asked_at) >= start, col(FaqQuestion.asked_at) < end)
-    return figures((await session.exec(query)).all())
+    keys = (await session.exec(select(FaqEntry.key))).all()
+    return figures((await session.exec(query)).all(), keys)
 
 
-def figures(questions: Iterable[FaqQuestion]) -> Figures:
-    """The figures over these questions."""
+def figures(questions: Iterable[FaqQuestion], keys: Iterable[str] = ()) -> Figures:
+    """The figures over these questions, for the entries `keys` and those that were met."""
     outcomes: Counter[str] = Counter()
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    counts: dict[str, Counter[str]] = defaultdict(Counter, {key: Counter() for key in keys})
     for question in questions:
         outcomes[question.outcome] += 1
         for figure, key in _counted(question):

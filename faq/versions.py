@@ -117,12 +117,24 @@ def _audit(session: AsyncSession, now: datetime, actor: str, seen: Stored, found
 
 
 async def publish(session: AsyncSession, now: datetime, actor: str, key: str) -> bool:
-    """Let the bot answer with this entry; False when it does already. NothingToSay while an answer is missing."""
+    """Let the bot answer with this entry; False when it does already. NothingToSay while a text is missing."""
     seen = await get_stored(session, key)
-    silent = [language for language, text in sorted(seen.entry.texts.items()) if not text.answer.strip()]
-    if silent or not seen.entry.texts:
-        raise NothingToSay(key=key, language=", ".join(silent) or "any language")
+    refuse_silent(seen.entry)
     return await rewrite(session, now, actor, seen, seen.entry, is_published=True)
+
+
+def is_complete(entry: Entry) -> bool:
+    """Whether there is a question and an answer in each of its languages."""
+    return bool(entry.texts) and all(text.question.strip() and text.answer.strip() for text in entry.texts.values())
+
+
+def refuse_silent(entry: Entry) -> None:
+    """NothingToSay unless the entry is complete."""
+    if not is_complete(entry):
+        lacking = [
+            name for name, text in sorted(entry.texts.items()) if not (text.question.strip() and text.answer.strip())
+        ]
+        raise NothingToSay(key=entry.key, language=" and ".join(lacking) or "any language")
 
 
 async def unpublish(session: AsyncSession, now: datetime, actor: str, key: str) -> bool:

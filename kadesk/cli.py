@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from sqlalchemy.exc import IntegrityError
 
 from audit.errors import KadeskError
+from kadesk.faq_cli import faq_commands
 from kadesk.settings import Settings
 
 app = typer.Typer(
@@ -25,7 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-faq_commands = typer.Typer(help="Look at the known answers.", no_args_is_help=True)
 db_commands = typer.Typer(help="Look after the database.", no_args_is_help=True)
 users_commands = typer.Typer(help="Look after staff accounts.", no_args_is_help=True)
 audit_commands = typer.Typer(help="Look after the audit trail.", no_args_is_help=True)
@@ -165,32 +164,6 @@ def ask(text: Annotated[str, typer.Argument(metavar="TEXT")], as_json: AsJson = 
     for one in match.candidates:
         votes = "  ".join(f"{view} {vote:.2f}" for view, vote in one.votes.items())
         out.print(f"  {one.entry:24} {one.score:.2f}   {votes}", markup=False)
-
-
-@faq_commands.command("list")
-def faq_list(as_json: AsJson = False) -> None:
-    """The published entries."""
-    from kadesk.wiring import open_entries
-
-    entries = asyncio.run(open_entries(_settings()))
-    if as_json:
-        rows = [
-            {
-                "key": entry.key,
-                "theme": entry.theme,
-                "flow": entry.flow,
-                "texts": {language: vars(text) for language, text in entry.texts.items()},
-                "phrasings": len(entry.phrasings),
-            }
-            for entry in entries
-        ]
-        print(json.dumps(rows, ensure_ascii=False, indent=1))  # noqa: T201  # the answer itself
-        return
-    table = Table("key", "flow", "zh", "en", "phrasings", box=None, pad_edge=False)
-    for entry in entries:
-        titles = [entry.texts[language].question if language in entry.texts else "" for language in ("zh", "en")]
-        table.add_row(entry.key, entry.flow or "", *titles, str(len(entry.phrasings)))
-    out.print(table)
 
 
 @db_commands.command("upgrade")

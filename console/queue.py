@@ -14,6 +14,7 @@ from starlette_admin.helpers import safe_redirect_url
 from starlette_admin.routing import route
 
 from console.banners import banners
+from console.doors import typed
 from console.shell import HOME, Page, reader
 from tickets import notices, queue
 from tickets.lifecycle import ACTIVE
@@ -93,8 +94,8 @@ class QueuePage(Page):
     @route("/notices/seen", methods=["POST"])
     async def see_notices(self, request: Request) -> Response:
         form = await request.form()
-        up_to = str(form.get("up_to", ""))
+        up_to = typed(form, "up_to")
         if up_to.isdecimal():
             async with self.site.database.writing() as session:
                 await notices.mark_seen(session, self.site.clock(), reader(request).id, int(up_to))
-        return RedirectResponse(safe_redirect_url(str(form.get("next") or HOME), request, HOME), 303)
+        return RedirectResponse(safe_redirect_url(typed(form, "next") or HOME, request, HOME), 303)

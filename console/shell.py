@@ -21,7 +21,7 @@ from starlette_admin.theme import IconSet
 from starlette_admin.views import CustomView
 
 from console import sign_in, times
-from console.doors import SameOrigin
+from console.doors import SameOrigin, typed
 from console.errors import SignInRefused, SignInResting
 from console.pages import STATIC, TEMPLATES, asset
 from console.rules import Site
@@ -94,7 +94,7 @@ class Door(BaseAuthProvider):
         if request.method == "GET":
             return self._form(request)
         form = await request.form()
-        login, password = str(form.get("login", ""))[:200], str(form.get("password", ""))[:1000]
+        login, password = typed(form, "login", 200), typed(form, "password", 1000)
         say, source = words_for(request), request.client.host if request.client else "unknown"
         try:
             token = await sign_in.sign_in(self.site, login, password, source)
@@ -120,12 +120,17 @@ class Door(BaseAuthProvider):
     async def choose_language(self, request: Request) -> Response:
         """Remember the reader's language. A POST, as everything that is remembered."""
         form = await request.form()
-        onward = safe_redirect_url(str(form.get("next") or HOME), request, HOME)
+        onward = safe_redirect_url(typed(form, "next") or HOME, request, HOME)
         response = RedirectResponse(onward, 303)
-        if form.get("language") in LANGUAGES:
+        if typed(form, "language") in LANGUAGES:
             secure = self.site.rules.cookie_secure
             response.set_cookie(
-                LANGUAGE_COOKIE, str(form["language"]), max_age=31_536_000, secure=secure, httponly=True, samesite="lax"
+                LANGUAGE_COOKIE,
+                typed(form, "language"),
+                max_age=31_536_000,
+                secure=secure,
+                httponly=True,
+                samesite="lax",
             )
         return response
 

@@ -16,6 +16,7 @@ from starlette_admin.routing import route
 from audit.errors import KadeskError
 from console.banners import banners
 from console.case import Case, find_case
+from console.doors import typed
 from console.refusals import sentence_of, status_of
 from console.shell import HOME, Page, reader
 from console.words import Words, words_for
@@ -67,7 +68,7 @@ class TicketPage(Page):
                 await self._verbs[verb](session, ticket_id, reader(request).id, form)
         except KadeskError as error:
             # The page comes back as it is now, with what was typed still in it.
-            refusal = Refusal(status_of(error), sentence_of(say, error), verb, str(form.get("text", "")))
+            refusal = Refusal(status_of(error), sentence_of(say, error), verb, typed(form, "text"))
             return await self._show(request, number, refusal)
         flash(request, say(f"done.{verb}", number=number), "success")
         return RedirectResponse(f"/console/tickets/{number}", 303)
@@ -110,17 +111,17 @@ class TicketPage(Page):
         await self.site.desk.release(session, self.site.clock(), ticket_id, agent_id)
 
     async def _reply(self, session: AsyncSession, ticket_id: int, agent_id: int, form: FormData) -> None:
-        text, version = str(form.get("text", "")), _version(form)
+        text, version = typed(form, "text"), _version(form)
         await self.site.desk.reply(session, self.site.clock(), ticket_id, agent_id, text, version=version)
 
     async def _note(self, session: AsyncSession, ticket_id: int, agent_id: int, form: FormData) -> None:
-        await self.site.desk.note(session, self.site.clock(), ticket_id, agent_id, str(form.get("text", "")))
+        await self.site.desk.note(session, self.site.clock(), ticket_id, agent_id, typed(form, "text"))
 
     async def _resolve(self, session: AsyncSession, ticket_id: int, agent_id: int, form: FormData) -> None:
-        outcome = str(form.get("outcome", ""))
+        outcome = typed(form, "outcome")
         if outcome not in list(Outcome):
             raise HTTPException(422)
-        text = str(form.get("text", "")).strip() or None
+        text = typed(form, "text").strip() or None
         now, version = self.site.clock(), _version(form)
         await self.site.desk.resolve(session, now, ticket_id, agent_id, Outcome(outcome), text, version=version)
 
@@ -146,5 +147,5 @@ def _name(say: Words, case: Case, actor: str) -> str:
 
 def _version(form: FormData) -> int:
     """The version that the page showed; a form without one has seen nothing."""
-    text = str(form.get("version", ""))
+    text = typed(form, "version")
     return int(text) if text.isdecimal() and len(text) < 10 else 0

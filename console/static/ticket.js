@@ -7,7 +7,7 @@ const draft = (mode) => `kadesk-draft-${composer.dataset.number}-${mode}`;
 const field = (mode) => composer.querySelector(`textarea[data-mode="${mode}"]`);
 
 function choose(mode) {
-  for (const tab of composer.querySelectorAll("[role=tab]")) tab.setAttribute("aria-selected", tab.dataset.mode === mode);
+  for (const button of composer.querySelectorAll(".modes button")) button.setAttribute("aria-pressed", button.dataset.mode === mode);
   for (const form of composer.querySelectorAll("form")) form.hidden = !form.contains(field(mode));
 }
 
@@ -23,7 +23,7 @@ for (const mode of ["reply", "note", "resolve"]) {
 }
 
 composer.addEventListener("click", (event) => {
-  const mode = event.target.closest("[role=tab]")?.dataset.mode;
+  const mode = event.target.closest(".modes button")?.dataset.mode;
   if (!mode) return;
   choose(mode);
   field(mode).focus();

@@ -15,7 +15,7 @@ _NAMES = {"zh": "zh-CN", "en": "en"}  # as HTML and browsers write them
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One language: `say("queue.title")`."""
+    """One language: `say("reveal.title")`."""
 
     language: str
     texts: Mapping[str, str]

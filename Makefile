@@ -36,7 +36,7 @@ bench: .venv/ready-dev ## run the benchmarks
 	$(RUN)/kadesk bench faq
 
 screenshots: .venv/ready-dev ## draw the screenshots of the docs anew
-	KADESK_SCREENSHOTS=docs/screenshots $(RUN)/python -m pytest -q -m browser
+	SCREENSHOTS=docs/screenshots $(RUN)/python -m pytest -q -m browser
 
 clean: ## remove what the set-up made; your data stays
 	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

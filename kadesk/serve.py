@@ -1,8 +1,10 @@
 """Runs everything in one process: web, channels, inbox, delivery and the scheduler, until it is told to stop."""
 
 import asyncio
+import signal
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,7 +37,7 @@ def open_socket(host: str, port: int) -> socket.socket:
         raise SettingsError(problem=problem) from error
 
 
-async def serve(kadesk: Kadesk, listener: socket.socket) -> None:
+async def serve(kadesk: Kadesk, listener: socket.socket, on_ready: Callable[[], None] = lambda: None) -> None:
     """Serve until SIGINT or SIGTERM; what was acknowledged is in the database, whenever this ends."""
     settings, door = kadesk.settings, kadesk.door
     web = WebChat(
@@ -55,7 +57,7 @@ async def serve(kadesk: Kadesk, listener: socket.socket) -> None:
         channels.append(telegram)
         workers.append(telegram.run(door.accept))
     workers += [kadesk.inbox(channels).run(), kadesk.delivery(channels).run()]
-    server = _Server(create_app(kadesk, [web.router]), web)
+    server = _Server(create_app(kadesk, [web.router]), web, on_ready)
     alarms = schedule(jobs(kadesk))
     alarms.start()
     tasks = [asyncio.create_task(worker) for worker in workers]
@@ -72,11 +74,24 @@ async def serve(kadesk: Kadesk, listener: socket.socket) -> None:
 class _Server(uvicorn.Server):
     """uvicorn that ends the chat's endless streams first, since it would wait for them."""
 
-    def __init__(self, app: Any, web: WebChat) -> None:
+    def __init__(self, app: Any, web: WebChat, on_ready: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE)
         )
         self._web = web
+        self._on_ready = on_ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on Ctrl-C and SIGTERM without raising them again: being stopped is no failure."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._web.close()

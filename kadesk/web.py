@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from zoneinfo import ZoneInfo
 
-from console.site import mount_console
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse, RedirectResponse
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import select
 
 from console.rules import ConsoleRules
+from console.site import mount_console
 from kadesk.wiring import Kadesk, clock
 
 

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tickets.claims import ClaimRules, Claims
-from tickets.ownership import Ownership, OwnershipRules
-
 from bot.bell import Bell
 from bot.channels.port import Channel
 from bot.delivery import Delivery
@@ -29,8 +26,10 @@ from kadesk.migrate import upgrade
 from kadesk.settings import Settings
 from shop.adapters.local import LocalShop
 from shop.vault import Vault
+from tickets.claims import ClaimRules, Claims
 from tickets.clocks import ensure_policy
 from tickets.desk import Desk, DeskRules
+from tickets.ownership import Ownership, OwnershipRules
 from tickets.sla import Metric
 from tickets.tables import Reason
 

@@ -87,7 +87,7 @@ def serve(demo: Annotated[bool, typer.Option(help="Load the demo shop and staff 
             )
             out.print("can be read again.")
         demo_install.print_guide(demo_install.read_guide(settings.data.dir / "demo.json"), settings.public_url, out)
-        await run_server(kadesk, listener)
+        await run_server(kadesk, listener, on_ready=lambda: out.print("Ready. Ctrl-C stops it."))
 
     with held(settings.data.dir), open_socket(settings.web.host, settings.web.port) as listener:
         _run(run())
@@ -199,13 +199,12 @@ def users_add(
     role: Annotated[str, typer.Option(help="agent, lead, manager or admin.")] = "agent",
 ) -> None:
     """Add a staff account; the password is asked for, or read from standard input."""
-    from tickets.staff import add_agent
-
     from kadesk.database import Database
     from kadesk.errors import SettingsError
     from kadesk.folder import make_folder
     from kadesk.migrate import upgrade
     from kadesk.wiring import clock
+    from tickets.staff import add_agent
     from tickets.tables import Role
 
     if role not in list(Role):

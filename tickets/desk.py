@@ -1,7 +1,8 @@
 """The desk: every verb on a ticket, each inside the caller's transaction, audited and guarded.
 
-Verbs of staff and of the sweep speak to the buyer themselves; open, hear, hand_over and hurry leave the words to the
-dialogue. Phrases said here, in the ladder and in claims, with their facts:
+The buyers' verbs stand in `buyers`, what moves a ticket up in `ladder`. Verbs of staff and of the sweep speak to the
+buyer themselves; open, hear, hand_over and hurry leave the words to the dialogue. Phrases said in these three and in
+claims, with their facts:
     to buyers  ticket.escalated {number}, ticket.late {number}, ticket.resolved {number} {outcome},
                claim.replaced {number} {product} {masked} {link}
     to staff   notice.escalated {number} {subject} {why}, notice.late {number} {subject} {minutes},
@@ -10,7 +11,6 @@ dialogue. Phrases said here, in the ladder and in claims, with their facts:
 """
 
 from datetime import datetime
-from secrets import token_hex
 
 from sqlalchemy import ColumnElement, update
 from sqlmodel import col, select
@@ -18,6 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
 from tickets import clocks, lifecycle, queue
+from tickets.buyers import BuyersDesk
 from tickets.changes import changing, get_ticket, lock_ticket, move
 from tickets.errors import (
     AlreadyTaken,
@@ -28,9 +29,7 @@ from tickets.errors import (
     NotReplaced,
     StaleTicket,
     TicketError,
-    TooSoon,
 )
-from tickets.ladder import Ladder
 from tickets.outbox import post
 from tickets.queue import QueueRow
 from tickets.rules import DeskRules as DeskRules
@@ -41,18 +40,13 @@ from tickets.tables import (
     Claim,
     Conversation,
     Direction,
-    Level,
     Message,
     Outcome,
     Phase,
     Priority,
     Role,
     Ticket,
-    Trigger,
-    id_of,
 )
-
-SUBJECT_LIMIT = 120
 
 
 def is_free() -> tuple[ColumnElement[bool], ...]:
@@ -60,101 +54,8 @@ def is_free() -> tuple[ColumnElement[bool], ...]:
     return (col(Ticket.assignee_id).is_(None), col(Ticket.phase).in_(lifecycle.ACTIVE))
 
 
-class Desk(Ladder):
-    """The verbs."""
-
-    # The buyer's side
-
-    async def open(
-        self,
-        session: AsyncSession,
-        now: datetime,
-        conversation: Conversation,
-        category: str,
-        subject: str,
-        *,
-        level: Level = Level.BOT_LANE,
-        trigger: str = "",
-        order_ref: str | None = None,
-    ) -> Ticket:
-        """Promise to settle a matter: a number, a cycle, a running clock. From level 1 up staff are told at once."""
-        ticket = Ticket(
-            number=token_hex(8),  # unique until the row has an id to be numbered by
-            conversation_id=id_of(conversation),
-            buyer_id=conversation.buyer_id,
-            category=category,
-            subject=subject.strip()[:SUBJECT_LIMIT],
-            status=Phase.OPEN,
-            order_ref=order_ref,
-            created_at=now,
-        )
-        session.add(ticket)
-        await session.flush()
-        ticket.number = f"K-{ticket.id:06d}"
-        actor = f"buyer:{ticket.buyer_id}"
-        facts = {"number": ticket.number, "category": category, "order": order_ref}
-        with changing(session, now, ticket, actor, "ticket.opened", **facts):
-            await self.queue_up(session, ticket, now)
-        await clocks.begin_cycle(session, now, ticket, self.rules.targets)
-        if level > Level.BOT_LANE:
-            await self.escalate(session, now, ticket, level, trigger or Trigger.OPENED, actor=actor)
-        return ticket
-
-    async def hear(self, session: AsyncSession, now: datetime, ticket: Ticket, message: Message) -> bool:
-        """The buyer spoke on `ticket`; True when that reopened it, as a new cycle with a new clock."""
-        ticket = await lock_ticket(session, ticket.id)
-        was_resolved = ticket.phase == Phase.RESOLVED
-        message.ticket_id = ticket.id
-        session.add(message)
-        if ticket.phase == Phase.OPEN and ticket.waiting_since is not None:
-            return False  # one more word of a wait that is already counted
-        action = "ticket.reopened" if was_resolved else "ticket.heard"
-        with changing(session, now, ticket, f"buyer:{ticket.buyer_id}", action):
-            move(ticket, Phase.OPEN, "reopened")
-            if was_resolved:
-                ticket.assignee_id = None  # whoever had it may be away
-            await self.queue_up(session, ticket, now)
-        if was_resolved:
-            await clocks.begin_cycle(session, now, ticket, self.rules.targets)
-            await self.tell_staff(session, now, ticket, "notice.reopened")
-        return was_resolved
-
-    async def hand_over(self, session: AsyncSession, now: datetime, conversation: Conversation, subject: str) -> Ticket:
-        """The buyer wants a person: their latest unsettled ticket here goes to the human queue, or a new one does."""
-        # Two presses at once must not make two tickets.
-        await session.get_one(Conversation, conversation.id, with_for_update=True, populate_existing=True)
-        found = await session.exec(
-            select(Ticket)
-            .where(Ticket.conversation_id == conversation.id, col(Ticket.phase).in_(lifecycle.ACTIVE))
-            .order_by(col(Ticket.id).desc())
-            .limit(1)
-            .with_for_update()
-        )
-        ticket = found.first()
-        human, asked = Level.HUMAN_QUEUE, Trigger.ASKED
-        if ticket is None:
-            return await self.open(session, now, conversation, "question", subject, level=human, trigger=asked)
-        actor = f"buyer:{ticket.buyer_id}"
-        await self.escalate(session, now, ticket, human, asked, actor=actor)
-        if ticket.phase != Phase.OPEN:
-            with changing(session, now, ticket, actor, "ticket.heard"):
-                await self.queue_up(session, ticket, now)
-        return ticket
-
-    async def hurry(self, session: AsyncSession, now: datetime, ticket: Ticket) -> int:
-        """催单: seen by staff, counted, nothing else; returns how often. `TooSoon` within `hurry_every` of the last."""
-        ticket = await lock_ticket(session, ticket.id)
-        if not lifecycle.is_active(ticket.phase):
-            raise InvalidTransition(number=ticket.number, phase=ticket.phase, verb="hurried")
-        if ticket.hurried_at is not None and now - ticket.hurried_at < self.rules.hurry_every:
-            raise TooSoon(number=ticket.number, until=ticket.hurried_at + self.rules.hurry_every)
-        with changing(session, now, ticket, f"buyer:{ticket.buyer_id}", "ticket.hurried"):
-            ticket.hurried_at = now
-            ticket.hurries += 1
-        await self.tell_staff(session, now, ticket, "notice.hurried", agent_id=ticket.assignee_id, times=ticket.hurries)
-        return ticket.hurries
-
-    # The staff's side
+class Desk(BuyersDesk):
+    """All verbs: those of buyers, of staff, and of the bot."""
 
     async def take(
         self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, version: int | None = None
@@ -261,8 +162,6 @@ class Desk(Ladder):
         await _post(session, now, ticket, text, Author.AGENT, Priority.AGENT_REPLY, agent_id)
         return ticket
 
-    # The bot's side
-
     async def settle(self, session: AsyncSession, now: datetime, ticket: Ticket, outcome: Outcome, text: str) -> Ticket:
         """The bot reached an outcome by itself: `text` tells it, and its delivery handles the ticket."""
         ticket = await lock_ticket(session, ticket.id)
@@ -270,8 +169,6 @@ class Desk(Ladder):
             await _end_cycle(session, now, ticket, outcome, "bot")
         await _post(session, now, ticket, text, Author.BOT, Priority.OUTCOME)
         return ticket
-
-    # What people look at
 
     async def queue(self, session: AsyncSession, now: datetime, limit: int = 50) -> list[QueueRow]:
         """Who waits, in the order in which they will be served."""
@@ -281,26 +178,6 @@ class Desk(Ladder):
         """The unsettled tickets in this agent's hands."""
         mine = (col(Ticket.assignee_id) == agent_id, col(Ticket.phase).in_(lifecycle.ACTIVE))
         return await queue.rows(session, now, *mine, limit=limit)
-
-    async def position(self, session: AsyncSession, now: datetime, ticket: Ticket) -> int:
-        """Where the ticket stands in the queue: 1 is next, 0 is not in it (taken, answered, resolved)."""
-        return await queue.position(session, ticket)
-
-    async def open_tickets(self, session: AsyncSession, now: datetime, buyer_id: int) -> list[Ticket]:
-        """This buyer's unsettled tickets, oldest first."""
-        found = await session.exec(
-            select(Ticket)
-            .where(Ticket.buyer_id == buyer_id, col(Ticket.phase).in_(lifecycle.ACTIVE))
-            .order_by(col(Ticket.id))
-        )
-        return list(found.all())
-
-    async def find_ticket(self, session: AsyncSession, now: datetime, buyer_id: int, number: str) -> Ticket | None:
-        """This buyer's ticket of that number; another buyer's looks like none."""
-        found = await session.exec(
-            select(Ticket).where(Ticket.buyer_id == buyer_id, Ticket.number == number.strip().upper())
-        )
-        return found.first()
 
     def _clean(self, text: str) -> str:
         text = text.strip()

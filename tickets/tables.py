@@ -5,7 +5,6 @@ them.
 """
 
 from datetime import datetime, timedelta
-from enum import IntEnum, StrEnum
 from typing import Any, Protocol
 
 from sqlalchemy import JSON, Column, Index, Interval, UniqueConstraint, text
@@ -13,31 +12,19 @@ from sqlmodel import Field, SQLModel
 
 from audit.tables import BigKey
 
-# The enums that the pure modules reason about are theirs; here they are only named.
+# Whoever reads a row needs the words in it: they are to be had here too.
 from tickets.lifecycle import Phase as Phase
 from tickets.routing import Level as Level
 from tickets.routing import Tier as Tier
 from tickets.sla import Metric as Metric
-
-
-class Role(StrEnum):
-    """Staff roles in rising order of right; `rank` compares them."""
-
-    AGENT = "agent"
-    LEAD = "lead"
-    MANAGER = "manager"
-    ADMIN = "admin"
-
-    @property
-    def rank(self) -> int:
-        return list(Role).index(self)
-
-
-class Author(StrEnum):
-    BUYER = "buyer"
-    BOT = "bot"
-    AGENT = "agent"
-    SYSTEM = "system"
+from tickets.words import Author as Author
+from tickets.words import Direction as Direction
+from tickets.words import Outcome as Outcome
+from tickets.words import Priority as Priority
+from tickets.words import Reason as Reason
+from tickets.words import Role as Role
+from tickets.words import Sending as Sending
+from tickets.words import Trigger as Trigger
 
 
 class Row(Protocol):
@@ -48,65 +35,6 @@ def id_of(row: Row) -> int:
     """The number of a row that was read or flushed; one that was neither has none yet."""
     assert row.id is not None
     return row.id
-
-
-class Direction(StrEnum):
-    IN = "in"
-    OUT = "out"
-
-
-class Sending(StrEnum):
-    """What is known of an outgoing message."""
-
-    QUEUED = "queued"
-    SENT = "sent"
-    FAILED = "failed"  # refused for good, `problem` says why
-    BLOCKED = "blocked"  # the buyer has blocked the bot
-    UNKNOWN = "unknown"  # timed out after sending: may have arrived
-
-
-class Priority(IntEnum):
-    """Delivery order between conversations; lower goes first."""
-
-    AGENT_REPLY = 0
-    OUTCOME = 1
-    BOT_REPLY = 2
-    NOTICE = 3
-    MIRROR = 4
-
-
-class Trigger(StrEnum):
-    """What moved a ticket up; the phrase `trigger.<value>` tells staff."""
-
-    DUE = "due"  # not handled at its due instant
-    ASKED = "asked"  # the buyer wants a person
-    POOL_EMPTY = "pool_empty"  # no reserve code left
-    OPENED = "opened"  # opened for a person from the start
-
-
-class Reason(StrEnum):
-    """What a buyer says is wrong with a code."""
-
-    ALREADY_USED = "already_used"
-    DOES_NOT_EXIST = "does_not_exist"
-    NOT_ACTIVATED = "not_activated"
-    EXPIRED = "expired"
-    WRONG_VALUE = "wrong_value"
-    WRONG_REGION = "wrong_region"
-    WRONG_PRODUCT = "wrong_product"
-    ACCOUNT_PROBLEM = "account_problem"
-    NOT_DELIVERED = "not_delivered"
-    OTHER = "other"
-
-
-class Outcome(StrEnum):
-    """How a matter ended."""
-
-    REPLACE = "replace"
-    REFUND = "refund"
-    PARTIAL_REFUND = "partial_refund"
-    INSTRUCT = "instruct"  # it works, here is how
-    REJECT = "reject"
 
 
 class Agent(SQLModel, table=True):

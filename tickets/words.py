@@ -1,0 +1,82 @@
+"""The words that columns hold; those that the pure modules reason about stand there (lifecycle, routing, sla)."""
+
+from enum import IntEnum, StrEnum
+
+
+class Role(StrEnum):
+    """Staff roles in rising order of right; `rank` compares them."""
+
+    AGENT = "agent"
+    LEAD = "lead"
+    MANAGER = "manager"
+    ADMIN = "admin"
+
+    @property
+    def rank(self) -> int:
+        return list(Role).index(self)
+
+
+class Author(StrEnum):
+    BUYER = "buyer"
+    BOT = "bot"
+    AGENT = "agent"
+    SYSTEM = "system"
+
+
+class Direction(StrEnum):
+    IN = "in"
+    OUT = "out"
+
+
+class Sending(StrEnum):
+    """What is known of an outgoing message."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    FAILED = "failed"  # refused for good, `problem` says why
+    BLOCKED = "blocked"  # the buyer has blocked the bot
+    UNKNOWN = "unknown"  # timed out after sending: may have arrived
+
+
+class Priority(IntEnum):
+    """Delivery order between conversations; lower goes first."""
+
+    AGENT_REPLY = 0
+    OUTCOME = 1
+    BOT_REPLY = 2
+    NOTICE = 3
+    MIRROR = 4
+
+
+class Trigger(StrEnum):
+    """What moved a ticket up; the phrase `trigger.<value>` tells staff."""
+
+    DUE = "due"  # not handled at its due instant
+    ASKED = "asked"  # the buyer wants a person
+    POOL_EMPTY = "pool_empty"  # no reserve code left
+    OPENED = "opened"  # opened for a person from the start
+
+
+class Reason(StrEnum):
+    """What a buyer says is wrong with a code."""
+
+    ALREADY_USED = "already_used"
+    DOES_NOT_EXIST = "does_not_exist"
+    NOT_ACTIVATED = "not_activated"
+    EXPIRED = "expired"
+    WRONG_VALUE = "wrong_value"
+    WRONG_REGION = "wrong_region"
+    WRONG_PRODUCT = "wrong_product"
+    ACCOUNT_PROBLEM = "account_problem"
+    NOT_DELIVERED = "not_delivered"
+    OTHER = "other"
+
+
+class Outcome(StrEnum):
+    """How a matter ended."""
+
+    REPLACE = "replace"
+    REFUND = "refund"
+    PARTIAL_REFUND = "partial_refund"
+    INSTRUCT = "instruct"  # it works, here is how
+    REJECT = "reject"

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Coroutine
 from getpass import getpass
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,6 +16,10 @@ from sqlalchemy.exc import IntegrityError
 from audit.errors import KadeskError
 from kadesk.faq_cli import faq_commands
 from kadesk.settings import Settings
+from shop.masking import mask_text
+
+if TYPE_CHECKING:  # a command loads only what it needs
+    from faq.matcher import Match
 
 app = typer.Typer(
     name="kadesk",
@@ -145,22 +149,36 @@ def _read_line(prompt: str) -> str | None:
 
 
 @app.command()
-def ask(text: Annotated[str, typer.Argument(metavar="TEXT")], as_json: AsJson = False) -> None:
+def ask(
+    text: Annotated[str, typer.Argument(metavar="TEXT")],
+    as_json: AsJson = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Show what each view of the matcher says.")] = False,
+) -> None:
     """What the bot would make of one question."""
     from kadesk.wiring import open_answers
 
-    match = asyncio.run(open_answers(_settings())).match(text)
+    answers = asyncio.run(open_answers(_settings()))
+    match = answers.match(text)
     if as_json:
         candidates = [{"entry": one.entry, "score": round(one.score, 4)} for one in match.candidates]
-        answer = {
-            "outcome": match.outcome,
-            "entry": match.entry,
-            "score": round(match.score, 4),
-            "candidates": candidates,
-        }
-        print(json.dumps(answer, ensure_ascii=False))  # noqa: T201  # the answer itself
-        return
-    out.print(f"{match.outcome} {match.entry or ''} {match.score:.2f}", markup=False)
+        facts = {"outcome": match.outcome, "entry": match.entry, "score": round(match.score, 4)}
+        print(json.dumps(facts | {"candidates": candidates}, ensure_ascii=False))  # noqa: T201  # the answer itself
+    elif explain:
+        _explain(match)
+    elif match.entry:
+        out.print(answers.get(match.entry).texts[match.language].answer, markup=False)
+    elif match.outcome == "suggest":
+        for one in match.candidates:
+            out.print(f"? {answers.get(one.entry).texts[match.language].question}", markup=False)
+    else:
+        out.print("No known answer: a person would take over.")
+
+
+def _explain(match: "Match") -> None:
+    """The outcome, what was read in the text, and each view's vote for the candidates."""
+    out.print(f"{match.outcome} {match.entry or '-'} {match.score:.2f}  ({match.kind}, {match.language})", markup=False)
+    for slot in match.slots:
+        out.print(f"  {slot.kind}: {mask_text(slot.value)}", markup=False)
     for one in match.candidates:
         votes = "  ".join(f"{view} {vote:.2f}" for view, vote in one.votes.items())
         out.print(f"  {one.entry:24} {one.score:.2f}   {votes}", markup=False)

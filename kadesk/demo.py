@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,13 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
-from tickets.staff import add_agent
 
 from kadesk.database import Database
 from shop.demo import DemoShop, create_demo_shop
 from shop.port import OrderStatus
 from shop.tables import ShopOrder
 from shop.vault import Vault
+from tickets.staff import add_agent
 from tickets.tables import Role
 
 STAFF = (("lin", "小林", Role.AGENT), ("chen", "陈组长", Role.LEAD), ("wang", "王经理", Role.MANAGER))
@@ -113,7 +114,7 @@ def print_guide(guide: Guide, public_url: str, console: Console) -> None:
     _print_table(console, ("order", "query password", "product", "status", "codes"), rows)
 
 
-def _print_table(console: Console, titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _print_table(console: Console, titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     table = Table(*titles, box=None, header_style="dim", pad_edge=False)
     for row in rows:
         table.add_row(*row)

@@ -126,7 +126,7 @@ class WebChat:
             body = _check(json.loads(await _read_body(request)))
         except UpdateTooLarge:
             return self._refuse(request, 413, "too_large", "web.too_large")
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter from brackets nested by the thousand
             return self._refuse(request, 400, "bad_request", "web.bad_request")
         token = _token_of(request)
         # A sender that throws its cookie away is counted by where it comes from.

@@ -196,7 +196,7 @@ async def serving(fake: FakeTelegram) -> AsyncIterator[FakeTelegram]:
     """Listen on a free port; `fake.base` is the address."""
     app = web.Application()
     app.router.add_route("*", "/bot{token}/{method}", fake.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

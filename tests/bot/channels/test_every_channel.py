@@ -1,0 +1,59 @@
+"""The same story on every channel, through the one `Buyer`."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from bot.channels.telegram import Telegram
+from bot.channels.web import WebChat
+from tests.bot.conftest import CODE, ORDER, PASSWORD, House
+from tests.buyer import Buyer, TelegramFront, WebFront
+from tests.fakes.telegram import TOKEN, FakeTelegram, serving
+from tickets.tables import Claim
+
+
+@pytest.fixture(params=["terminal", "web", "telegram"])
+async def buyer(house: House, request: pytest.FixtureRequest) -> AsyncIterator[Buyer]:
+    if request.param == "terminal":
+        yield house.buyer()
+    elif request.param == "web":
+        channel = WebChat(house.database, house.door.accept, house.phrases, house.clock)
+        app = FastAPI()
+        app.include_router(channel.router)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kadesk.test") as client:
+            yield Buyer(WebFront(client, channel), house.settle(channel))
+    else:
+        async with serving(FakeTelegram()) as fake:
+            telegram = Telegram(TOKEN, fake.base)
+
+            async def look() -> None:
+                await telegram._look(house.door.accept, None)
+
+            yield Buyer(TelegramFront(fake, telegram, look), house.settle(telegram))
+            await telegram._bot.session.close()
+
+
+async def test_a_claim_from_greeting_to_link(house: House, buyer: Buyer) -> None:
+    greeting = await buyer.start()
+    await buyer.say("怎么查订单")
+    await buyer.press("👍")
+    await buyer.say("提示已被使用")
+    await buyer.press("卡密用不了")
+    await buyer.say(ORDER)
+    wrong = await buyer.say("wrong1")
+    asked = await buyer.say(PASSWORD)
+    near = await buyer.say(CODE[:-1])
+    replaced = await buyer.say(CODE)
+    person = await buyer.say("转人工")
+    tickets = await buyer.say("我的工单")
+
+    assert "自动客服" in greeting
+    assert "对不上" in wrong
+    assert "哪一张" in asked
+    assert "差一两个字符" in near
+    assert "https://kadesk.test/r/" in replaced
+    assert "K-000001" in person
+    assert "K-000001" in tickets
+    assert (await house.one(Claim)).outcome == "replace"

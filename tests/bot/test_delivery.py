@@ -1,0 +1,220 @@
+"""Sending: in order per conversation, at the channel's pace, and honest about what is not known."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from bot.channels.port import Inbound, Update
+from bot.errors import Ambiguous, BuyerUnreachable, ChannelDown, RateLimited, Refused
+from tests.bot.conftest import House
+from tickets import conversations, outbox
+from tickets.tables import Author, Conversation, Message, Outgoing, Priority, Sending
+
+
+class Pigeon:
+    """A channel whose flights end as a test wants."""
+
+    name, account = "pigeon", "loft"
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.tries: list[str] = []
+        self.arrived = asyncio.Event()
+        self.weather: Callable[[str], Exception | None] = lambda text: None
+
+    def read(self, update: Update) -> Inbound:
+        raise NotImplementedError
+
+    async def deliver(self, outgoing: Outgoing, message: Message) -> str:
+        self.tries.append(message.text)
+        await asyncio.sleep(0)
+        if error := self.weather(message.text):
+            raise error
+        self.sent.append(message.text)
+        self.arrived.set()
+        return f"feather-{message.id}"
+
+    def fail_once(self, error: Exception) -> None:
+        errors = [error]
+        self.weather = lambda text: errors.pop() if errors else None
+
+
+@pytest.fixture
+def pigeon() -> Pigeon:
+    return Pigeon()
+
+
+async def post(house: House, *texts: str, address: str = "anna", priority: Priority = Priority.BOT_REPLY) -> None:
+    async with house.database.writing() as session:
+        place = ("pigeon", "loft", address)
+        conversation: Conversation = await conversations.find_or_create(session, house.clock(), *place, address, "zh")
+        for text in texts:
+            author = Author.BOT
+            await outbox.post(session, house.clock(), conversation, text, author=author, priority=priority)
+
+
+async def test_a_conversation_is_sent_in_order(house: House, pigeon: Pigeon) -> None:
+    await post(house, "一", "二", "三")
+
+    sent = await house.delivery(pigeon).drain()
+
+    assert sent == 3
+    assert pigeon.sent == ["一", "二", "三"]
+    rows = await house.all(Outgoing)
+    assert [row.state for row in rows] == [Sending.SENT] * 3
+    assert [row.foreign_id for row in rows] == [f"feather-{row.message_id}" for row in rows]
+
+
+async def test_urgent_conversations_go_first(house: House, pigeon: Pigeon) -> None:
+    for number in range(10):
+        await post(house, f"bot {number}", address=f"buyer {number}")
+    await post(house, "agent", address="late", priority=Priority.AGENT_REPLY)
+
+    await house.delivery(pigeon).drain()
+
+    assert pigeon.tries.index("agent") < 8
+
+
+async def test_the_wait_that_the_channel_names_is_kept_for_the_whole_account(house: House, pigeon: Pigeon) -> None:
+    await post(house, "一")
+    delivery = house.delivery(pigeon)
+    pigeon.fail_once(RateLimited(7))
+
+    await delivery.drain()
+    await post(house, "别人的", address="ben")
+    during = (await delivery.drain(), list(pigeon.sent))
+    house.clock.advance(seconds=7)
+    await delivery.drain()
+
+    assert during == (0, [])
+    assert sorted(pigeon.sent) == ["一", "别人的"]
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "problem"),
+    [
+        (Ambiguous(), Sending.UNKNOWN, "may have arrived"),
+        (BuyerUnreachable(reason="blocked"), Sending.BLOCKED, "blocked"),
+        (Refused(reason="too long"), Sending.FAILED, "too long"),
+    ],
+    ids=["timed out", "blocked", "refused"],
+)
+async def test_what_cannot_be_sent_is_marked_and_not_sent_again(
+    house: House, pigeon: Pigeon, error: Exception, state: Sending, problem: str
+) -> None:
+    await post(house, "一", "二")
+    pigeon.fail_once(error)
+    delivery = house.delivery(pigeon)
+
+    await delivery.drain()
+    house.clock.advance(days=1)
+    await delivery.drain()
+
+    first, second = await house.all(Outgoing)
+    assert (first.state, second.state) == (state, Sending.SENT)
+    assert problem in first.problem
+    assert pigeon.tries == ["一", "二"]
+
+
+async def test_while_the_channel_is_down_messages_wait_in_order(house: House, pigeon: Pigeon) -> None:
+    await post(house, "一", "二")
+    pigeon.weather = lambda text: ChannelDown(reason="storm")
+    delivery = house.delivery(pigeon)
+
+    for _ in range(20):
+        await delivery.drain()
+        house.clock.advance(minutes=1)
+    pigeon.weather = lambda text: None
+    await delivery.drain()
+
+    assert set(pigeon.tries[:-2]) == {"一"}
+    assert pigeon.sent == ["一", "二"]
+
+
+async def test_waits_grow_while_the_channel_is_down(house: House, pigeon: Pigeon) -> None:
+    await post(house, "一")
+    pigeon.weather = lambda text: ChannelDown(reason="storm")
+    delivery = house.delivery(pigeon)
+
+    waits = []
+    for _ in range(8):
+        await delivery.drain()
+        row = await house.one(Outgoing)
+        waits.append(row.not_before - house.clock())
+        house.clock.now = row.not_before
+
+    assert waits[:3] == [timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=4)]
+    assert max(waits) == timedelta(minutes=1)
+
+
+async def test_our_own_mistake_never_holds_a_conversation_up_for_good(house: House, pigeon: Pigeon) -> None:
+    await post(house, "坏", "好")
+    pigeon.weather = lambda text: ZeroDivisionError() if text == "坏" else None
+    delivery = house.delivery(pigeon)
+
+    for _ in range(6):
+        await delivery.drain()
+        house.clock.advance(minutes=1)
+
+    assert pigeon.sent == ["好"]
+    assert (await house.all(Outgoing))[0].state == Sending.FAILED
+
+
+async def test_a_storm_at_one_buyer_keeps_no_other_waiting(house: House, pigeon: Pigeon) -> None:
+    await post(house, "坏")
+    await post(house, "好", address="ben")
+    pigeon.weather = lambda text: ChannelDown(reason="storm") if text == "坏" else None
+
+    await house.delivery(pigeon).drain()
+
+    assert pigeon.sent == ["好"]
+
+
+async def test_two_drains_of_one_sender_send_once(house: House, pigeon: Pigeon) -> None:
+    await post(house, "一", "二", "三")
+    delivery = house.delivery(pigeon)
+
+    await asyncio.gather(delivery.drain(), delivery.drain(), delivery.drain())
+
+    assert pigeon.sent == ["一", "二", "三"]
+
+
+async def test_a_message_is_sent_again_after_a_crash_between_sending_and_writing_it_down(
+    house: House, pigeon: Pigeon
+) -> None:
+    await post(house, "一")
+    flights = []
+
+    async def fly_and_crash(outgoing: Outgoing, message: Message) -> str:
+        flights.append(message.text)
+        raise asyncio.CancelledError
+
+    pigeon.deliver = fly_and_crash  # type: ignore[method-assign]
+    with pytest.raises(asyncio.CancelledError):
+        await house.delivery(pigeon).drain()
+    survivor = Pigeon()
+    await house.delivery(survivor).drain()
+
+    assert flights == survivor.sent == ["一"]
+
+
+async def test_other_peoples_channels_are_left_alone(house: House, pigeon: Pigeon) -> None:
+    await post(house, "一")
+    pigeon.account = "other loft"
+
+    assert await house.delivery(pigeon).drain() == 0
+
+
+async def test_a_sender_in_the_background_hears_the_bell(house: House, pigeon: Pigeon) -> None:
+    worker = asyncio.create_task(house.delivery(pigeon).run())
+    try:
+        await asyncio.sleep(0)
+        await post(house, "一")
+        house.outbox_bell.ring()
+        async with asyncio.timeout(10):
+            await pigeon.arrived.wait()
+    finally:
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)

@@ -6,6 +6,7 @@ The shell gives routing, access checks, signed CSRF tokens, flash messages and t
 
 import logging
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -16,7 +17,7 @@ from starlette.templating import Jinja2Templates
 from starlette_admin import BaseTheme
 from starlette_admin.auth import AdminUser, BaseAuthProvider
 from starlette_admin.contrib.sqlmodel import Admin
-from starlette_admin.helpers import safe_redirect_url
+from starlette_admin.helpers import list_url, safe_redirect_url
 from starlette_admin.theme import IconSet
 from starlette_admin.views import CustomView
 
@@ -208,5 +209,7 @@ def _common(request: Request, site: Site) -> dict[str, Any]:
         "short": lambda at: times.day_and_time(at, zone, now),
         "stamp": lambda at: times.stamp(at, zone),
         "full": lambda at: times.full(at, zone),
+        # The shell's address of a list with other choices, without a host name that a proxy might know better.
+        "again": lambda **choices: "?" + urlsplit(list_url(request, **choices)).query,
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
     }

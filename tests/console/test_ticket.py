@@ -1,0 +1,402 @@
+"""The ticket page: what it shows, what its forms do, and what they refuse."""
+
+import re
+
+import pytest
+from sqlmodel import select
+
+from audit.tables import AuditRow
+from console.refusals import status_of
+from shop.errors import ShopDown
+from shop.invariants import check_invariants
+from shop.port import OrderStatus
+from tests.console.conftest import Stage, Visitor, text_of
+from tickets import outbox
+from tickets.claims import Reason
+from tickets.conversations import add_message
+from tickets.errors import NotAllowed, StaleTicket, UnknownTicket
+from tickets.tables import (
+    Agent,
+    Clock,
+    Level,
+    Message,
+    Metric,
+    Outcome,
+    Outgoing,
+    Phase,
+    Sending,
+    Ticket,
+)
+
+
+async def _ticket(stage: Stage, number: str) -> Ticket:
+    async with stage.database.reading() as session:
+        return (await session.exec(select(Ticket).where(Ticket.number == number))).one()
+
+
+async def _version(stage: Stage, number: str) -> str:
+    return str((await _ticket(stage, number)).version)
+
+
+async def _messages(stage: Stage) -> list[tuple[str, bool]]:
+    async with stage.database.reading() as session:
+        return [(row.text, row.is_note) for row in (await session.exec(select(Message).order_by(Message.id))).all()]
+
+
+async def test_buyer_text_is_shown_as_text_and_never_runs(stage: Stage, signed_in: Visitor) -> None:
+    hostile = "</div><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }} javascript:alert(3)"
+    ticket = await stage.open(await stage.meet("<b>name</b>"), "<i>subject</i>", hostile)
+
+    page = (await signed_in.get(f"/console/tickets/{ticket.number}")).text
+
+    assert "&lt;/div&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "{{ 7*7 }}" in page
+    assert not re.search(r"<script>|<img src=x|<b>name|<i>subject|onerror=alert\(2\)>[^&]", page.replace("&gt;", ""))
+
+
+async def test_a_photo_is_a_placeholder(stage: Stage, signed_in: Visitor) -> None:
+    conversation = await stage.meet()
+    ticket = await stage.open(conversation)
+    async with stage.database.writing() as session:
+        attachments = [{"kind": "photo", "file": "https://evil.example/x.png"}, {"kind": "<b>odd</b>"}]
+        await add_message(session, stage.clock(), conversation, "看图", attachments=attachments, ticket=ticket)
+
+    page = (await signed_in.get(f"/console/tickets/{ticket.number}")).text
+
+    assert "[图片]" in page
+    assert "evil.example" not in page
+    assert "<b>odd</b>" not in page
+
+
+async def test_the_clock_names_its_due_instant_and_the_zone(stage: Stage, signed_in: Visitor) -> None:
+    ticket = await stage.open(await stage.meet())
+    stage.clock.pass_(hours=1)
+
+    page = text_of(await signed_in.get(f"/console/tickets/{ticket.number}"))
+
+    assert "24 小时承诺 Asia/Shanghai 还剩 23 小时" in page
+    assert "截止 2026-03-03 12:00:00" in page
+
+
+async def test_taking_a_ticket_puts_it_into_my_hands_and_stops_no_clock(stage: Stage, signed_in: Visitor) -> None:
+    ticket = await stage.open(await stage.meet())
+
+    done = await signed_in.submit(f"/console/tickets/{ticket.number}/take")
+
+    page = text_of(await signed_in.get(done.headers["location"]))
+    assert f"已领取 {ticket.number}。" in page
+    assert "我在处理" in page
+    assert "还剩 24 小时" in page
+
+
+async def test_who_comes_second_is_told_who_was_first(stage: Stage, signed_in: Visitor) -> None:
+    await stage.add_agent("chen")
+    ticket = await stage.open(await stage.meet())
+    async with stage.browser() as chen:
+        await chen.sign_in("chen")
+        await chen.submit(f"/console/tickets/{ticket.number}/take")
+
+    answer = await signed_in.submit(f"/console/tickets/{ticket.number}/take")
+
+    assert answer.status_code == 409
+    assert f"Chen 小林 已经先领取了 {ticket.number}。" in text_of(answer)
+
+
+async def test_a_reply_is_queued_and_shows_what_became_of_it(stage: Stage, signed_in: Visitor) -> None:
+    ticket = await stage.open(await stage.meet())
+    page = f"/console/tickets/{ticket.number}"
+
+    await signed_in.submit(f"{page}/reply", text=" 请稍等\n马上查 ", version=await _version(stage, ticket.number))
+    before = text_of(await signed_in.get(page))
+    await stage.deliver()
+    after = text_of(await signed_in.get(page))
+
+    assert "Lin 小林 12:00 发送中 请稍等 马上查" in before
+    assert "还剩 24 小时" in before
+    assert "Lin 小林 12:00 已送达 请稍等 马上查" in after
+    assert "按时完成" in after
+    assert (await _ticket(stage, ticket.number)).phase == Phase.WAITING
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        pytest.param(Sending.FAILED, "发送失败: 对方已注销", id="failed"),
+        pytest.param(Sending.BLOCKED, "被买家屏蔽: 对方已注销", id="blocked"),
+        pytest.param(Sending.UNKNOWN, "是否送达未知: 对方已注销", id="unknown"),
+    ],
+)
+async def test_a_reply_that_did_not_arrive_says_so_and_why(
+    stage: Stage, signed_in: Visitor, state: Sending, sentence: str
+) -> None:
+    ticket = await stage.open(await stage.meet())
+    page = f"/console/tickets/{ticket.number}"
+    await signed_in.submit(f"{page}/reply", text="你好", version=await _version(stage, ticket.number))
+    async with stage.database.writing() as session:
+        outgoing = (await session.exec(select(Outgoing))).one()
+        assert outgoing.id is not None
+        await outbox.mark_failed(session, stage.clock(), outgoing.id, state, "对方已注销")
+
+    assert sentence in text_of(await signed_in.get(page))
+    assert "按时完成" not in text_of(await signed_in.get(page))
+
+
+async def test_a_note_looks_different_and_is_never_sent(stage: Stage, signed_in: Visitor) -> None:
+    ticket = await stage.open(await stage.meet())
+
+    await signed_in.submit(f"/console/tickets/{ticket.number}/note", text="问过供应商")
+
+    page = (await signed_in.get(f"/console/tickets/{ticket.number}")).text
+    assert re.search(r'<li id="m-\d+" class="note', page)
+    assert "内部备注" in page
+    assert ("问过供应商", True) in await _messages(stage)
+    assert await stage.deliver() == 0
+
+
+async def test_a_note_on_another_ticket_of_the_buyer_stays_there(stage: Stage, signed_in: Visitor) -> None:
+    conversation = await stage.meet()
+    first, second = await stage.open(conversation, "第一件"), await stage.open(conversation, "第二件")
+    await signed_in.submit(f"/console/tickets/{first.number}/note", text="只说第一件")
+
+    assert "只说第一件" in (await signed_in.get(f"/console/tickets/{first.number}")).text
+    other = text_of(await signed_in.get(f"/console/tickets/{second.number}"))
+    assert "只说第一件" not in other
+    assert f"{first.number} 第一件" in other
+
+
+async def test_a_reply_on_an_old_page_is_refused_and_its_text_kept(
+    stage: Stage, signed_in: Visitor, agent: Agent
+) -> None:
+    ticket = await stage.open(await stage.meet())
+    old = await _version(stage, ticket.number)
+    async with stage.database.writing() as session:
+        assert ticket.id is not None
+        assert agent.id is not None
+        await stage.desk.reply(session, stage.clock(), ticket.id, agent.id, "同事已经答了")
+
+    answer = await signed_in.submit(f"/console/tickets/{ticket.number}/reply", text='我的<草稿>"', version=old)
+
+    assert answer.status_code == 409
+    assert f"{ticket.number} 在你打开页面之后有变化" in text_of(answer)
+    assert "我的&lt;草稿&gt;&#34;</textarea>" in answer.text
+    assert ('我的<草稿>"', False) not in await _messages(stage)
+    assert f'id="version-reply" value="{await _version(stage, ticket.number)}"' in answer.text
+
+
+@pytest.mark.parametrize("version", ["", "0", "-1", "9" * 30, "two", "1 OR 1=1"])
+@pytest.mark.parametrize("verb", ["reply", "resolve", "replace"])
+async def test_a_form_that_shows_no_version_may_not_write(
+    stage: Stage, signed_in: Visitor, verb: str, version: str
+) -> None:
+    ticket = await stage.open(await stage.meet())
+
+    form = {"text": "x", "outcome": "instruct", "version": version}
+    answer = await signed_in.submit(f"/console/tickets/{ticket.number}/{verb}", **form)
+
+    assert answer.status_code == 409
+    assert (await _ticket(stage, ticket.number)).phase == Phase.OPEN
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        pytest.param("   \n", "请先写点内容。", id="blank"),
+        pytest.param("\x00", "请先写点内容。", id="zero byte"),
+        pytest.param("长" * 4_001, "太长了：最多 4000 个字。", id="too long"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["reply", "note"])
+async def test_bad_text_is_refused_in_one_sentence(
+    stage: Stage, signed_in: Visitor, verb: str, text: str, sentence: str
+) -> None:
+    ticket = await stage.open(await stage.meet())
+
+    version = await _version(stage, ticket.number)
+    answer = await signed_in.submit(f"/console/tickets/{ticket.number}/{verb}", text=text, version=version)
+
+    assert answer.status_code == 422
+    assert sentence in text_of(answer)
+
+
+async def test_resolving_tells_the_buyer_the_outcome(stage: Stage, signed_in: Visitor) -> None:
+    ticket = await stage.open(await stage.meet())
+    page = f"/console/tickets/{ticket.number}"
+
+    form = {"outcome": Outcome.INSTRUCT, "text": "请在国区兑换", "version": await _version(stage, ticket.number)}
+    await signed_in.submit(f"{page}/resolve", **form)
+
+    shown = text_of(await signed_in.get(page))
+    assert (await _ticket(stage, ticket.number)).phase == Phase.RESOLVED
+    assert "已解决" in shown
+    assert "请在国区兑换" in shown
+    assert "领取" not in shown.split("操作记录")[0]
+    assert await stage.deliver() == 1
+
+
+async def test_an_outcome_that_does_not_exist_is_refused(stage: Stage, signed_in: Visitor) -> None:
+    ticket = await stage.open(await stage.meet())
+
+    form = {"outcome": "give everything", "version": await _version(stage, ticket.number)}
+    answer = await signed_in.submit(f"/console/tickets/{ticket.number}/resolve", **form)
+
+    assert answer.status_code == 422
+    assert (await _ticket(stage, ticket.number)).phase == Phase.OPEN
+
+
+async def test_giving_back_keeps_the_place(stage: Stage, signed_in: Visitor) -> None:
+    ticket = await stage.open(await stage.meet(address="a"))
+    await stage.open(await stage.meet(address="b"))
+    await signed_in.submit(f"/console/tickets/{ticket.number}/take")
+
+    await signed_in.submit(f"/console/tickets/{ticket.number}/release")
+
+    assert "队列第 1 位" in text_of(await signed_in.get(f"/console/tickets/{ticket.number}"))
+
+
+async def test_an_agent_cannot_give_back_what_a_colleague_holds(stage: Stage, signed_in: Visitor) -> None:
+    await stage.add_agent("chen")
+    ticket = await stage.open(await stage.meet())
+    await signed_in.submit(f"/console/tickets/{ticket.number}/take")
+    async with stage.browser() as chen:
+        await chen.sign_in("chen")
+
+        answer = await chen.submit(f"/console/tickets/{ticket.number}/release")
+
+    assert answer.status_code == 403
+    assert "你的角色（客服）不能做这个操作。" in text_of(answer)
+
+
+async def test_a_claim_shows_its_facts_and_no_code(stage: Stage, signed_in: Visitor) -> None:
+    order = next(o for o in await stage.open_shop() if o.status == OrderStatus.DELIVERED and "STEAM" in o.sku)
+    settled = await stage.claim(await stage.meet(), order, Reason.WRONG_REGION)
+    assert settled.ticket is not None
+
+    page = await signed_in.get(f"/console/tickets/{settled.ticket.number}")
+
+    for fact in (settled.claim.masked, "地区不对", order.order_no, "这个原因需要人工判断", order.product, "CNY"):
+        assert fact in text_of(page)
+    assert order.codes[0] not in page.text
+
+
+async def test_an_agent_replaces_a_code_once_and_the_buyer_gets_the_link(stage: Stage, signed_in: Visitor) -> None:
+    order = next(o for o in await stage.open_shop() if o.status == OrderStatus.DELIVERED and "STEAM" in o.sku)
+    ticket = (await stage.claim(await stage.meet(), order, Reason.WRONG_REGION)).ticket
+    assert ticket is not None
+    page = f"/console/tickets/{ticket.number}"
+    version = await _version(stage, ticket.number)
+
+    first = await signed_in.submit(f"{page}/replace", version=version)
+    second = await signed_in.submit(f"{page}/replace", version=version)
+    third = await signed_in.submit(f"{page}/replace", version=await _version(stage, ticket.number))
+    await stage.deliver()
+
+    shown = text_of(await signed_in.get(page))
+    assert [answer.status_code for answer in (first, second, third)] == [303, 409, 409]
+    assert "这个工单没有待处理的卡密申诉。" in text_of(third)
+    assert "客服补发" in shown
+    assert "买家查看 还没看" in shown
+    assert "按时完成" in shown
+    assert any("/r/" in text for text, _ in await _messages(stage))
+    async with stage.database.reading() as session:
+        assert await check_invariants(session) == []
+
+
+async def test_an_empty_pool_is_said_in_one_sentence(stage: Stage, signed_in: Visitor) -> None:
+    order = next(o for o in await stage.open_shop() if o.status == OrderStatus.DELIVERED and o.sku == "WIN11-PRO")
+    ticket = (await stage.claim(await stage.meet(), order)).ticket
+    assert ticket is not None
+
+    version = await _version(stage, ticket.number)
+    answer = await signed_in.submit(f"/console/tickets/{ticket.number}/replace", version=version)
+
+    assert answer.status_code == 409
+    assert "备用库里没有这个商品的卡密了" in text_of(answer)
+    assert "备用库为空" in text_of(answer)  # why it came to a person
+
+
+async def test_the_page_tells_the_history(stage: Stage, signed_in: Visitor) -> None:
+    ticket = await stage.open(await stage.meet("晴天"), level=Level.HUMAN_QUEUE)
+    await signed_in.submit(f"/console/tickets/{ticket.number}/take")
+
+    page = text_of(await signed_in.get(f"/console/tickets/{ticket.number}"))
+
+    assert "升级记录 L1 直接转人工 12:00 已通知 Lin 小林" in page
+    assert "Lin 小林 领取" in page
+    assert "晴天 开单" in page
+
+
+async def test_every_action_is_audited_as_the_agent(stage: Stage, signed_in: Visitor, agent: Agent) -> None:
+    ticket = await stage.open(await stage.meet())
+    page = f"/console/tickets/{ticket.number}"
+    await signed_in.submit(f"{page}/take")
+    await signed_in.submit(f"{page}/note", text="看过了")
+    await signed_in.submit(f"{page}/reply", text="你好", version=await _version(stage, ticket.number))
+    await signed_in.submit(f"{page}/resolve", outcome="reject", version=await _version(stage, ticket.number))
+
+    async with stage.database.reading() as session:
+        found = await session.exec(select(AuditRow.action).where(AuditRow.actor == f"agent:{agent.id}"))
+        actions = set(found.all())
+    assert {"ticket.taken", "ticket.noted", "ticket.replied", "ticket.resolved"} <= actions
+
+
+@pytest.mark.parametrize("number", ["K-999999", "0", "K-000001'--", "<script>", "%E2%80%AE"])
+async def test_a_ticket_that_does_not_exist_is_a_kind_page(stage: Stage, signed_in: Visitor, number: str) -> None:
+    page = await signed_in.get(f"/console/tickets/{number}")
+
+    assert page.status_code in (303, 404)
+    assert "<script>" not in page.text
+
+
+async def test_an_unknown_verb_is_not_found(stage: Stage, signed_in: Visitor) -> None:
+    ticket = await stage.open(await stage.meet())
+
+    assert (await signed_in.submit(f"/console/tickets/{ticket.number}/delete")).status_code == 404
+    assert (await signed_in.submit("/console/tickets/K-999999/take")).status_code == 404
+
+
+async def test_signing_in_again_leads_back_to_the_page_of_the_form(stage: Stage, signed_in: Visitor) -> None:
+    ticket = await stage.open(await stage.meet())
+
+    back = await signed_in.get(f"/console/tickets/{ticket.number}/reply")
+
+    assert back.headers["location"] == f"/console/tickets/{ticket.number}"
+
+
+async def test_the_page_speaks_the_readers_language(stage: Stage, agent: Agent) -> None:
+    ticket = await stage.open(await stage.meet())
+    async with stage.browser("en-US,en;q=0.9") as browser:
+        await browser.sign_in()
+
+        page = text_of(await browser.get(f"/console/tickets/{ticket.number}"))
+
+    assert "No. 1 in the queue" in page
+    assert "The 24 h promise" in page
+    assert not re.search(
+        r"[一-鿿]", page.replace("卡密用不了", "").replace("买家甲", "").replace("小林", "").replace("中文", "")
+    )
+
+
+async def test_a_late_ticket_shows_its_overrun(stage: Stage, signed_in: Visitor) -> None:
+    ticket = await stage.open(await stage.meet())
+    async with stage.database.writing() as session:
+        clock = (await session.exec(select(Clock).where(Clock.metric == Metric.HANDLING))).one()
+        clock.due_at = stage.clock()
+    stage.clock.pass_(minutes=90)
+
+    page = text_of(await signed_in.get(f"/console/tickets/{ticket.number}"))
+
+    assert "已超时" in page
+    assert "已超 1 小时 30 分" in page
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        pytest.param(UnknownTicket(ticket=1), 404, id="unknown"),
+        pytest.param(NotAllowed(role="agent", verb="x"), 403, id="not allowed"),
+        pytest.param(StaleTicket(number="K"), 409, id="stale"),
+        pytest.param(ShopDown(shop="demo"), 503, id="shop down"),
+    ],
+)
+def test_a_refusal_has_its_status(error: UnknownTicket, status: int) -> None:
+    assert status_of(error) == status

@@ -159,7 +159,7 @@ class _Asked:
         likeness = near.get(key, max(near.values(), default=0.0))
         return Proposal(
             kind="entry" if why == "new" else "phrasing",
-            entry=key or f"new_{hashlib.sha256(group[0].encode()).hexdigest()[:8]}",
+            entry=key or self._free_key(group[0]),
             why=why,
             examples=tuple(self._example(by_text[text]) for text in group[:EXAMPLES]),
             count=len(misses),
@@ -170,6 +170,10 @@ class _Asked:
             last_at=max(miss.asked_at for miss in misses),
             questions=tuple(sorted(miss.id for miss in misses)),
         )
+
+    def _free_key(self, text: str) -> str:
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return next(key for size in range(8, 64) if (key := f"new_{digest[:size]}") not in self._keys)
 
     def _target(
         self, votes: Mapping[str, int], near: Mapping[str, float]

@@ -86,7 +86,7 @@ async def rewrite(
         .values(version=seen.version + 1, is_published=after.is_published, **_fields(entry))
     )
     if changed.rowcount != 1:
-        raise EntryChanged(key=entry.key)
+        raise EntryChanged(key=seen.entry.key)
     await _replace_phrasings(session, seen, entry)
     session.add(
         FaqEntryVersion(entry_id=seen.id, version=seen.version, content=_content(seen), replaced_at=now, actor=actor)

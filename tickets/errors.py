@@ -11,7 +11,10 @@ TicketError
 ├─ StaleTicket                       the page showed an older version
 ├─ EmptyMessage · MessageTooLong     bad text
 ├─ TooSoon                           hurried again too early
-└─ Locked                            too many wrong proofs; try later
+├─ Locked                            too many wrong proofs; try later
+├─ AlwaysClosed                      a calendar without opening hours
+├─ NeverDue                          a clock that would stand still for ever
+└─ UnknownCountry                    no public holidays are known for it
 """
 
 from audit.errors import KadeskError
@@ -71,3 +74,15 @@ class TooSoon(TicketError):
 
 class Locked(TicketError):
     """Too many wrong answers; locked until {until}."""
+
+
+class AlwaysClosed(TicketError):
+    """The calendar {calendar} has no opening hours."""
+
+
+class NeverDue(TicketError):
+    """A clock on the calendar {calendar} would stand still for ever: its pause has no end and no cap."""
+
+
+class UnknownCountry(TicketError):
+    """No public holidays are known for {country}."""

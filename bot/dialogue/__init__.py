@@ -135,10 +135,12 @@ class Dialogue:
         return not may_answer
 
     async def _note_on_ticket(self, turn: Turn) -> bool:
-        """A picture, or words that nobody understands, belong on the ticket that waits, if there is one."""
+        """A picture, or words that are no question we know, belong on the ticket that waits or was settled lately."""
         match = turn.intent.match
         is_for_ticket = turn.intent.act == Act.MEDIA or (match is not None and match.outcome == "none")
-        ticket = await tickets.find_waiting(turn) if is_for_ticket else None
+        if not is_for_ticket:
+            return False
+        ticket = await tickets.find_waiting(turn) or await tickets.find_settled(turn)
         if ticket is None:
             return False
         await tickets.pass_on(turn, ticket)

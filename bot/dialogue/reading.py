@@ -163,7 +163,8 @@ def find_typed_proof(text: str) -> str | None:
     if not _CJK.search(plain):
         words = plain.split()
         is_speech = len(words) > 2 and not any(character.isdigit() for character in plain)
-        return None if is_speech or not plain or len(plain) > 128 else plain
+        is_word = any(character.isalnum() for character in plain)
+        return plain if is_word and not is_speech and len(plain) <= 128 else None
     runs = re.findall(r"[!-~]{4,64}", plain)
     return runs[0] if len(runs) == 1 else None
 

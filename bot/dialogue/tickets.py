@@ -1,6 +1,7 @@
 """Tickets as the buyer meets them: a person, where things stand, hurrying, and words for whoever has the case."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from sqlmodel import col, select
 
@@ -8,9 +9,10 @@ from bot.dialogue.acts import Act
 from bot.dialogue.greeting import menu
 from bot.dialogue.turn import Turn
 from tickets.errors import TooSoon
-from tickets.tables import Agent, Direction, Level, Message, Phase, Ticket
+from tickets.tables import Agent, Cycle, Direction, Level, Message, Phase, Ticket
 
 SHOWN = 5  # tickets in one answer
+REOPEN_WITHIN = timedelta(days=3)  # after that, a word that is not understood is about something new
 
 
 async def hand_over(turn: Turn) -> None:
@@ -70,14 +72,28 @@ async def find_waiting(turn: Turn) -> Ticket | None:
     return ours[-1] if ours else None
 
 
+async def find_settled(turn: Turn) -> Ticket | None:
+    """The ticket of this conversation that was settled last, while a reply may still be about it."""
+    settled = (
+        select(Ticket)
+        .join(Cycle, col(Cycle.ticket_id) == col(Ticket.id))
+        .where(Ticket.conversation_id == turn.conversation.id, Ticket.phase == Phase.RESOLVED)
+        .where(col(Cycle.resolved_at) > turn.now - REOPEN_WITHIN)
+        .order_by(col(Cycle.resolved_at).desc())
+        .limit(1)
+    )
+    return (await turn.session.exec(settled)).first()
+
+
 async def pass_on(turn: Turn, ticket: Ticket, *, silently: bool = False) -> None:
     """Let the buyer's words stand on the ticket; say so once per ticket."""
     assert turn.message is not None
-    await turn.parts.desk.hear(turn.session, turn.now, ticket, turn.message)
+    reopened = await turn.parts.desk.hear(turn.session, turn.now, ticket, turn.message)
     turn.forget_misses()
-    if turn.state.told != ticket.id and not silently:
+    if reopened or (turn.state.told != ticket.id and not silently):
         turn.state = replace(turn.state, told=ticket.id or 0)
-        await turn.tell("ticket.passed_on", ticket=ticket, number=ticket.number, place=await place(turn, ticket))
+        key = "ticket.reopened" if reopened else "ticket.passed_on"
+        await turn.tell(key, ticket=ticket, number=ticket.number, place=await place(turn, ticket))
 
 
 async def place(turn: Turn, ticket: Ticket) -> str:

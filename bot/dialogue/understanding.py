@@ -30,6 +30,9 @@ REASON_OF_ENTRY = {
     "account_banned": Reason.ACCOUNT_PROBLEM,
 }
 
+# What is no question and has one answer.
+SIMPLE = {"chat": Act.CHAT, "abuse": Act.ABUSE, "empty": Act.EMPTY}
+
 
 class Answers(Protocol):
     """The known answers; `faq.answers.KnownAnswers` is them."""
@@ -93,6 +96,8 @@ class Understanding:
     def _aside(self, text: str) -> Intent:
         """Something else than was asked for: a sure question, or unclear."""
         match = self._answers.match(text)
+        if simple := SIMPLE.get(match.kind):
+            return Intent(simple, "")
         return self._ask(match) if match.outcome == "answer" else Intent(Act.UNCLEAR, "", match=match)
 
     def _idle(self, scene: Scene, text: str) -> Intent:
@@ -109,7 +114,7 @@ class Understanding:
         has_code = any(slot.kind == "code" for slot in match.slots)
         if match.kind == "code" or (has_code and (reason or (entry and entry.flow == "claim"))):
             return Intent(Act.REPORT, "", argument=reason or "")
-        simple = {"chat": Act.CHAT, "abuse": Act.ABUSE, "empty": Act.EMPTY}.get(match.kind)
+        simple = SIMPLE.get(match.kind)
         return Intent(simple, "") if simple else self._ask(match)
 
     def _ask(self, match: Match) -> Intent:

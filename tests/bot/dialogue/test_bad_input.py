@@ -6,8 +6,8 @@ import pytest
 from sqlmodel import col, update
 
 from bot.tables import Button, InboxRow
-from tests.bot.conftest import House
-from tickets.tables import Ticket
+from tests.bot.conftest import ORDER, House
+from tickets.tables import OwnershipMiss, Ticket
 
 NASTY = [
     "'; DROP TABLE ticket; --",
@@ -70,6 +70,17 @@ async def test_an_old_button_is_excused(house: House) -> None:
 
     assert "已经失效" in await buyer.press("转人工")
     assert await house.all(Ticket) == []
+
+
+async def test_emoji_are_no_password(house: House) -> None:
+    buyer = house.buyer()
+    await buyer.say(ORDER)
+
+    answer = await buyer.say("🙏🙏")
+
+    assert "用文字" in answer
+    assert "查询密码" in answer
+    assert await house.all(OwnershipMiss) == []
 
 
 async def test_swearing_is_met_calmly(house: House) -> None:

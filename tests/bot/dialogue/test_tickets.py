@@ -4,7 +4,7 @@ import pytest
 
 from tests.bot.conftest import ORDER, PASSWORD, House
 from tests.buyer import Buyer
-from tickets.tables import Level, Message, Ticket
+from tickets.tables import Level, Message, Outcome, Ticket
 
 
 async def to_step(buyer: Buyer, step: str) -> None:
@@ -180,3 +180,22 @@ async def test_words_nobody_understands_go_to_the_ticket_that_waits(house: House
 
     assert "已经转到工单 K-000001" in noted
     assert len(await house.all(Message, ticket_id=1, direction="in")) == 2
+
+
+@pytest.mark.parametrize(("days", "reopens"), [(2, True), (4, False)], ids=["lately", "long ago"])
+async def test_a_reply_to_a_settled_ticket_reopens_it(house: House, days: int, reopens: bool) -> None:
+    buyer = house.buyer()
+    await buyer.say("转人工")
+    agent = await house.hire()
+    async with house.database.writing() as session:
+        await house.desk.resolve(session, house.clock(), 1, agent, Outcome.INSTRUCT)
+    settled = await buyer.news()
+    thanks = await buyer.say("谢谢")
+    house.clock.advance(days=days)
+
+    answer = await buyer.say("上面写着请联系发行商")
+
+    assert "直接回复这里" in settled
+    assert "请问有什么可以帮您" in thanks
+    assert ("重新打开" in answer) is reopens
+    assert ((await house.one(Ticket)).phase == "open") is reopens

@@ -44,6 +44,12 @@ def span_of(period: str, now: datetime, zone: ZoneInfo) -> tuple[datetime, datet
     return datetime.combine(first, time(), zone), datetime.combine(last, time(), zone)
 
 
+def share(report: Attainment) -> str:
+    """The attainment in percent, rounded down, so that 100 % means all."""
+    decided = report.met + report.breached
+    return f"{report.met * 1000 // decided / 10:.1f} %" if decided else "–"
+
+
 def listed(report: Attainment, kind: str) -> list[Listed]:
     """The rows behind a figure, slowest first; each percentile is the time of one real row, and is marked there."""
     rows = sorted(filter(ROWS[kind], report.rows), key=lambda row: row.elapsed, reverse=True)
@@ -76,6 +82,7 @@ class ReportsPage(Page):
         rows = listed(report, kind)
         facts = {
             "report": report,
+            "share": share(report),
             "period": period,
             "periods": PERIODS,
             "kind": kind,

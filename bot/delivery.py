@@ -63,9 +63,19 @@ class Route:
     async def drain(self) -> int:
         async with self._turn:
             sent = 0
-            while batch := await self._ready():
-                sent += sum(await asyncio.gather(*(self._send(*one) for one in batch)))
+            while await self._ready():
+                # Of several processes one sends for this account: two would overtake each other within a conversation.
+                async with self._database.elected(f"sender {self._channel.name}:{self._channel.account}") as is_ours:
+                    if not is_ours:
+                        return sent
+                    sent += await self._send_ready()
             return sent
+
+    async def _send_ready(self) -> int:
+        sent = 0
+        while batch := await self._ready():
+            sent += sum(await asyncio.gather(*(self._send(*one) for one in batch)))
+        return sent
 
     async def _ready(self) -> list[tuple[Outgoing, Message]]:
         now = self._clock()

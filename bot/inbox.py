@@ -214,6 +214,12 @@ class Inbox:
         self._outbox_bell.ring()
 
 
+async def is_settled(session: AsyncSession, channel: str, account: str) -> bool:
+    """Whether every update of this account took effect or was laid aside."""
+    pending = select(InboxRow.id).where(InboxRow.channel == channel, InboxRow.account == account)
+    return (await session.exec(pending.where(InboxRow.state == InboxState.PENDING).limit(1))).first() is None
+
+
 async def _finish(session: AsyncSession, row: InboxRow) -> bool:
     """Claim the row's effects for this transaction: of all who try, one gets True. The raw update goes with it."""
     claimed = await session.exec(update(InboxRow).where(*_still(row)).values(state=InboxState.DONE, sealed=""))

@@ -12,3 +12,6 @@ class Transactions(Protocol):
 
     def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
         """A view in which nothing is written."""
+
+    def elected(self, name: str) -> AbstractAsyncContextManager[bool]:
+        """Whether this process is the one that does `name` now."""

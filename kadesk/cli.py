@@ -37,6 +37,7 @@ app.add_typer(db_commands, name="db")
 app.add_typer(users_commands, name="users")
 app.add_typer(audit_commands, name="audit")
 out = Console(highlight=False, soft_wrap=True)
+RETRY_LOOK = 0.2  # seconds between looks for an update that is tried again
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -112,6 +113,7 @@ def chat(
 ) -> None:
     """Talk to the bot in this terminal; lines may be piped in."""
     from bot.channels.terminal import Terminal, converse
+    from bot.inbox import is_settled
     from kadesk.wiring import clock, wire
 
     async def run() -> None:
@@ -120,8 +122,13 @@ def chat(
         inbox, delivery = kadesk.inbox([terminal]), kadesk.delivery([terminal])
 
         async def answer() -> None:
-            await inbox.drain()
-            await delivery.drain()
+            while True:
+                await inbox.drain()
+                await delivery.drain()
+                async with kadesk.database.reading() as session:
+                    if await is_settled(session, terminal.name, terminal.account):
+                        return
+                await asyncio.sleep(RETRY_LOOK)
 
         await converse(terminal, kadesk.door.accept, answer, _lines())
         await kadesk.database.close()

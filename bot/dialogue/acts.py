@@ -1,6 +1,6 @@
 """What a buyer can mean: one word for each, typed or pressed. A button's stored action is such a word."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from faq.matcher import Match
@@ -60,13 +60,14 @@ class Goal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What one message means. `secret` is never stored: a proof, or a code as it was typed."""
+    """What one message means. `secret` and `codes` are never stored."""
 
     act: Act
     stored: str  # the message as it may be kept
     argument: str = ""
     goal: Goal | None = None
     order_no: str = ""
-    secret: str = ""
+    secret: str = field(default="", repr=False)  # a proof
+    codes: tuple[str, ...] = field(default=(), repr=False)  # what was typed and may be the code meant
     reason: Reason | None = None
     match: Match | None = None

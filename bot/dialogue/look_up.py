@@ -35,7 +35,7 @@ async def look_up(shop: Shop, scene: Scene, intent: Intent, sealed_order_no: str
         if owned is None:
             return await _prove(shop, intent, order_no)
         order = await shop.find_order(owned)
-        check = await _check(shop, owned, intent.secret.split("\n")) if intent.act == Act.TYPED_CODE else None
+        check = await _check(shop, owned, intent.codes) if intent.act == Act.TYPED_CODE else None
         return Looked(intent, owned, order, is_bound=True, check=check)
     except ShopDown:
         return Looked(intent, order_no, is_bound=owned is not None, is_down=True)

@@ -51,9 +51,9 @@ _LABEL_ORDER = re.compile(
     re.IGNORECASE,
 )
 _LABEL_PROOF = re.compile(
-    r"(?:查询密码|取卡密码|查单密码|查询码|密码|后六位|后6位|尾号"
-    r"|(?<![a-z])(?:query |lookup |order )?(?:password|pwd|pass)|last six|last 6|tail)"
-    r"(?:\s*(?:是|为|is|:|：|=))*\s*(?P<proof>[!-9;<>-~][!-~]{1,63})",
+    r"(?:(?:查询密码|取卡密码|查单密码|查询码|密码|后六位|后6位|尾号)(?:\s*(?:是|为|[:：=]))*\s*"
+    r"|(?<![a-z])(?:password|pwd|pass|last six|last 6|tail)\s*(?:is\b|[:=])[\s:=]*)"
+    r"(?!(?:wrong|not|incorrect|invalid|lost|forgotten|required|what|it|the|a)\b)(?P<proof>[!-9;<>-~][!-~]{1,63})",
     re.IGNORECASE,
 )
 _LABEL_CODE = re.compile(r"^(?:卡密|兑换码|激活码|卡号|code|key|是|is|[:：\s])+", re.IGNORECASE)
@@ -147,19 +147,24 @@ def find_given_order_no(text: str) -> str | None:
 
 def find_proof(text: str, order_no: str) -> str | None:
     """The proof that came along with an order number: named as one, or the word right after it."""
-    plain = fold(text)
-    if named := _LABEL_PROOF.search(plain):
-        return named["proof"].rstrip(",.;")
-    after = plain.partition(order_no)[2]
+    if named := find_named_proof(text):
+        return named
+    after = fold(text).partition(order_no)[2]
     beside = re.match(r"[\s,;/]+(?!\d{4}[-/.]\d)(?=[!-~]*\d)([!-~]{4,64})(?![!-~])", after)
     return beside[1] if beside else None
+
+
+def find_named_proof(text: str) -> str | None:
+    """What the buyer calls their password."""
+    named = _LABEL_PROOF.search(fold(text))
+    return named["proof"].rstrip(",.;") if named else None
 
 
 def find_typed_proof(text: str) -> str | None:
     """The proof in an answer to "what is the password?"; None when these are words about something else."""
     plain = unicodedata.normalize("NFKC", text).strip()
-    if named := _LABEL_PROOF.search(plain):
-        return named["proof"]
+    if named := find_named_proof(text):
+        return named
     if not _CJK.search(plain):
         words = plain.split()
         is_speech = len(words) > 2 and not any(character.isdigit() for character in plain)

@@ -75,7 +75,7 @@ class Understanding:
             case Step.CODE:
                 codes = reading.find_typed_codes(text)
                 # Names and words stay what they are; only what could be a code is compared with the order's.
-                return Intent(Act.TYPED_CODE, "", secret="\n".join(codes)) if codes else self._aside(text)
+                return Intent(Act.TYPED_CODE, "", codes=codes) if codes else self._aside(text)
             case Step.REASON:
                 match = self._answers.match(text)
                 reason = reading.find_reason(text) or REASON_OF_ENTRY.get(match.entry or "")
@@ -88,9 +88,8 @@ class Understanding:
         return self._order(scene, number, text, scene.state.goal) if number else self._aside(text)
 
     def _given_proof(self, text: str) -> Intent:
-        match = self._answers.match(text)
-        is_question = match.outcome == "answer" and reading.has_words(text)
-        proof = None if is_question else reading.find_typed_proof(text)
+        is_question = reading.has_words(text) and self._answers.match(text).outcome == "answer"
+        proof = reading.find_named_proof(text) or (None if is_question else reading.find_typed_proof(text))
         return Intent(Act.PROOF, reading.HIDDEN, secret=proof) if proof else self._aside(text)
 
     def _aside(self, text: str) -> Intent:

@@ -1,13 +1,17 @@
 """Sending: in order per conversation, at the channel's pace, and honest about what is not known."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
 
+from bot.bell import Bell
 from bot.channels.port import Inbound, Update
+from bot.delivery import Delivery
 from bot.errors import Ambiguous, BuyerUnreachable, ChannelDown, RateLimited, Refused
+from kadesk.database import Database
 from tests.bot.conftest import House
 from tickets import conversations, outbox
 from tickets.tables import Author, Conversation, Message, Outgoing, Priority, Sending
@@ -218,3 +222,48 @@ async def test_a_sender_in_the_background_hears_the_bell(house: House, pigeon: P
     finally:
         worker.cancel()
         await asyncio.gather(worker, return_exceptions=True)
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # on SQLite the data folder lets one process in
+async def test_of_several_processes_one_sends(house: House, database_url: str) -> None:
+    await post(house, *(str(number) for number in range(20)))
+    others = [Database(database_url) for _ in range(3)]
+    pigeons = [Pigeon() for _ in others]
+
+    await asyncio.gather(
+        *(
+            Delivery(other, [pigeon], house.clock, bell=Bell()).drain()
+            for other, pigeon in zip(others, pigeons, strict=True)
+        )
+    )
+    for other in others:
+        await other.close()
+
+    assert [text for pigeon in pigeons for text in pigeon.sent] == [str(number) for number in range(20)]
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # on SQLite the data folder lets one process in
+async def test_without_the_election_several_send(house: House, database_url: str) -> None:
+    """The twin: what the election is for."""
+    await post(house, *(str(number) for number in range(20)))
+    others = [Careless(database_url) for _ in range(3)]
+    pigeons = [Pigeon() for _ in others]
+
+    await asyncio.gather(
+        *(
+            Delivery(other, [pigeon], house.clock, bell=Bell()).drain()
+            for other, pigeon in zip(others, pigeons, strict=True)
+        )
+    )
+    for other in others:
+        await other.close()
+
+    assert sum(len(pigeon.sent) for pigeon in pigeons) > 20
+
+
+class Careless(Database):
+    """Elects everybody."""
+
+    @asynccontextmanager
+    async def elected(self, name: str) -> AsyncIterator[bool]:
+        yield True

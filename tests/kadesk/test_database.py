@@ -33,9 +33,8 @@ def test_wal_is_used_only_on_a_sound_build(version: tuple[int, ...], is_sound: b
     assert has_sound_wal(version) is is_sound
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_sqlite_keeps_what_it_acknowledged(database: Database) -> None:
-    if not database.is_sqlite:
-        pytest.skip("a property of SQLite")
     journal = "wal" if has_sound_wal(sqlite_module().sqlite_version_info) else "delete"
 
     async with database.reading() as session:

@@ -90,6 +90,13 @@ EXAMPLES = [
         id="a skipped window has no time",
     ),
     pytest.param(
+        calendar("02:15:00.5-04:00", NEW_YORK, range(7)),
+        "2026-03-08 00:00",
+        HOUR,
+        "2026-03-08 04:00",
+        id="opens when the clock skips",
+    ),
+    pytest.param(
         calendar("00:00-01:00", HAVANA, range(7)), "2026-03-07 12:00", MINUTE, "2026-03-09 00:01", id="no midnight"
     ),
     pytest.param(
@@ -226,6 +233,16 @@ def test_instants_need_a_zone() -> None:
         due(LUNCH, naive, HOUR)
     with pytest.raises(ValueError, match="needs a zone"):
         elapsed(ALWAYS, naive, naive)
+
+
+def test_local_instants_are_not_added_on_the_wall() -> None:
+    start = datetime(2026, 3, 7, 12, tzinfo=NEW_YORK)
+
+    due_at = due(ALWAYS, start, 24 * HOUR)
+
+    assert due_at == local("2026-03-08 13:00", NEW_YORK)
+    assert due_at.tzinfo is UTC
+    assert elapsed(ALWAYS, start, due_at.astimezone(NEW_YORK)) == 24 * HOUR
 
 
 def test_negative_targets_and_caps_are_refused() -> None:

@@ -9,7 +9,7 @@ import unicodedata
 
 from bot.dialogue.acts import Act
 from faq.slots import extract
-from faq.text import essence, fold
+from faq.text import essence, fold, is_chatter
 from faq.text import language_of as matched_language
 from tickets.tables import Reason
 
@@ -119,6 +119,11 @@ def find_language(text: str, current: str) -> str:
 def has_words(text: str) -> bool:
     """Whether it speaks: Chinese, or at least two words."""
     return bool(_CJK.search(text)) or len(text.split()) > 1
+
+
+def is_matter(text: str) -> bool:
+    """Whether a stored message says what it is about, rather than greet, command, or give a number that is masked."""
+    return has_words(text) and find_command(text) is None and not is_chatter(text) and HIDDEN not in text
 
 
 def find_order_no(text: str) -> str | None:

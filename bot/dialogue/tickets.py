@@ -5,13 +5,16 @@ from datetime import timedelta
 
 from sqlmodel import col, select
 
+from bot.dialogue import reading
 from bot.dialogue.acts import Act
 from bot.dialogue.greeting import menu
 from bot.dialogue.turn import Turn
+from bot.tables import Button
 from tickets.errors import TooSoon
 from tickets.tables import Agent, Cycle, Direction, Level, Message, Phase, Ticket
 
 SHOWN = 5  # tickets in one answer
+WORDS_KEPT_IN_MIND = 10  # messages among which the subject of a new ticket is looked for
 REOPEN_WITHIN = timedelta(days=3)  # after that, a word that is not understood is about something new
 
 
@@ -112,15 +115,16 @@ async def _active(turn: Turn) -> list[Ticket]:
 
 
 async def _subject(turn: Turn) -> str:
-    """What the buyer said last besides asking for a person."""
-    said = await turn.session.exec(
+    """What the buyer was last heard to say in words of their own: no command, no button, no password, no hello."""
+    own = (
         select(Message.text)
         .where(Message.conversation_id == turn.conversation.id, Message.direction == Direction.IN)
-        .where(col(Message.text) != turn.intent.stored, col(Message.text) != "")
+        .where(col(Message.text).not_in(select(Button.label).where(Button.conversation_id == turn.conversation.id)))
         .order_by(col(Message.id).desc())
-        .limit(1)
+        .limit(WORDS_KEPT_IN_MIND)
     )
-    return said.first() or turn.word("ticket.subject_asked")
+    said = (await turn.session.exec(own)).all()
+    return next((text for text in said if reading.is_matter(text)), turn.word("ticket.subject_asked"))
 
 
 def _hours(turn: Turn) -> str:

@@ -199,3 +199,14 @@ async def test_a_reply_to_a_settled_ticket_reopens_it(house: House, days: int, r
     assert "请问有什么可以帮您" in thanks
     assert ("重新打开" in answer) is reopens
     assert ((await house.one(Ticket)).phase == "open") is reopens
+
+
+async def test_a_ticket_is_about_the_last_words_that_say_something(house: House) -> None:
+    buyer = house.buyer()
+    for text in ("卡密兑换页面打不开", "你好", ORDER, PASSWORD, "菜单"):
+        await buyer.say(text)
+    await buyer.press("我的工单")
+
+    await buyer.say("转人工")
+
+    assert (await house.one(Ticket)).subject == "卡密兑换页面打不开"

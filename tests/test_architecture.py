@@ -64,6 +64,7 @@ def test_names_are_words_of_the_trade(path: Path) -> None:
         ("apscheduler", "scheduler"),
         ("starlette_admin", "console"),
         ("asyncpg", "kadesk/database"),
+        ("holidays", "tickets/holidays"),
         ("pysqlite3", "kadesk/database"),
         ("argon2", ""),
     ],

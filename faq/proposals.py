@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -139,10 +140,14 @@ class _Asked:
         }
         self._rows = sorted(row for row in asked if row[0])
         self._keys = {entry.key for entry in entries}
-        self._likeness = Likeness([text for text, _ in self._rows], encoder) if self._rows else None
+        self._encoder = encoder
         self._owners: dict[str, set[str]] = defaultdict(set)
         for text, key in self._rows:
             self._owners[text].add(key)
+
+    @cached_property
+    def _likeness(self) -> Likeness | None:  # seconds of work, and mostly there is no miss
+        return Likeness([text for text, _ in self._rows], self._encoder) if self._rows else None
 
     def knows(self, text: str, misses: Iterable[Miss]) -> bool:
         """Whether an entry that these buyers did not refuse is asked with this very text."""

@@ -29,7 +29,7 @@ class Levels:
 
 LEXICAL = Levels(grouped=0.35, near=0.40, alike=0.65)
 SEMANTIC = Levels(grouped=0.50, near=0.45, alike=0.70)
-_BLOCK = 256  # texts that are compared at once
+_BLOCK = 64  # texts that are compared at once; a row per text is as long as there are phrasings
 _MEANING = 0.5  # the share of meaning when there is an encoder
 
 

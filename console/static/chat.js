@@ -162,7 +162,7 @@ function revealUrl(address) {
 }
 
 function bubble(author, name, content) {
-  const item = element("li", author);
+  const item = element("div", author);
   item.append(element("span", "hidden", `${name}: `));
   if (author === "agent") item.append(element("span", "name", name));
   const body = element("div", "text");

@@ -54,10 +54,11 @@ class Stage:
     clock: Clock
     rules: ConsoleRules = field(default_factory=ConsoleRules)
     vault: Vault = field(default_factory=lambda: Vault(Keys.generate()))
+    origin: str = ORIGIN
 
     def __post_init__(self) -> None:
         self.desk = Desk(Phrases())
-        links = ClaimRules(reveal_url=lambda token: f"{ORIGIN}/r/{token}")
+        links = ClaimRules(reveal_url=lambda token: f"{self.origin}/r/{token}")
         self.claims = Claims(self.desk, self.vault, links)
         self.app = FastAPI(openapi_url=None)
         mount_console(

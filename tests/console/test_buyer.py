@@ -131,7 +131,7 @@ async def test_the_chat_speaks_the_buyers_language(stage: Stage, accept: str, qu
 async def test_the_chat_can_be_used_by_keyboard_and_screen_reader(visitor: Visitor) -> None:
     page = (await visitor.get("/chat")).text
 
-    assert re.search(r'<ol id="log" role="log" aria-live="polite" aria-label="[^"]+" tabindex="0">', page)
+    assert re.search(r'<div id="log" role="log" aria-live="polite" aria-label="[^"]+" tabindex="0">', page)
     assert '<label for="text"' in page
     assert re.search(r'<html lang="zh-CN">', page)
     assert '<p id="state" role="status">' in page

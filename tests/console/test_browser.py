@@ -1,0 +1,396 @@
+"""The pages in a real browser: an agent's round, a buyer's claim, a lost connection, and no script that is not ours."""
+
+import asyncio
+import os
+import re
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+from bot.bell import Bell
+from bot.channels.web import WebChat
+from bot.delivery import Delivery
+from bot.dialogue import Dialogue
+from bot.inbox import Door, Inbox
+from bot.phrases import Phrases
+from faq.answers import KnownAnswers
+from faq.knowledge import load
+from faq.matcher import Matcher, Price
+from kadesk.database import Database
+from shop.adapters.local import LocalShop
+from shop.demo import DemoOrder
+from tests.console.conftest import PASSWORD, Clock, Stage
+from tickets.conversations import add_message
+from tickets.outbox import post
+from tickets.ownership import Ownership, OwnershipRules
+from tickets.tables import Agent, Author, Conversation, Level, Ticket
+
+pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SCREENSHOTS = Path(__file__).parent.parent.parent / "screenshots"
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is missing: the pages were not tried in a browser")
+        pytest.skip("SKIPPED: the browser suite, because no Chromium is installed (apt-get install chromium)")
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield chromium
+        await chromium.close()
+
+
+class House:
+    """The whole of Kadesk on a port of its own, that a test can close and open again."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.stage = Stage(database, clock, origin=f"http://127.0.0.1:{self.port}")
+        stage, phrases, bells = self.stage, Phrases(), (Bell(), Bell())
+        door = Door(database, stage.vault, clock, bells[0])
+        self.web = WebChat(database, door.accept, phrases, clock)
+        stage.app.include_router(self.web.router)
+        entries = load()
+        dialogue = Dialogue(
+            desk=stage.desk,
+            claims=stage.claims,
+            ownership=Ownership(stage.vault, OwnershipRules(5, timedelta(minutes=10))),
+            shop=LocalShop(database, stage.vault),
+            answers=KnownAnswers(entries, Matcher.build(entries, None, Price(50))),
+            phrases=phrases,
+            hours="09:00-23:00",
+        )
+        self.inbox = Inbox(database, stage.vault, [self.web], dialogue, clock, bell=bells[0], outbox_bell=bells[1])
+        self.delivery = Delivery(database, [self.web], clock, bell=bells[1])
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Serve, and let the bot work, while the block runs."""
+        self.web._is_closing = False
+        config = uvicorn.Config(self.stage.app, port=self.port, log_config=None, lifespan="off")
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve())
+        workers = [asyncio.create_task(self.inbox.run()), asyncio.create_task(self.delivery.run())]
+        while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        try:
+            yield
+        finally:
+            self.web.close()
+            server.should_exit = True
+            await serving
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    @property
+    def address(self) -> str:
+        return self.stage.origin
+
+
+@pytest.fixture
+async def house(database: Database, clock: Clock) -> AsyncIterator[House]:
+    house = House(database, clock)
+    async with house.open():
+        yield house
+
+
+class Watched:
+    """A page whose console, errors and requests are kept."""
+
+    def __init__(self, page: Page, house: House) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.elsewhere: list[str] = []
+        page.on("console", lambda entry: self.complaints.append(entry.text) if entry.type == "error" else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith(house.address) else self.elsewhere.append(request.url),
+        )
+
+    def assert_clean(self) -> None:
+        assert self.complaints == []
+        assert self.elsewhere == []
+
+
+async def _context(browser: Browser, language: str = "zh-CN", width: int = 1360) -> BrowserContext:
+    context = await browser.new_context(locale=language, viewport={"width": width, "height": 860})
+    context.set_default_timeout(15_000)
+    return context
+
+
+async def _sign_in(browser: Browser, house: House, language: str = "zh-CN") -> Page:
+    page = await (await _context(browser, language)).new_page()
+    await page.goto(f"{house.address}/console/")
+    await page.fill("[name=login]", "lin")
+    await page.fill("[name=password]", PASSWORD)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("nav [aria-current]")).to_be_visible()
+    return page
+
+
+async def _hear(house: House, conversation: Conversation, ticket: Ticket, text: str) -> None:
+    stage = house.stage
+    async with stage.database.writing() as session:
+        message = await add_message(session, stage.clock(), conversation, text, ticket=ticket)
+        await stage.desk.hear(session, stage.clock(), ticket, message)
+
+
+async def test_an_agent_works_a_ticket_by_keyboard(browser: Browser, house: House, agent_of: Agent) -> None:
+    stage = house.stage
+    await stage.open(await stage.meet("路人", "a"), "排在后面")
+    conversation = await stage.meet("晴天", "b")
+    ticket = await stage.open(conversation, "充值没有到账", level=Level.HUMAN_QUEUE)
+    page = await _sign_in(browser, house)
+    watched = Watched(page, house)
+
+    await page.keyboard.press("j")
+    await expect(page.locator("tr[data-selected]")).to_contain_text("充值没有到账")
+    await page.keyboard.press("j")
+    await page.keyboard.press("k")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1")).to_contain_text(ticket.number)
+    await page.keyboard.press("t")
+    await expect(page.locator(".holder")).to_have_text("我在处理")
+
+    # What the buyer says now appears by itself, and no element that was there is made anew.
+    await page.evaluate("document.querySelector('#thread li').seen = true")
+    await _hear(house, conversation, ticket, "还在吗？")
+    await expect(page.locator("#thread li").last).to_contain_text("还在吗？")
+    assert await page.evaluate("document.querySelector('#thread li').seen")
+
+    await page.keyboard.press("r")
+    await page.keyboard.type("在的，马上查。")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator(".flash.success")).to_be_visible()
+    await expect(page.locator("#thread li.agent .sending.sent")).to_have_text("已送达")
+    await expect(page.locator(".clock")).to_have_text("按时完成")
+    await page.keyboard.press("n")
+    await page.keyboard.type("问过供应商")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator("#thread li.note")).to_contain_text("问过供应商")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("u")
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    watched.assert_clean()
+
+
+async def test_the_queue_fills_by_itself_and_keeps_the_selection(
+    browser: Browser, house: House, agent_of: Agent
+) -> None:
+    stage = house.stage
+    page = await _sign_in(browser, house)
+    await expect(page.locator(".empty")).to_contain_text("没有人在等")
+
+    first = await stage.open(await stage.meet(address="a"), "先来")
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    await page.keyboard.press("j")
+    urgent = await stage.open(await stage.meet(address="b"), "要人工", level=Level.HUMAN_QUEUE)
+    await expect(page.locator("tbody tr")).to_have_count(2)
+
+    assert await page.locator("tbody tr .mono").first.inner_text() == urgent.number
+    await expect(page.locator("tr[data-selected]")).to_contain_text(first.number)
+    await expect(page.locator("#news")).to_contain_text("1 条新通知")
+
+
+async def test_a_draft_survives_until_it_is_sent(browser: Browser, house: House, agent_of: Agent) -> None:
+    ticket = await house.stage.open(await house.stage.meet())
+    page = await _sign_in(browser, house)
+    await page.goto(f"{house.address}/console/tickets/{ticket.number}")
+    await page.keyboard.press("r")
+    await page.keyboard.type("写到一半")
+
+    await page.reload()
+    await expect(page.locator("textarea[data-mode=reply]")).to_have_value("写到一半")
+    await page.focus("textarea[data-mode=reply]")
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator(".flash.success")).to_be_visible()
+
+    await expect(page.locator("textarea[data-mode=reply]")).to_have_value("")
+
+
+async def test_a_buyer_gets_a_new_code_exactly_once(browser: Browser, house: House) -> None:
+    order = await _open_shop(house)
+    page = await (await _context(browser, width=390)).new_page()
+    watched = Watched(page, house)
+    await page.goto(f"{house.address}/chat")
+    await _answered(page, "我是自动客服")
+
+    await _say(page, "怎么查订单")
+    await _answered(page, "订单")
+    await page.screenshot(path=SCREENSHOTS / "chat.png")
+    await page.locator("#log .bot").first.get_by_role("button", name="卡密用不了").click()
+    await _answered(page, "订单号")
+    await _say(page, order.order_no)
+    await _answered(page, "查询密码")
+    await _say(page, order.query_password)
+    await _answered(page, "哪一张用不了")
+    await _say(page, order.codes[0])
+    await _answered(page, "提示了什么")
+    await page.locator("#log .bot").last.get_by_role("button", name="提示已被使用").click()
+    link = page.locator("a.reveal")
+    await expect(link).to_be_visible()
+
+    assert order.codes[0] not in await page.locator("#log").inner_text()
+    assert order.query_password not in await page.locator("#log").inner_text()
+    code = await _open_link(page, house)
+    assert code != order.codes[0]
+    assert re.fullmatch(r"[A-Z0-9-]{10,}", code)
+    again = await page.context.new_page()
+    await again.goto(await link.get_attribute("href") or "")
+    await expect(again.locator("h1")).to_have_text("链接已失效")
+    watched.assert_clean()
+
+
+async def _open_shop(house: House) -> DemoOrder:
+    orders = await house.stage.open_shop()
+    return next(
+        order
+        for order in orders
+        if order.status == "delivered" and order.sku == "STEAM-CN-50" and len(order.codes) == 1
+    )
+
+
+async def _say(page: Page, text: str) -> None:
+    await page.fill("#text", text)
+    await page.press("#text", "Enter")
+
+
+async def _answered(page: Page, text: str) -> None:
+    await expect(page.locator("#log > div").last).to_have_class("bot")
+    await expect(page.locator("#log .bot").last).to_contain_text(text)
+
+
+async def _open_link(page: Page, house: House) -> str:
+    async with page.context.expect_page() as opened:
+        await page.locator("a.reveal").click()
+    reveal = await opened.value
+    watched = Watched(reveal, house)
+    await reveal.get_by_role("button", name="显示卡密").click()
+    code = (await reveal.locator("#code").inner_text()).strip()
+    await reveal.get_by_role("button", name="复制").click()
+    await expect(reveal.locator("#copy")).to_have_text("已复制")
+    watched.assert_clean()
+    return code
+
+
+async def test_what_is_typed_without_a_connection_arrives_once_and_in_order(
+    browser: Browser, database: Database, clock: Clock
+) -> None:
+    house = House(database, clock)
+    page = await (await _context(browser)).new_page()
+    async with house.open():
+        await page.goto(f"{house.address}/chat")
+        await _answered(page, "我是自动客服")
+    await expect(page.locator("#state")).to_have_text("连接断开，正在重连…")
+
+    await _say(page, "第一句：怎么查订单")
+    await expect(page.locator("[data-unsent] .note").first).to_have_text("没有发出去")
+    await _say(page, "第二句：转人工")
+    async with house.open():
+        await expect(page.locator("#state")).to_have_text("已连接", timeout=25_000)
+        await expect(page.locator("[data-unsent]")).to_have_count(0, timeout=25_000)
+
+        own = await page.locator("#log .buyer .text").all_inner_texts()
+
+    assert own == ["第一句：怎么查订单", "第二句：转人工"]
+
+
+async def test_hostile_words_stay_words_and_only_our_links_are_links(browser: Browser, house: House) -> None:
+    page = await (await _context(browser)).new_page()
+    watched = Watched(page, house)
+    await page.goto(f"{house.address}/chat")
+    await _answered(page, "我是自动客服")
+    token = "abcdefghijklmnopqrstuvwxyz012345"
+    hostile = " ".join(
+        [
+            "<img src=x onerror='document.title=1'><script>document.title=2</script>",
+            f"https://evil.example/r/{token}",
+            "javascript:alert(1)",
+            f"{house.address}/r/{token}",
+            f"{house.address}/console/logout",
+            f"{house.address}/r/x/../../chat",
+        ]
+    )
+    async with house.stage.database.writing() as session:
+        conversation = await session.get_one(Conversation, 1)
+        await post(session, house.stage.clock(), conversation, hostile, author=Author.BOT)
+        await add_message(session, house.stage.clock(), conversation, hostile)
+
+    await expect(page.locator("#log .bot").last).to_contain_text("onerror")
+    await expect(page.locator("#log .buyer").last).to_contain_text("<script>")
+
+    links = await page.locator("#log a").evaluate_all("links => links.map(link => link.href)")
+    assert links == [f"{house.address}/r/{token}?lang=zh"]
+    assert await page.locator("#log img, #log script").count() == 0
+    assert await page.title() == "在线客服"
+    watched.assert_clean()
+
+
+async def test_the_chat_works_without_a_mouse_and_in_english(browser: Browser, house: House) -> None:
+    page = await (await _context(browser, "en-US")).new_page()
+    await page.goto(f"{house.address}/chat")
+    await expect(page.locator("#log .bot")).to_be_visible()
+
+    assert await page.evaluate("document.activeElement.id") == "text"
+    await page.keyboard.type("line one")
+    await page.keyboard.press("Shift+Enter")
+    await page.keyboard.type("line two")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#log .buyer .text").last).to_have_text("line one\nline two")
+    await page.keyboard.press("Shift+Tab")
+    await page.keyboard.press("Shift+Tab")
+    assert await page.evaluate("document.activeElement.textContent") == "Talk to a person"
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#log .buyer .text").last).to_have_text("Talk to a person")
+    await expect(page.locator("#state")).to_have_text("Connected")
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en-US"])
+async def test_no_page_breaks_its_own_policy(browser: Browser, house: House, agent_of: Agent, language: str) -> None:
+    ticket = await house.stage.open(await house.stage.meet(), level=Level.HUMAN_QUEUE)
+    page = await _sign_in(browser, house, language)
+    watched = Watched(page, house)
+    pages = {
+        "queue": "/console/",
+        "ticket": f"/console/tickets/{ticket.number}",
+        "reports": "/console/reports?rows=counted",
+        "tickets": "/console/all-tickets/list",
+        "buyers": "/console/buyers/list",
+    }
+
+    for name, address in pages.items():
+        await page.goto(house.address + address)
+        await page.screenshot(path=SCREENSHOTS / f"{name}-{language[:2]}.png")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+        await page.set_viewport_size({"width": 390, "height": 860})
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} on a telephone"
+        await page.set_viewport_size({"width": 1360, "height": 860})
+
+    watched.assert_clean()
+
+
+@pytest.fixture
+async def agent_of(house: House) -> Agent:
+    return await house.stage.add_agent()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, and_, func, or_, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -212,6 +212,13 @@ class Inbox:
         except Exception as error:  # whatever broke the message may break this too
             log.error("the sender of inbox row %s could not be told: %s", row.id, place_of(error))
         self._outbox_bell.ring()
+
+
+async def forget_done(session: AsyncSession, before: datetime) -> int:
+    """Delete the rows that took effect before this instant; a repeat of their updates would count as new."""
+    done = delete(InboxRow).where(col(InboxRow.state) == InboxState.DONE, col(InboxRow.received_at) < before)
+    gone: int = (await session.exec(done)).rowcount
+    return gone
 
 
 async def is_settled(session: AsyncSession, channel: str, account: str) -> bool:

@@ -5,26 +5,19 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 import uvicorn
 
-from audit.trail import link_rows
 from bot.channels.port import Channel
 from bot.channels.web import WebChat
 from kadesk.errors import SettingsError
+from kadesk.jobs import jobs
 from kadesk.web import create_app
 from kadesk.wiring import Kadesk, clock
-from scheduler import Job, schedule
-from tickets import escalations
-
-log = structlog.get_logger(__name__)
+from scheduler import schedule
 
 GRACE = 5  # seconds for requests under way when it stops
-LINK_EVERY = timedelta(seconds=5)
-LINK_PAGE = 2_000  # audit rows chained in one transaction
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -96,24 +89,3 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._web.close()
         await super().shutdown(sockets)
-
-
-def jobs(kadesk: Kadesk) -> list[Job]:
-    """What the scheduler rings for."""
-
-    async def sweep() -> datetime | None:
-        swept = await escalations.sweep(kadesk.database, clock, kadesk.desk)
-        if swept.escalated:
-            kadesk.outbox_bell.ring()
-            log.info("sweep.escalated", tickets=swept.escalated, late_by=str(swept.late_by))
-        async with kadesk.database.reading() as session:
-            return await escalations.next_due(session)
-
-    async def link() -> None:
-        async with kadesk.database.elected("audit linker") as is_ours:
-            while is_ours:
-                async with kadesk.database.writing() as session:
-                    if await link_rows(session, LINK_PAGE) < LINK_PAGE:
-                        return
-
-    return [Job("sweep", kadesk.settings.sla.sweep_every, sweep), Job("link audit rows", LINK_EVERY, link)]

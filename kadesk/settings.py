@@ -98,6 +98,7 @@ class Bot(Section):
 class Faq(Section):
     wrong_in: int = Field(ge=2)
     encoder: bool
+    questions_kept: Span
 
 
 class Telegram(Section):

@@ -18,6 +18,7 @@ from faq.entries import add_missing, published
 from faq.knowledge import load
 from faq.matcher import Matcher, Price
 from faq.phrasing import Entry
+from faq.versions import entries_version
 from kadesk.database import Database
 from kadesk.demo import load_demo
 from kadesk.folder import make_folder
@@ -51,6 +52,7 @@ class Kadesk:
     claims: Claims
     dialogue: Dialogue
     answers: KnownAnswers
+    entries_version: str  # of the entries that `answers` was built from
     inbox_bell: Bell
     outbox_bell: Bell
     new_keys: Path | None  # the file that the vault's keys were just generated into
@@ -88,11 +90,11 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
     async with database.writing() as session:
         await add_missing(session, clock(), load())
         await ensure_policy(session, clock(), Metric.HANDLING, settings.sla.handling)
-        entries = await published(session)
+        entries, version = await published(session), await entries_version(session)
     phrases = Phrases()
     desk = Desk(phrases, _desk_rules(settings))
     claims = Claims(desk, vault, _claim_rules(settings))
-    answers = KnownAnswers(entries, await asyncio.to_thread(_build_matcher, settings, entries))
+    answers = KnownAnswers(entries, await asyncio.to_thread(build_matcher, settings, entries))
     dialogue = Dialogue(
         desk=desk,
         claims=claims,
@@ -102,7 +104,9 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
         phrases=phrases,
         hours=settings.console.hours,
     )
-    return Kadesk(settings, database, vault, phrases, desk, claims, dialogue, answers, Bell(), Bell(), new_keys)
+    return Kadesk(
+        settings, database, vault, phrases, desk, claims, dialogue, answers, version, Bell(), Bell(), new_keys
+    )
 
 
 def _desk_rules(settings: Settings) -> DeskRules:
@@ -122,7 +126,7 @@ def _claim_rules(settings: Settings) -> ClaimRules:
     )
 
 
-def _build_matcher(settings: Settings, entries: Iterable[Entry]) -> Matcher:
+def build_matcher(settings: Settings, entries: Iterable[Entry]) -> Matcher:
     encoder = installed() if settings.faq.encoder else None
     return Matcher.build(entries, encoder, Price(settings.faq.wrong_in))
 
@@ -141,4 +145,4 @@ async def open_entries(settings: Settings) -> tuple[Entry, ...]:
 async def open_answers(settings: Settings) -> KnownAnswers:
     """What the bot knows, without opening the rest of the install."""
     entries = await open_entries(settings)
-    return KnownAnswers(entries, _build_matcher(settings, entries))
+    return KnownAnswers(entries, build_matcher(settings, entries))

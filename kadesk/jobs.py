@@ -1,0 +1,88 @@
+"""The jobs of a running Kadesk: what the scheduler rings for. Deadlines stand in the database, never here."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+
+from audit.trail import link_rows
+from bot.inbox import forget_done
+from faq.entries import published
+from faq.learning import forget
+from faq.versions import entries_version
+from kadesk.wiring import Kadesk, build_matcher, clock
+from scheduler import Job, Work
+from tickets import escalations
+
+log = structlog.get_logger(__name__)
+
+LINK_EVERY = timedelta(seconds=5)
+LINK_PAGE = 2_000  # audit rows chained in one transaction
+LEARN_EVERY = timedelta(seconds=10)
+TIDY_EVERY = timedelta(hours=6)
+# Telegram repeats an update for a day; a repeat of a forgotten one would count as new.
+INBOX_KEPT = timedelta(days=7)
+
+
+def jobs(kadesk: Kadesk) -> list[Job]:
+    """Every job, ready to be rung for."""
+    return [
+        Job("sweep", kadesk.settings.sla.sweep_every, _sweep(kadesk)),
+        Job("link audit rows", LINK_EVERY, _link(kadesk)),
+        Job("rebuild answers", LEARN_EVERY, _rebuild(kadesk)),
+        Job("tidy", TIDY_EVERY, _tidy(kadesk)),
+    ]
+
+
+def _sweep(kadesk: Kadesk) -> Work:
+    async def sweep() -> datetime | None:
+        swept = await escalations.sweep(kadesk.database, clock, kadesk.desk)
+        if swept.escalated:
+            kadesk.outbox_bell.ring()
+            log.info("sweep.escalated", tickets=swept.escalated, late_by=str(swept.late_by))
+        async with kadesk.database.reading() as session:
+            return await escalations.next_due(session)
+
+    return sweep
+
+
+def _link(kadesk: Kadesk) -> Work:
+    async def link() -> None:
+        async with kadesk.database.elected("audit linker") as is_ours:
+            while is_ours:
+                async with kadesk.database.writing() as session:
+                    if await link_rows(session, LINK_PAGE) < LINK_PAGE:
+                        return
+
+    return link
+
+
+def _rebuild(kadesk: Kadesk) -> Work:
+    """Another process, or the command line, may have changed an entry: build a new matcher, then swap."""
+    known = kadesk.entries_version
+
+    async def rebuild() -> None:
+        nonlocal known
+        async with kadesk.database.reading() as session:
+            version = await entries_version(session)
+            if version == known:
+                return
+            entries = await published(session)
+        kadesk.answers.swap(entries, await asyncio.to_thread(build_matcher, kadesk.settings, entries))
+        known = version
+        log.info("answers.rebuilt", entries=len(entries))
+
+    return rebuild
+
+
+def _tidy(kadesk: Kadesk) -> Work:
+    """Forget what need not be kept."""
+
+    async def tidy() -> None:
+        now = clock()
+        async with kadesk.database.writing() as session:
+            await forget(session, now, now - kadesk.settings.faq.questions_kept)
+        async with kadesk.database.writing() as session:
+            await forget_done(session, now - INBOX_KEPT)
+
+    return tidy

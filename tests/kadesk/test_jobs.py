@@ -1,0 +1,86 @@
+"""The jobs on a real install, rung by hand."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+from audit.trail import count_unlinked
+from bot.channels.port import Update
+from bot.tables import InboxRow, InboxState
+from faq.tables import FaqQuestion
+from faq.versions import unpublish
+from kadesk.jobs import jobs
+from kadesk.settings import SHIPPED, Settings
+from kadesk.wiring import Kadesk, clock, wire
+from scheduler import Job
+from tickets.escalations import heartbeat_age
+
+
+@pytest.fixture
+async def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kadesk]:
+    monkeypatch.setenv("KADESK_DATA__DIR", str(tmp_path))
+    monkeypatch.setenv("KADESK_FAQ__ENCODER", "false")
+    kadesk = await wire(Settings.load(SHIPPED))
+    yield kadesk
+    await kadesk.database.close()
+
+
+def job(install: Kadesk, name: str) -> Job:
+    return next(one for one in jobs(install) if one.name == name)
+
+
+async def test_the_sweep_leaves_its_heartbeat(install: Kadesk) -> None:
+    await job(install, "sweep").work()
+
+    async with install.database.reading() as session:
+        age = await heartbeat_age(session, clock())
+    assert age is not None
+    assert age < timedelta(seconds=30)
+
+
+async def test_audit_rows_are_chained(install: Kadesk) -> None:
+    async with install.database.reading() as session:
+        assert await count_unlinked(session) > 0  # the seed entries were written
+
+    await job(install, "link audit rows").work()
+
+    async with install.database.reading() as session:
+        assert await count_unlinked(session) == 0
+
+
+async def test_an_entry_that_was_taken_back_is_not_answered_any_more(install: Kadesk) -> None:
+    rebuild = job(install, "rebuild answers")
+    await rebuild.work()
+    assert install.answers.match("怎么查订单").entry == "find_order"
+
+    async with install.database.writing() as session:
+        await unpublish(session, clock(), "system", "find_order")
+    await rebuild.work()
+
+    assert install.answers.match("怎么查订单").entry != "find_order"
+
+
+async def test_what_need_not_be_kept_is_forgotten(install: Kadesk) -> None:
+    long_ago = clock() - timedelta(days=400)
+    async with install.database.writing() as session:
+        session.add(FaqQuestion(text="?", language="zh", outcome="none", score=0, asked_at=long_ago))
+        session.add(FaqQuestion(text="??", language="zh", outcome="none", score=0, asked_at=clock()))
+        common = {"channel": "web", "account": "shop", "thread": "web:shop:x", "sealed": "", "not_before": long_ago}
+        session.add(InboxRow(**common, update_id="1", received_at=long_ago, state=InboxState.DONE))
+        session.add(InboxRow(**common, update_id="2", received_at=long_ago, state=InboxState.DEAD))
+        session.add(InboxRow(**common, update_id="3", received_at=clock(), state=InboxState.DONE))
+
+    await job(install, "tidy").work()
+
+    async with install.database.reading() as session:
+        assert (await session.exec(select(FaqQuestion.text))).all() == ["??"]
+        assert sorted((await session.exec(select(InboxRow.update_id))).all()) == ["2", "3"]
+
+
+async def test_an_update_is_taken_in_through_the_door(install: Kadesk) -> None:
+    update = Update("web", "shop", "1", "x", "{}")
+
+    assert await install.door.accept(update, update) == 1

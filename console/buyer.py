@@ -17,7 +17,7 @@ def router(site: Site) -> APIRouter:
     """`/chat` and `/r/{token}`; what the chat page talks to under `/chat/api` is the web channel's."""
     routes = APIRouter(include_in_schema=False)
 
-    @routes.get("/chat")
+    @routes.api_route("/chat", methods=["GET", "HEAD"])
     async def show_chat(request: Request) -> Response:
         return page(request, "buyer/chat.html", public_url=site.rules.public_url)
 

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.words import preferred, words
 
+FORM_LIMIT = 256 * 1024  # bytes; the longest reply has about 40 kB
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _POLICY = (
@@ -87,8 +88,8 @@ def is_same_origin(headers: Headers) -> bool:
     return urlsplit(headers.get("origin", "")).netloc == headers.get("host")
 
 
-class SameOrigin:
-    """Refuses a writing request that no page of ours sent."""
+class OwnForms:
+    """Lets a writing request in only when a page of ours sent it, and when it says that it is no longer than a form."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -96,6 +97,10 @@ class SameOrigin:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in READING:
             headers = Headers(scope=scope)
+            length = headers.get("content-length", "0" if "transfer-encoding" not in headers else "")
+            if not length.isdecimal() or int(length) > FORM_LIMIT:
+                await PlainTextResponse("Too large", status_code=413)(scope, receive, send)
+                return
             if not is_same_origin(headers):
                 say = words(preferred(headers.get("accept-language", "")))
                 await PlainTextResponse(say("error.origin"), status_code=403)(scope, receive, send)

@@ -20,7 +20,7 @@ from tickets import notices, queue
 from tickets.lifecycle import ACTIVE
 from tickets.tables import Clock, Level, Metric, Phase, Ticket
 
-SHOWN = 200  # tickets; nobody works from the end of a longer list
+SHOWN = 100  # tickets; nobody works from the end of a longer list
 TABS = ("open", "human", "mine", "late", "waiting")
 
 

@@ -22,7 +22,7 @@ from starlette_admin.theme import IconSet
 from starlette_admin.views import CustomView
 
 from console import sign_in, times
-from console.doors import SameOrigin, typed
+from console.doors import OwnForms, typed
 from console.errors import SignInRefused, SignInResting
 from console.pages import STATIC, TEMPLATES, asset
 from console.rules import Site
@@ -83,9 +83,9 @@ class Door(BaseAuthProvider):
     def get_routes(self, templates: Jinja2Templates) -> list[Route]:
         self.templates = templates
         return [
-            Route("/login", self.login, methods=["GET", "POST"], name="login", max_body_size=10_000),
+            Route("/login", self.login, methods=["GET", "POST"], name="login"),
             Route("/logout", self.logout, methods=["POST"], name="logout"),
-            Route("/language", self.choose_language, methods=["POST"], name="language", max_body_size=10_000),
+            Route("/language", self.choose_language, methods=["POST"], name="language"),
         ]
 
     async def login(self, request: Request) -> Response:
@@ -187,7 +187,7 @@ def open_shell(app: FastAPI, site: Site, home: Page, *views: Any) -> None:
         auth_provider=Door(site),
         # Every process must sign alike, and a restart must not void open pages.
         secret_key=site.vault.keyed_hash("console", "csrf"),
-        middlewares=[Middleware(SameOrigin)],
+        middlewares=[Middleware(OwnForms)],  # before the token check, which reads the whole body
         timezone_config=None,
     )
     admin.templates.context_processors.append(lambda request: _common(request, site))

@@ -29,7 +29,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "j" || event.key === "ArrowDown") move(1);
   else if (event.key === "k" || event.key === "ArrowUp") move(-1);
   else if (event.key === "Enter" && row && !event.target.closest("a, button, summary")) location.href = row.dataset.href;
-  else if (event.key === "t" && row) row.querySelector("form")?.requestSubmit();
+  else if (event.key === "t" && row) row.querySelector(".take")?.click();
   else return;
   event.preventDefault();
 });

@@ -1,6 +1,7 @@
 """Forged requests, headers, and templates that hold nothing a strict policy would have to allow."""
 
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -171,6 +172,20 @@ def test_no_template_switches_escaping_off() -> None:
 )
 async def test_a_zero_byte_never_reaches_the_database(signed_in: Visitor, address: str) -> None:
     assert (await signed_in.get(address)).status_code == 400
+
+
+async def test_a_form_of_a_megabyte_is_refused_before_anybody_reads_it(visitor: Visitor) -> None:
+    await visitor.get("/console/login")
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield b"x" * 16_384
+
+    announced = await visitor.submit("/console/login", login="lin", password="x" * 1_000_000)
+    form = {"origin": ORIGIN, "content-type": "application/x-www-form-urlencoded"}
+    in_pieces = await visitor.post("/console/login", content=pieces(), headers=form)
+
+    assert (announced.status_code, in_pieces.status_code) == (413, 413)
 
 
 async def test_static_files_are_kept_by_browsers_until_they_change(visitor: Visitor) -> None:

@@ -1,0 +1,63 @@
+"""A claim on the ticket page: its facts without the code, and the replacement that an agent grants."""
+
+from sqlmodel import select
+
+from shop.invariants import check_invariants
+from shop.port import OrderStatus
+from tests.console.conftest import Stage, Visitor, text_of
+from tickets.claims import Reason
+from tickets.tables import Message, Ticket
+
+
+async def _version(stage: Stage, number: str) -> str:
+    async with stage.database.reading() as session:
+        return str((await session.exec(select(Ticket.version).where(Ticket.number == number))).one())
+
+
+async def test_a_claim_shows_its_facts_and_no_code(stage: Stage, signed_in: Visitor) -> None:
+    order = next(o for o in await stage.open_shop() if o.status == OrderStatus.DELIVERED and "STEAM" in o.sku)
+    settled = await stage.claim(await stage.meet(), order, Reason.WRONG_REGION)
+    assert settled.ticket is not None
+
+    page = await signed_in.get(f"/console/tickets/{settled.ticket.number}")
+
+    for fact in (settled.claim.masked, "地区不对", order.order_no, "这个原因需要人工判断", order.product, "CNY"):
+        assert fact in text_of(page)
+    assert order.codes[0] not in page.text
+
+
+async def test_an_agent_replaces_a_code_once_and_the_buyer_gets_the_link(stage: Stage, signed_in: Visitor) -> None:
+    order = next(o for o in await stage.open_shop() if o.status == OrderStatus.DELIVERED and "STEAM" in o.sku)
+    ticket = (await stage.claim(await stage.meet(), order, Reason.WRONG_REGION)).ticket
+    assert ticket is not None
+    page = f"/console/tickets/{ticket.number}"
+    version = await _version(stage, ticket.number)
+
+    first = await signed_in.submit(f"{page}/replace", version=version)
+    second = await signed_in.submit(f"{page}/replace", version=version)
+    third = await signed_in.submit(f"{page}/replace", version=await _version(stage, ticket.number))
+    await stage.deliver()
+
+    shown = text_of(await signed_in.get(page))
+    assert [answer.status_code for answer in (first, second, third)] == [303, 409, 409]
+    assert "这个工单没有待处理的卡密申诉。" in text_of(third)
+    assert "客服补发" in shown
+    assert "买家查看 还没看" in shown
+    assert "按时完成" in shown
+    async with stage.database.reading() as session:
+        texts = (await session.exec(select(Message.text))).all()
+        assert sum("/r/" in text for text in texts) == 1
+        assert await check_invariants(session) == []
+
+
+async def test_an_empty_pool_is_said_in_one_sentence(stage: Stage, signed_in: Visitor) -> None:
+    order = next(o for o in await stage.open_shop() if o.status == OrderStatus.DELIVERED and o.sku == "WIN11-PRO")
+    ticket = (await stage.claim(await stage.meet(), order)).ticket
+    assert ticket is not None
+
+    version = await _version(stage, ticket.number)
+    answer = await signed_in.submit(f"/console/tickets/{ticket.number}/replace", version=version)
+
+    assert answer.status_code == 409
+    assert "备用库里没有这个商品的卡密了" in text_of(answer)
+    assert "备用库为空" in text_of(answer)  # why it came to a person

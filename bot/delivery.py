@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.bell import Bell
@@ -126,6 +127,12 @@ class Route:
     async def _write(self, verb: Callable[[AsyncSession, datetime], Awaitable[object]]) -> None:
         async with self._database.writing() as session:
             await verb(session, self._clock())
+
+
+async def is_delivered(session: AsyncSession, channel: str, account: str) -> bool:
+    """Whether nothing of this account waits to be sent."""
+    queued = select(Outgoing.id).where(Outgoing.channel == channel, Outgoing.account == account)
+    return (await session.exec(queued.where(Outgoing.state == Sending.QUEUED).limit(1))).first() is None
 
 
 def _state_after(error: DeliveryError) -> Sending:

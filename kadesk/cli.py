@@ -1,7 +1,6 @@
 """The command line. Every command is a thin shell over a room; errors are one sentence and exit code 2."""
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from getpass import getpass
@@ -10,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from audit.errors import KadeskError
 from kadesk.faq_cli import faq_commands
 from kadesk.settings import Settings
+from kadesk.shell import AsJson, out, print_json, read_settings
 from shop.masking import mask_text
 
 if TYPE_CHECKING:  # a command loads only what it needs
@@ -36,10 +35,7 @@ app.add_typer(faq_commands, name="faq")
 app.add_typer(db_commands, name="db")
 app.add_typer(users_commands, name="users")
 app.add_typer(audit_commands, name="audit")
-out = Console(highlight=False, soft_wrap=True)
 RETRY_LOOK = 0.2  # seconds between looks for an update that is tried again
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def main() -> None:
@@ -49,7 +45,15 @@ def main() -> None:
     except KadeskError as error:
         _refuse(str(error))
     except typer.TyperException as error:
-        _refuse(f"{error.format_message()} Try --help.")
+        sentence = error.format_message()
+        if sentence.startswith("Usage:"):  # a group without its command: its help is the answer
+            out.print(sentence)
+            sys.exit(2)
+        _refuse(f"{sentence} Try --help.")
+    except (OperationalError, InterfaceError) as error:
+        _refuse(f"The database cannot be used: {error.orig}.")
+    except OSError as error:  # asyncpg lets it through as it is
+        _refuse(f"The database does not answer: {error.strerror or error}.")
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     sys.exit(code)
@@ -58,14 +62,6 @@ def main() -> None:
 def _refuse(sentence: str) -> None:
     print(f"kadesk: {sentence}", file=sys.stderr)  # noqa: T201  # a command line speaks on standard error
     sys.exit(2)
-
-
-def _settings() -> Settings:
-    from kadesk.logs import set_up_logs
-
-    settings = Settings.load()
-    set_up_logs(settings)
-    return settings
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
@@ -81,7 +77,7 @@ def serve(demo: Annotated[bool, typer.Option(help="Load the demo shop and staff 
     from kadesk.serve import serve as run_server
     from kadesk.wiring import wire
 
-    settings = _settings()
+    settings = read_settings()
     make_folder(settings.data.dir)
 
     async def run() -> None:
@@ -91,7 +87,7 @@ def serve(demo: Annotated[bool, typer.Option(help="Load the demo shop and staff 
                 f"New keys for the codes were written to {kadesk.new_keys}. Back this file up: without it, no code"
             )
             out.print("can be read again.")
-        demo_install.print_guide(demo_install.read_guide(settings.data.dir / "demo.json"), settings.public_url, out)
+        demo_install.print_guide(demo_install.read_guide(settings.data.dir / "demo.json"), settings.public_url)
         await run_server(kadesk, listener, on_ready=lambda: out.print("Ready. Ctrl-C stops it."))
 
     with held(settings.data.dir), open_socket(settings.web.host, settings.web.port) as listener:
@@ -103,8 +99,8 @@ def demo_info() -> None:
     """Print the demo's addresses, orders and staff accounts again."""
     from kadesk.demo import print_guide, read_guide
 
-    settings = _settings()
-    print_guide(read_guide(settings.data.dir / "demo.json"), settings.public_url, out)
+    settings = read_settings()
+    print_guide(read_guide(settings.data.dir / "demo.json"), settings.public_url)
 
 
 @app.command()
@@ -113,11 +109,12 @@ def chat(
 ) -> None:
     """Talk to the bot in this terminal; lines may be piped in."""
     from bot.channels.terminal import Terminal, converse
+    from bot.delivery import is_delivered
     from bot.inbox import is_settled
     from kadesk.wiring import clock, wire
 
     async def run() -> None:
-        kadesk = await wire(_settings())
+        kadesk = await wire(read_settings())
         terminal = Terminal(buyer, out.print, clock)
         inbox, delivery = kadesk.inbox([terminal]), kadesk.delivery([terminal])
 
@@ -126,7 +123,8 @@ def chat(
                 await inbox.drain()
                 await delivery.drain()
                 async with kadesk.database.reading() as session:
-                    if await is_settled(session, terminal.name, terminal.account):
+                    place = terminal.name, terminal.account
+                    if await is_settled(session, *place) and await is_delivered(session, *place):
                         return
                 await asyncio.sleep(RETRY_LOOK)
 
@@ -144,7 +142,7 @@ async def _lines() -> AsyncIterator[str]:
         if line is None:
             return
         if not is_typed:
-            out.print(f"> {line.rstrip()}", markup=False)
+            out.print(f"> {line.rstrip()}")
         yield line
 
 
@@ -164,31 +162,31 @@ def ask(
     """What the bot would make of one question."""
     from kadesk.wiring import open_answers
 
-    answers = asyncio.run(open_answers(_settings()))
+    answers = asyncio.run(open_answers(read_settings()))
     match = answers.match(text)
     if as_json:
         candidates = [{"entry": one.entry, "score": round(one.score, 4)} for one in match.candidates]
         facts = {"outcome": match.outcome, "entry": match.entry, "score": round(match.score, 4)}
-        print(json.dumps(facts | {"candidates": candidates}, ensure_ascii=False))  # noqa: T201  # the answer itself
+        print_json(facts | {"candidates": candidates}, indent=None)
     elif explain:
         _explain(match)
     elif match.entry:
-        out.print(answers.get(match.entry).texts[match.language].answer, markup=False)
+        out.print(answers.get(match.entry).texts[match.language].answer)
     elif match.outcome == "suggest":
         for one in match.candidates:
-            out.print(f"? {answers.get(one.entry).texts[match.language].question}", markup=False)
+            out.print(f"? {answers.get(one.entry).texts[match.language].question}")
     else:
         out.print("No known answer: a person would take over.")
 
 
 def _explain(match: "Match") -> None:
     """The outcome, what was read in the text, and each view's vote for the candidates."""
-    out.print(f"{match.outcome} {match.entry or '-'} {match.score:.2f}  ({match.kind}, {match.language})", markup=False)
+    out.print(f"{match.outcome} {match.entry or '-'} {match.score:.2f}  ({match.kind}, {match.language})")
     for slot in match.slots:
-        out.print(f"  {slot.kind}: {mask_text(slot.value)}", markup=False)
+        out.print(f"  {slot.kind}: {mask_text(slot.value)}")
     for one in match.candidates:
         votes = "  ".join(f"{view} {vote:.2f}" for view, vote in one.votes.items())
-        out.print(f"  {one.entry:24} {one.score:.2f}   {votes}", markup=False)
+        out.print(f"  {one.entry:24} {one.score:.2f}   {votes}")
 
 
 @db_commands.command("upgrade")
@@ -199,7 +197,7 @@ def db_upgrade() -> None:
     from kadesk.migrate import upgrade
 
     async def run() -> None:
-        settings = _settings()
+        settings = read_settings()
         make_folder(settings.data.dir)
         database = Database(settings.database_url)
         before, after = await upgrade(database)
@@ -214,7 +212,7 @@ def db_revision(message: Annotated[str, typer.Argument(help="Why the tables chan
     """Draft the migration for changed tables; read it before you commit it."""
     from kadesk.migrate import draft
 
-    out.print(f"Wrote {draft(message)}; read it, it is a draft.", markup=False)
+    out.print(f"Wrote {draft(message)}; read it, it is a draft.")
 
 
 @users_commands.command("add")
@@ -234,8 +232,8 @@ def users_add(
 
     if role not in list(Role):
         raise SettingsError(problem=f"There is no role {role}; choose one of {', '.join(Role)}.")
-    settings = _settings()
-    password = getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    settings = read_settings()
+    password = _ask_password() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
 
     async def run() -> None:
         make_folder(settings.data.dir)
@@ -244,13 +242,20 @@ def users_add(
         try:
             async with database.writing() as session:
                 await add_agent(session, clock(), login, name or login, Role(role), password)
-        except IntegrityError as error:
-            raise SettingsError(problem=f"There is an account {login} already.") from error
         finally:
             await database.close()
-        out.print(f"Added {login} as {role}.", markup=False)
+        out.print(f"Added {login} as {role}.")
 
     _run(run())
+
+
+def _ask_password() -> str:
+    from kadesk.errors import SettingsError
+
+    password = getpass("Password: ")
+    if password != getpass("Once more: "):
+        raise SettingsError(problem="The two passwords differ.")
+    return password
 
 
 @audit_commands.command("verify")
@@ -260,12 +265,12 @@ def audit_verify() -> None:
     from kadesk.database import Database
 
     async def run() -> None:
-        database = Database(_settings().database_url)
+        database = Database(read_settings().database_url)
         async with database.reading() as session:
             found, tail = await find_break(session), await count_unlinked(session)
         await database.close()
         if found:
-            out.print(f"Broken at position {found.position}: audit row {found.audit_id} {found.problem}.")
+            out.print(f"The chain breaks at position {found.position}, audit row {found.audit_id}: {found.problem}.")
             raise typer.Exit(1)
         out.print(f"The chain holds; {tail} rows wait for their link.")
 

@@ -90,12 +90,16 @@ class Database:
         if self.is_sqlite:
             module = sqlite_module()
             self._engine = create_async_engine(
-                parsed.set(drivername="sqlite+aiosqlite"), module=SqliteDriver(aiosqlite, module)
+                parsed.set(drivername="sqlite+aiosqlite"), module=SqliteDriver(aiosqlite, module), hide_parameters=True
             )
             _prepare_sqlite(self._engine, module)
         elif parsed.get_backend_name() == "postgresql":
             self._engine = create_async_engine(
-                parsed.set(drivername="postgresql+asyncpg"), pool_size=10, max_overflow=10, pool_pre_ping=True
+                parsed.set(drivername="postgresql+asyncpg"),
+                pool_size=10,
+                max_overflow=10,
+                pool_pre_ping=True,
+                hide_parameters=True,
             )
         else:
             raise SettingsError(problem=f"data.url must name sqlite or postgresql, not {parsed.get_backend_name()}.")

@@ -9,12 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 
-from rich.console import Console
 from rich.table import Table
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kadesk.database import Database
+from kadesk.shell import out
 from shop.demo import DemoShop, create_demo_shop
 from shop.port import OrderStatus
 from shop.tables import ShopOrder
@@ -99,24 +99,24 @@ def _write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def print_guide(guide: Guide, public_url: str, console: Console) -> None:
+def print_guide(guide: Guide, public_url: str) -> None:
     """Where to click, and with what."""
-    console.print(f"\n[bold]Kadesk[/bold]  chat     {public_url}/chat")
-    console.print(f"        console  {public_url}/console")
-    console.print(f"        reports  {public_url}/console/reports\n")
+    out.print(f"\nKadesk  chat     {public_url}/chat")
+    out.print(f"        console  {public_url}/console")
+    out.print(f"        reports  {public_url}/console/reports\n")
     if not guide.orders:
         return
     first = guide.orders[0]
-    console.print(f"Demo order [bold]{first.order_no}[/bold]  query password [bold]{first.query_password}[/bold]")
-    console.print("Ask 怎么查订单, or say 卡密无效 and report its code.\n")
-    _print_table(console, ("staff", "name", "role", "password"), [tuple(asdict(one).values()) for one in guide.staff])
+    out.print(f"Demo order {first.order_no}  query password {first.query_password}", style="bold")
+    out.print("Ask 怎么查订单, or say 卡密无效 and report its code.\n")
+    _print_table(("staff", "name", "role", "password"), [tuple(asdict(one).values()) for one in guide.staff])
     rows = [(one.order_no, one.query_password, one.product, one.status, str(one.codes)) for one in guide.orders]
-    _print_table(console, ("order", "query password", "product", "status", "codes"), rows)
+    _print_table(("order", "query password", "product", "status", "codes"), rows)
 
 
-def _print_table(console: Console, titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+def _print_table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     table = Table(*titles, box=None, header_style="dim", pad_edge=False)
     for row in rows:
         table.add_row(*row)
-    console.print(table)
-    console.print()
+    out.print(table)
+    out.print()

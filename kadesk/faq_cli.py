@@ -1,7 +1,6 @@
 """`kadesk faq …`: look at the known answers, keep them alive, move them in and out. Thin shells over the room."""
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -11,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from kadesk.settings import Settings
+from kadesk.shell import AsJson, out, print_json, read_settings
 
 if TYPE_CHECKING:  # a command loads only what it needs
     from sqlmodel.ext.asyncio.session import AsyncSession
@@ -24,24 +23,9 @@ if TYPE_CHECKING:  # a command loads only what it needs
     from kadesk.database import Database
 
 faq_commands = typer.Typer(help="Look at the known answers and keep them alive.", no_args_is_help=True)
-out = Console(highlight=False, soft_wrap=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 NoEncoder = Annotated[bool, typer.Option("--no-encoder", help="Leave the sentence encoder out.")]
 Key = Annotated[str, typer.Argument(metavar="KEY")]
 EntryFile = Annotated[Path, typer.Argument(metavar="FILE", help="Its name ends in .yaml or .csv.")]
-
-
-def _settings() -> Settings:
-    from kadesk.logs import set_up_logs
-
-    settings = Settings.load()
-    set_up_logs(settings)
-    return settings
-
-
-def _print_json(answer: Any, indent: int | None = 1) -> None:
-    print(json.dumps(answer, ensure_ascii=False, indent=indent, default=str))  # noqa: T201  # the answer itself
 
 
 def _encoder(settings: Settings, no_encoder: bool) -> "Encoder | None":
@@ -82,7 +66,7 @@ def faq_list(as_json: AsJson = False) -> None:
     """The published entries."""
     from kadesk.faq_screen import print_entries
 
-    entries = _entries(_settings())
+    entries = _entries(read_settings())
     if not as_json:
         print_entries(entries)
         return
@@ -96,7 +80,7 @@ def faq_list(as_json: AsJson = False) -> None:
         }
         for entry in entries
     ]
-    _print_json(rows)
+    print_json(rows)
 
 
 @faq_commands.command()
@@ -105,10 +89,10 @@ def check(as_json: AsJson = False, no_encoder: NoEncoder = False) -> None:
     from faq.overlaps import find_overlaps
     from kadesk.faq_screen import print_overlaps
 
-    settings = _settings()
+    settings = read_settings()
     overlaps = find_overlaps(_entries(settings), _encoder(settings, no_encoder))
     if as_json:
-        _print_json([{**asdict(one), "is_contradiction": one.is_contradiction} for one in overlaps])
+        print_json([{**asdict(one), "is_contradiction": one.is_contradiction} for one in overlaps])
     else:
         print_overlaps(overlaps)
     if any(overlap.kind == "same" for overlap in overlaps):
@@ -128,11 +112,11 @@ def evaluate(
     from faq.evaluate import matcher_of, read_tsv
     from faq.matcher import Price
 
-    settings, rows = _settings(), read_tsv(file)
+    settings, rows = read_settings(), read_tsv(file)
     entries, price = () if train else _entries(settings), Price(settings.faq.wrong_in)
     figures = measure(matcher_of(train or (), calibrate or (), entries, _encoder(settings, no_encoder), price), rows)
     if as_json:
-        _print_json(figures, indent=None)
+        print_json(figures, indent=None)
         return
     groups = {f"{name} {value}": one for name, values in figures.pop("by").items() for value, one in values.items()}
     table = Table("", "all", *groups, box=None, pad_edge=False)
@@ -150,10 +134,10 @@ def export_entries(
     """Write the entries to a file that can be edited and imported again."""
     from faq.entry_files import write
 
-    settings = _settings()
+    settings = read_settings()
     entries = asyncio.run(_stored_entries(settings)) if drafts else _entries(settings)
     write(file, entries)
-    out.print(f"Wrote {len(entries)} entries to {file}.", markup=False)
+    out.print(f"Wrote {len(entries)} entries to {file}.")
 
 
 async def _stored_entries(settings: Settings) -> "tuple[Entry, ...]":
@@ -177,7 +161,7 @@ def import_entries(
     from kadesk.faq_screen import OWNER, print_plan
     from kadesk.wiring import clock
 
-    settings, entries = _settings(), read(file)
+    settings, entries = read_settings(), read(file)
 
     async def run() -> None:
         async with _opened(settings) as database, database.reading() if dry_run else database.writing() as session:
@@ -199,14 +183,14 @@ def review(
     from faq.learning import proposals
     from kadesk import faq_screen
 
-    settings = _settings()
+    settings = read_settings()
 
     async def run() -> None:
         async with _opened(settings) as database:
             async with database.reading() as session:
                 found = await proposals(session, _encoder(settings, no_encoder), least)
             if as_json:
-                _print_json([asdict(proposal) for proposal in found])
+                print_json([asdict(proposal) for proposal in found])
             elif sys.stdin.isatty():
                 await faq_screen.review(database, found, typer.getchar)
             else:
@@ -229,11 +213,11 @@ def stats(
     start = end - timedelta(days=days)
 
     async def run() -> None:
-        async with _opened(_settings()) as database, database.reading() as session:
+        async with _opened(read_settings()) as database, database.reading() as session:
             figures = await statistics(session, start, end)
         if as_json:
             entries = [{**asdict(one), "judged": one.judged, "helpful": one.helpful} for one in figures.entries]
-            _print_json({"start": start.isoformat(), "end": end.isoformat(), **asdict(figures), "entries": entries})
+            print_json({"start": start.isoformat(), "end": end.isoformat(), **asdict(figures), "entries": entries})
         else:
             print_figures(figures)
 
@@ -246,7 +230,7 @@ def publish(key: Key) -> None:
     from faq.versions import publish as verb
 
     changed = _write(verb, key)
-    out.print(f"{key} is published{'' if changed else ' already'}.", markup=False)
+    out.print(f"{key} is published{'' if changed else ' already'}.")
 
 
 @faq_commands.command()
@@ -255,7 +239,7 @@ def unpublish(key: Key) -> None:
     from faq.versions import unpublish as verb
 
     changed = _write(verb, key)
-    out.print(f"{key} is unpublished{'' if changed else ' already'}.", markup=False)
+    out.print(f"{key} is unpublished{'' if changed else ' already'}.")
 
 
 @faq_commands.command()
@@ -264,7 +248,7 @@ def restore(key: Key, version: Annotated[int, typer.Argument(metavar="VERSION")]
     from faq.versions import restore as verb
 
     changed = _write(verb, key, version)
-    out.print(f"{key} reads as in version {version}{'' if changed else ' already'}.", markup=False)
+    out.print(f"{key} reads as in version {version}{'' if changed else ' already'}.")
 
 
 def _write(verb: Callable[..., Coroutine[Any, Any, bool]], *about: object) -> bool:
@@ -272,7 +256,7 @@ def _write(verb: Callable[..., Coroutine[Any, Any, bool]], *about: object) -> bo
     from kadesk.wiring import clock
 
     async def run() -> bool:
-        async with _opened(_settings()) as database, database.writing() as session:
+        async with _opened(read_settings()) as database, database.writing() as session:
             return await verb(session, clock(), OWNER, *about)
 
     return asyncio.run(run())
@@ -283,7 +267,7 @@ def history(key: Key) -> None:
     """What an entry was before, newest first."""
 
     async def run() -> None:
-        async with _opened(_settings()) as database, database.reading() as session:
+        async with _opened(read_settings()) as database, database.reading() as session:
             await _print_history(session, key)
 
     asyncio.run(run())

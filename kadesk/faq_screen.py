@@ -126,4 +126,4 @@ def _print_proposal(proposal: Proposal, place: str) -> None:
 
 
 def _line(text: str) -> None:
-    out.print(text, markup=False)
+    out.print(text)

@@ -1,9 +1,8 @@
 """The jobs of a running Kadesk: what the scheduler rings for. Deadlines stand in the database, never here."""
 
 import asyncio
+import logging
 from datetime import datetime, timedelta
-
-import structlog
 
 from audit.trail import link_rows
 from bot.inbox import forget_done
@@ -14,7 +13,7 @@ from kadesk.wiring import Kadesk, build_matcher, clock
 from scheduler import Job, Work
 from tickets import escalations
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 LINK_EVERY = timedelta(seconds=5)
 LINK_PAGE = 2_000  # audit rows chained in one transaction
@@ -39,7 +38,7 @@ def _sweep(kadesk: Kadesk) -> Work:
         swept = await escalations.sweep(kadesk.database, clock, kadesk.desk)
         if swept.escalated:
             kadesk.outbox_bell.ring()
-            log.info("sweep.escalated", tickets=swept.escalated, late_by=str(swept.late_by))
+            log.info("escalated %s tickets, the latest by %s", swept.escalated, swept.late_by)
         async with kadesk.database.reading() as session:
             return await escalations.next_due(session)
 
@@ -70,7 +69,7 @@ def _rebuild(kadesk: Kadesk) -> Work:
             entries = await published(session)
         kadesk.answers.swap(entries, await asyncio.to_thread(build_matcher, kadesk.settings, entries))
         known = version
-        log.info("answers.rebuilt", entries=len(entries))
+        log.info("answers rebuilt from %s entries", len(entries))
 
     return rebuild
 

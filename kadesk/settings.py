@@ -17,6 +17,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kadesk.errors import SettingsError
+from shop.errors import BadKeys
+from shop.vault import Keys
+from tickets.words import Reason
 
 PREFIX = "KADESK_"
 SHIPPED = Path(__file__).parent.parent / "settings.toml"
@@ -52,9 +55,50 @@ def _zone(name: str) -> str:
     return name
 
 
+def _often_enough(value: timedelta) -> timedelta:
+    if value > timedelta(seconds=60):
+        raise ValueError("must be 60 s at most, or tickets would be escalated late")
+    return value
+
+
+def _reasons(words: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [word for word in words if word not in list(Reason)]
+    if unknown:
+        raise ValueError(f"there is no reason {unknown[0]!r}; choose from {', '.join(Reason)}")
+    return words
+
+
+def _database_url(secret: SecretStr) -> SecretStr:
+    url = secret.get_secret_value()
+    if url and not url.startswith(("postgresql://", "postgresql+asyncpg://", "sqlite://")):
+        raise ValueError("write 'postgresql://user:password@host/name', or leave it out for SQLite in data.dir")
+    return secret
+
+
+def _vault_keys(secret: SecretStr) -> SecretStr:
+    if text := secret.get_secret_value():
+        try:
+            Keys.from_text(text)
+        except BadKeys as error:
+            raise ValueError("these are not Kadesk keys; restore them from your backup") from error
+    return secret
+
+
+def _bot_token(secret: SecretStr) -> SecretStr:
+    token = secret.get_secret_value()
+    if token and not re.fullmatch(r"\d+:[A-Za-z0-9_-]+", token):
+        raise ValueError("this is not a bot token; copy it from @BotFather")
+    return secret
+
+
 Span = Annotated[timedelta, BeforeValidator(parse_span), AfterValidator(_positive)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]  # in the environment: "one,two"
 Zone = Annotated[str, AfterValidator(_zone)]
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
+VaultKeys = Annotated[SecretStr, AfterValidator(_vault_keys)]
+BotToken = Annotated[SecretStr, AfterValidator(_bot_token)]
 
 
 class Section(BaseModel):
@@ -69,18 +113,18 @@ class Web(Section):
 
 class Data(Section):
     dir: Path
-    url: str
-    keys: SecretStr = SecretStr("")
+    url: DatabaseUrl = SecretStr("")  # it may hold a password
+    keys: VaultKeys = SecretStr("")
 
 
 class Sla(Section):
     handling: Span
-    sweep_every: Span
+    sweep_every: Annotated[Span, AfterValidator(_often_enough)]
 
 
 class Claims(Section):
     auto_limit: Decimal = Field(ge=0)
-    auto_reasons: Words
+    auto_reasons: Annotated[Words, AfterValidator(_reasons)]
     reveal_ttl: Span
 
 
@@ -102,7 +146,7 @@ class Faq(Section):
 
 
 class Telegram(Section):
-    token: SecretStr = SecretStr("")
+    token: BotToken = SecretStr("")
     api_base: str
 
 
@@ -175,7 +219,7 @@ class Settings(BaseSettings):
 
     @property
     def database_url(self) -> str:
-        return self.data.url or f"sqlite:///{self.data.dir / 'kadesk.db'}"
+        return self.data.url.get_secret_value() or f"sqlite:///{self.data.dir / 'kadesk.db'}"
 
     @property
     def public_url(self) -> str:

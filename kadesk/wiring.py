@@ -133,7 +133,7 @@ def build_matcher(settings: Settings, entries: Iterable[Entry]) -> Matcher:
 
 async def open_entries(settings: Settings) -> tuple[Entry, ...]:
     """The published entries of this install, or the seed entries when there is none yet."""
-    if settings.data.url or (settings.data.dir / "kadesk.db").exists():
+    if settings.data.url.get_secret_value() or (settings.data.dir / "kadesk.db").exists():
         database = Database(settings.database_url)
         async with database.reading() as session:
             entries = await published(session)

@@ -1,6 +1,7 @@
 """The root of every room's error tree.
 
 KadeskError                      audit/errors.py
+├─ ChainCut                      the audit chain lost its end
 ├─ ShopError                     shop/errors.py
 ├─ FaqError                      faq/errors.py
 ├─ TicketError                   tickets/errors.py
@@ -24,3 +25,7 @@ class KadeskError(Exception):
             return self.__dict__["facts"][name]
         except KeyError:
             raise AttributeError(name) from None
+
+
+class ChainCut(KadeskError):
+    """The audit chain ends at {position}, but it had {kept} links: rows were removed; see kadesk audit verify."""

@@ -36,22 +36,28 @@ class AuditLink(SQLModel, table=True):
 
 # The guard stands in the database, so that no code of ours, and no hand in a database shell, changes a row by mistake.
 _SQLITE_GUARD = """
-CREATE TRIGGER audit_no_{verb} BEFORE {verb} ON audit
+CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table}
 BEGIN SELECT RAISE(ABORT, 'audit rows are never changed'); END
 """
-_POSTGRES_GUARD = (
-    """
+_POSTGRES_FUNCTION = """
 CREATE OR REPLACE FUNCTION audit_is_final() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'audit rows are never changed'; END $$
-""",
-    "CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION audit_is_final()",
-)
-GUARDS = {
-    "sqlite": tuple(_SQLITE_GUARD.format(verb=verb) for verb in ("update", "delete")),
-    "postgresql": _POSTGRES_GUARD,
-}
+"""
+_POSTGRES_GUARD = """
+CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION audit_is_final()
+"""
+GUARDED = ("audit", "audit_link")
 
-for _dialect, _statements in GUARDS.items():
-    for _statement in _statements:
-        _guard = DDL(_statement.replace("%", "%%")).execute_if(dialect=_dialect)  # type: ignore[no-untyped-call]
-        event.listen(SQLModel.metadata.tables["audit"], "after_create", _guard)
+
+def guards(dialect: str, table: str) -> tuple[str, ...]:
+    """The statements that make the database refuse to change a row of this table."""
+    if dialect == "sqlite":
+        return tuple(_SQLITE_GUARD.format(table=table, verb=verb) for verb in ("update", "delete"))
+    return _POSTGRES_FUNCTION, _POSTGRES_GUARD.format(table=table)
+
+
+for _table in GUARDED:
+    for _dialect in ("sqlite", "postgresql"):
+        for _statement in guards(_dialect, _table):
+            _guard = DDL(_statement.replace("%", "%%")).execute_if(dialect=_dialect)  # type: ignore[no-untyped-call]
+            event.listen(SQLModel.metadata.tables[_table], "after_create", _guard)

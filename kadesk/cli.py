@@ -263,14 +263,24 @@ def audit_verify() -> None:
     """Walk the audit chain; exit code 1 when a row was removed or changed."""
     from audit.trail import count_unlinked, find_break
     from kadesk.database import Database
+    from kadesk.errors import SettingsError
+    from kadesk.folder import read_head
+    from kadesk.keys import has_keys, load_keys
+    from shop.vault import Vault
 
     async def run() -> None:
-        database = Database(read_settings().database_url)
+        settings = read_settings()
+        if not has_keys(settings):
+            raise SettingsError(problem=f"There is no Kadesk in {settings.data.dir}.")
+        vault, database = Vault(load_keys(settings)[0]), Database(settings.database_url)
         async with database.reading() as session:
-            found, tail = await find_break(session), await count_unlinked(session)
+            kept = read_head(settings.data.dir)
+            found = await find_break(session, lambda text: vault.keyed_hash("audit", text), kept)
+            tail = await count_unlinked(session)
         await database.close()
         if found:
-            out.print(f"The chain breaks at position {found.position}, audit row {found.audit_id}: {found.problem}.")
+            row = f"audit row {found.audit_id}: " if found.audit_id else ""
+            out.print(f"The chain breaks at position {found.position}: {row}{found.problem}.")
             raise typer.Exit(1)
         out.print(f"The chain holds; {tail} rows wait for their link.")
 

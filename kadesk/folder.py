@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from audit.trail import Head
 from kadesk.errors import SettingsError
 
 
@@ -15,6 +16,19 @@ def make_folder(path: Path) -> None:
     except OSError as error:
         problem = f"data.dir {path} cannot be used: {error.strerror}."
         raise SettingsError(problem=problem) from error
+
+
+def read_head(folder: Path) -> Head:
+    """The audit chain's head as it was last kept here, outside the database."""
+    path = folder / "audit.head"
+    return Head.from_text(path.read_text(encoding="ascii")) if path.exists() else Head()
+
+
+def keep_head(folder: Path, head: Head) -> None:
+    """Keep the head; a crash leaves the old one or the new one, never half of it."""
+    fresh = folder / "audit.head.new"
+    fresh.write_text(head.to_text(), encoding="ascii")
+    fresh.replace(folder / "audit.head")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from bot.inbox import forget_done
 from faq.entries import published
 from faq.learning import forget
 from faq.versions import entries_version
+from kadesk.folder import keep_head, read_head
 from kadesk.wiring import Kadesk, build_matcher, clock
 from scheduler import Job, Work
 from tickets import escalations
@@ -47,11 +48,15 @@ def _sweep(kadesk: Kadesk) -> Work:
 
 def _link(kadesk: Kadesk) -> Work:
     async def link() -> None:
+        folder = kadesk.settings.data.dir
         async with kadesk.database.elected("audit linker") as is_ours:
             while is_ours:
                 async with kadesk.database.writing() as session:
-                    if await link_rows(session, LINK_PAGE) < LINK_PAGE:
-                        return
+                    head, count = await link_rows(session, kadesk.sign_audit, read_head(folder), LINK_PAGE)
+                if count:
+                    keep_head(folder, head)
+                if count < LINK_PAGE:
+                    return
 
     return link
 

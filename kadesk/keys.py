@@ -9,6 +9,11 @@ from shop.errors import BadKeys
 from shop.vault import Keys
 
 
+def has_keys(settings: Settings) -> bool:
+    """Whether this install has its keys already."""
+    return bool(settings.data.keys.get_secret_value()) or (settings.data.dir / "keys").exists()
+
+
 def load_keys(settings: Settings) -> tuple[Keys, Path | None]:
     """The keys, and the file they were just generated into (None when they were there before)."""
     given = settings.data.keys.get_secret_value()

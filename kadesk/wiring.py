@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlmodel import select
+
 from bot.bell import Bell
 from bot.channels.port import Channel
 from bot.delivery import Delivery
@@ -21,11 +23,13 @@ from faq.phrasing import Entry
 from faq.versions import entries_version
 from kadesk.database import Database
 from kadesk.demo import load_demo
+from kadesk.errors import SettingsError
 from kadesk.folder import make_folder
-from kadesk.keys import load_keys
+from kadesk.keys import has_keys, load_keys
 from kadesk.migrate import upgrade
 from kadesk.settings import Settings
 from shop.adapters.local import LocalShop
+from shop.tables import Code
 from shop.vault import Vault
 from tickets.claims import ClaimRules, Claims
 from tickets.clocks import ensure_policy
@@ -57,6 +61,10 @@ class Kadesk:
     outbox_bell: Bell
     new_keys: Path | None  # the file that the vault's keys were just generated into
 
+    def sign_audit(self, text: str) -> str:
+        """What keeps the audit chain from being made anew by somebody who has only the database."""
+        return self.vault.keyed_hash("audit", text)
+
     @property
     def door(self) -> Door:
         return Door(self.database, self.vault, clock, self.inbox_bell)
@@ -82,9 +90,13 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
     The database is brought to the newest migration; missing FAQ entries and a changed SLA target are written.
     """
     make_folder(settings.data.dir)
-    keys, new_keys = load_keys(settings)
-    database, vault = Database(settings.database_url), Vault(keys)
+    database = Database(settings.database_url)
     await upgrade(database)
+    if not has_keys(settings) and await _has_codes(database):
+        problem = f"The keys of the codes are gone: put {settings.data.dir / 'keys'} back from your backup."
+        raise SettingsError(problem=problem)
+    keys, new_keys = load_keys(settings)
+    vault = Vault(keys)
     if demo:
         await load_demo(database, vault, clock(), settings.data.dir)
     async with database.writing() as session:
@@ -107,6 +119,11 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
     return Kadesk(
         settings, database, vault, phrases, desk, claims, dialogue, answers, version, Bell(), Bell(), new_keys
     )
+
+
+async def _has_codes(database: Database) -> bool:
+    async with database.reading() as session:
+        return (await session.exec(select(Code.id).limit(1))).first() is not None
 
 
 def _desk_rules(settings: Settings) -> DeskRules:

@@ -10,26 +10,24 @@ branch_labels = None
 depends_on = None
 
 # Rows of the trail are added and never changed: the database itself refuses.
+_FINAL = "BEGIN SELECT RAISE(ABORT, 'audit rows are never changed'); END"
 AUDIT_GUARDS = {
-    "sqlite": (
-        """
-CREATE TRIGGER audit_no_update BEFORE update ON audit
-BEGIN SELECT RAISE(ABORT, 'audit rows are never changed'); END
-""",
-        """
-CREATE TRIGGER audit_no_delete BEFORE delete ON audit
-BEGIN SELECT RAISE(ABORT, 'audit rows are never changed'); END
-""",
-    ),
-    "postgresql": (
+    "sqlite": [
+        f"CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table} {_FINAL}"
+        for table in ("audit", "audit_link")
+        for verb in ("update", "delete")
+    ],
+    "postgresql": [
         """
 CREATE OR REPLACE FUNCTION audit_is_final() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'audit rows are never changed'; END $$
 """,
-        """
-CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION audit_is_final()
-""",
-    ),
+        *(
+            f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} "
+            "FOR EACH ROW EXECUTE FUNCTION audit_is_final()"
+            for table in ("audit", "audit_link")
+        ),
+    ],
 }
 
 
@@ -494,6 +492,8 @@ def upgrade() -> None:
     sa.Column('policy_id', sa.Integer(), nullable=False),
     sa.Column('started_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.Column('due_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+    sa.Column('rung', sa.Integer(), nullable=False),
+    sa.Column('wake_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
     sa.Column('met_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
     sa.Column('breached_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
     sa.Column('stopped_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
@@ -504,7 +504,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('cycle_id', 'metric', 'ordinal')
     )
     with op.batch_alter_table('clock', schema=None) as batch_op:
-        batch_op.create_index('clock_due', ['due_at'], unique=False, sqlite_where=sa.text('met_at IS NULL AND breached_at IS NULL AND stopped_at IS NULL'), postgresql_where=sa.text('met_at IS NULL AND breached_at IS NULL AND stopped_at IS NULL'))
+        batch_op.create_index('clock_wake', ['wake_at'], unique=False, sqlite_where=sa.text('met_at IS NULL AND stopped_at IS NULL AND wake_at IS NOT NULL'), postgresql_where=sa.text('met_at IS NULL AND stopped_at IS NULL AND wake_at IS NOT NULL'))
         batch_op.create_index(batch_op.f('ix_clock_ticket_id'), ['ticket_id'], unique=False)
 
     op.create_table('escalation',

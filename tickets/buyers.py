@@ -48,7 +48,7 @@ class BuyersDesk(Ladder):
         facts = {"number": ticket.number, "category": category, "order": order_ref}
         with changing(session, now, ticket, actor, "ticket.opened", **facts):
             await self.queue_up(session, ticket, now)
-        await clocks.begin_cycle(session, now, ticket, self.rules.targets)
+        await clocks.begin_cycle(session, now, ticket, self.rules.targets, self.rules.rungs)
         if level > Level.BOT_LANE:
             await self.escalate(session, now, ticket, level, trigger or Trigger.OPENED, actor=actor)
         return ticket
@@ -68,7 +68,7 @@ class BuyersDesk(Ladder):
                 ticket.assignee_id = None  # whoever had it may be away
             await self.queue_up(session, ticket, now)
         if was_resolved:
-            await clocks.begin_cycle(session, now, ticket, self.rules.targets)
+            await clocks.begin_cycle(session, now, ticket, self.rules.targets, self.rules.rungs)
             await self.tell_staff(session, now, ticket, "notice.reopened")
         return was_resolved
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -51,17 +51,31 @@ def changing(
     session: AsyncSession, now: datetime, ticket: Ticket, actor: str, action: str, **facts: object
 ) -> Iterator[None]:
     """Count a change of the ticket and write its audit row: what differs, and the `facts` of the event."""
-    before = _facts(ticket)
+    before = facts_of(ticket)
     yield
-    after = _facts(ticket)
+    old, new = difference(before, facts_of(ticket))
     ticket.version += 1
     session.add(ticket)
+    record(session, now, actor, action, f"ticket:{ticket.id}", old, new | facts)
+
+
+class Changing(Protocol):
+    """What is worth an audit row of a ticket."""
+
+    phase: str
+    level: int
+    assignee_id: int | None
+    waiting_since: datetime | None
+    hurries: int
+
+
+def difference(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What changed: as it was, as it is."""
     changed = [name for name in after if after[name] != before[name]]
-    old, new = {name: before[name] for name in changed}, {name: after[name] for name in changed} | facts
-    record(session, now, actor, action, f"ticket:{ticket.id}", old, new)
+    return {name: before[name] for name in changed}, {name: after[name] for name in changed}
 
 
-def _facts(ticket: Ticket) -> dict[str, Any]:
+def facts_of(ticket: Changing) -> dict[str, Any]:
     return {
         "phase": ticket.phase,
         "level": ticket.level,

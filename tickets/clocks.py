@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from audit.trail import record
 from tickets import sla
 from tickets.errors import UnknownTicket
+from tickets.rungs import DUE, Rungs
 from tickets.tables import Clock, Cycle, Metric, SlaPolicy, Ticket, id_of
 
 
@@ -30,7 +31,7 @@ async def ensure_policy(session: AsyncSession, now: datetime, metric: Metric, ta
 
 
 async def begin_cycle(
-    session: AsyncSession, now: datetime, ticket: Ticket, targets: Mapping[Metric, timedelta]
+    session: AsyncSession, now: datetime, ticket: Ticket, targets: Mapping[Metric, timedelta], rungs: Rungs
 ) -> Cycle:
     """Open the next cycle of `ticket` with one clock per target."""
     latest = await find_cycle(session, ticket)
@@ -39,6 +40,8 @@ async def begin_cycle(
     await session.flush()
     for metric, target in targets.items():
         policy = await ensure_policy(session, now, metric, target)
+        due_at = sla.due(now, target)
+        rung = rungs.first(now, due_at) if metric == Metric.HANDLING else DUE
         session.add(
             Clock(
                 ticket_id=id_of(ticket),
@@ -46,7 +49,9 @@ async def begin_cycle(
                 metric=metric,
                 policy_id=id_of(policy),
                 started_at=now,
-                due_at=sla.due(now, target),
+                due_at=due_at,
+                rung=rung,
+                wake_at=rungs.at(rung, due_at),
             )
         )
     return cycle

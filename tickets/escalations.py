@@ -7,19 +7,22 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, bindparam, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from tickets import lifecycle
+from tickets import standing
+from tickets.breaches import Breaches
 from tickets.ladder import Ladder
-from tickets.tables import Clock, Heartbeat, Level, Ticket, Trigger
+from tickets.notices import find_staff
+from tickets.rungs import WARNING, Rungs
+from tickets.tables import Clock, Heartbeat, Metric
 
-ACTOR = "scheduler"
 BEAT = "sweep"
+BEAT_EVERY = timedelta(seconds=20)  # of idle sweeps: writing costs more than looking
 
 
 class Database(Protocol):
@@ -33,93 +36,140 @@ class Database(Protocol):
 class Sweep:
     """What a sweep did."""
 
-    escalated: int = 0  # moved to the human queue
+    escalated: int = 0  # moved to a higher level
     late: int = 0  # late, but with people already
-    late_by: timedelta = timedelta()  # how long after its due instant the latest of them was found
+    late_by: timedelta = timedelta()  # how long after its instant the latest of them was found
 
 
 class Due(NamedTuple):
-    """A clock whose due instant has passed."""
+    """A clock that has reached a rung of the ladder."""
 
     clock_id: int
     ticket_id: int
+    metric: str
+    rung: int
     started_at: datetime
     due_at: datetime
+    wake_at: datetime
 
 
-def unacted() -> tuple[ColumnElement[bool], ...]:
-    """The guard: nobody has handled, stopped or swept this clock."""
-    return (col(Clock.met_at).is_(None), col(Clock.breached_at).is_(None), col(Clock.stopped_at).is_(None))
+def unacted(rung: int | None = None) -> tuple[ColumnElement[bool], ...]:
+    """The guard: nobody has handled or stopped this clock, or acted on this `rung` of it."""
+    at_rung = col(Clock.wake_at).is_not(None) if rung is None else col(Clock.rung) == rung
+    return (col(Clock.met_at).is_(None), col(Clock.stopped_at).is_(None), at_rung)
 
 
-async def sweep(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int = 200) -> Sweep:
-    """Act on every clock that is past due, in order of due time, `limit` to a transaction, until none is left."""
+async def sweep(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int = 1_000) -> Sweep:
+    """Act on every clock that has reached a rung, in order of time, `limit` to a transaction, until none is left.
+
+    An idle tick is one look at an index and at the last beat.
+    """
+    now = clock()
+    async with database.reading() as session:
+        wake_at, beaten_at = await _look(session)
+    if (wake_at is None or wake_at >= now) and beaten_at is not None and now - beaten_at < BEAT_EVERY:
+        return Sweep()
+    done = await _drain(database, clock, ladder, limit)
+    async with database.writing() as session:
+        await beat(session, clock(), {"escalated": done.escalated, "late": done.late})
+    return done
+
+
+async def _drain(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int) -> Sweep:
     done, after = Sweep(), None
     while True:
         now = clock()
         async with database.reading() as session:
             batch = await find_due(session, now, after, limit)
         if not batch:
-            break
+            return done
         # Between the look and the act anything may happen to these clocks; the guard decides again.
         async with database.writing() as session:
             acted = await act(session, now, ladder, batch)
         after = batch[-1]
         done = Sweep(done.escalated + acted.escalated, done.late + acted.late, max(done.late_by, acted.late_by))
-    async with database.writing() as session:
-        await beat(session, now, {"escalated": done.escalated, "late": done.late})
-    return done
+
+
+async def _look(session: AsyncSession) -> tuple[datetime | None, datetime | None]:
+    """The next rung of all, and when a sweep last ended well."""
+    first = select(Clock.wake_at).where(*unacted()).order_by(col(Clock.wake_at)).limit(1).scalar_subquery()
+    beaten = select(Heartbeat.at).where(Heartbeat.name == BEAT).scalar_subquery()
+    found = await (await session.connection()).execute(select(first, beaten))
+    wake_at, beaten_at = found.one()
+    return wake_at, beaten_at
 
 
 async def find_due(session: AsyncSession, now: datetime, after: Due | None, limit: int) -> list[Due]:
     """The next `limit` clocks to act on. Not those due at `now` itself: they can still be met in this instant."""
+    columns = (getattr(Clock, name) for name in ("id", *Due._fields[1:]))
     clocks = (
-        select(Clock.id, Clock.ticket_id, Clock.started_at, Clock.due_at)
-        .where(*unacted(), col(Clock.due_at) < now)
-        .order_by(col(Clock.due_at), col(Clock.id))
+        select(*columns)
+        .where(*unacted(), col(Clock.wake_at) < now)
+        .order_by(col(Clock.wake_at), col(Clock.id))
         .limit(limit)
     )
     if after is not None:
-        later = and_(col(Clock.due_at) == after.due_at, col(Clock.id) > after.clock_id)
-        clocks = clocks.where(or_(col(Clock.due_at) > after.due_at, later))
-    return [Due._make(row) for row in (await session.exec(clocks)).all()]
+        later = and_(col(Clock.wake_at) == after.wake_at, col(Clock.id) > after.clock_id)
+        clocks = clocks.where(or_(col(Clock.wake_at) > after.wake_at, later))
+    found = await (await session.connection()).execute(clocks)
+    return [Due._make(row) for row in found.all()]
 
 
 async def act(session: AsyncSession, now: datetime, ladder: Ladder, batch: Sequence[Due]) -> Sweep:
-    """Breach what is still unhandled of `batch`, in this transaction, and move or report its tickets."""
-    tickets = await _lock(session, {due.ticket_id for due in batch})
-    breached = await session.exec(
-        update(Clock)
-        .where(col(Clock.id).in_([due.clock_id for due in batch if due.ticket_id in tickets]), *unacted())
-        .values(breached_at=Clock.due_at)
-        .returning(col(Clock.id))
-        .execution_options(synchronize_session=False)
-    )
-    ours = set(breached.scalars().all())
-    escalated = late = 0
-    late_by = timedelta()
-    for due in batch:
-        if due.clock_id not in ours:
-            continue
-        late_by = max(late_by, now - due.due_at)
-        ticket = tickets[due.ticket_id]
-        if not lifecycle.is_active(ticket.phase):
-            continue  # settled, only its last word is not delivered: late in the report, nothing left to do
-        if await ladder.escalate(
-            session, now, ticket, Level.HUMAN_QUEUE, Trigger.DUE, actor=ACTOR, due_at=due.due_at, since=due.started_at
-        ):
-            escalated += 1
-        else:
-            await ladder.report_late(session, now, ticket, actor=ACTOR, due_at=due.due_at, since=due.started_at)
-            late += 1
-    return Sweep(escalated, late, late_by)
+    """Do what the rungs of `batch` ask for, in this transaction, where nobody has handled the clocks since."""
+    tickets = await standing.lock(session, {due.ticket_id for due in batch})
+    ours = await _claim(session, [due for due in batch if due.ticket_id in tickets])
+    breaches = Breaches(now, ladder, await find_staff(session))
+    rungs, late_by, moved = ladder.rules.rungs, timedelta(), []
+    for due in (due for due in batch if due.clock_id in ours):
+        rung = rungs.current(due.rung, due.due_at, now)
+        late_by = max(late_by, now - rungs.at(rung, due.due_at))
+        goes_on = breaches.fall(tickets[due.ticket_id], due.metric, rung, due.started_at, due.due_at)
+        moved.append(_next(rungs, due, rung, now, goes_on or rung == WARNING))
+    await breaches.write(session)
+    await _set(session, moved)
+    return Sweep(breaches.escalated, breaches.late, late_by)
+
+
+async def _claim(session: AsyncSession, batch: Sequence[Due]) -> set[int]:
+    """The guarded write: of any number of sweeps, one gets each clock."""
+    ours: set[int] = set()
+    connection = await session.connection()
+    for rung in sorted({due.rung for due in batch}):
+        claimed = await connection.execute(
+            update(Clock)
+            .where(col(Clock.id).in_([due.clock_id for due in batch if due.rung == rung]), *unacted(rung))
+            .values(rung=rung + 1)
+            .returning(col(Clock.id))
+        )
+        ours.update(clock_id for clock_id in claimed.scalars() if clock_id is not None)
+    return ours
+
+
+def _next(rungs: Rungs, due: Due, rung: int, now: datetime, goes_on: bool) -> dict[str, Any]:
+    """What the clock looks like after `rung`."""
+    after = rungs.after(rung, due.due_at, now)
+    climbs = goes_on and due.metric == Metric.HANDLING
+    return {
+        "clock": due.clock_id,
+        "new_rung": after,
+        "new_wake_at": rungs.at(after, due.due_at) if climbs else None,
+        "new_breached_at": None if rung == WARNING else due.due_at,
+    }
+
+
+async def _set(session: AsyncSession, moved: list[dict[str, Any]]) -> None:
+    if moved:
+        names = ("rung", "wake_at", "breached_at")
+        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+        statement = update(Clock).where(col(Clock.id) == bindparam("clock")).values(values)
+        await (await session.connection()).execute(statement, moved)
 
 
 async def next_due(session: AsyncSession) -> datetime | None:
     """The first instant at which a sweep will find something; the scheduler wakes then."""
-    found = await session.exec(select(Clock.due_at).where(*unacted()).order_by(col(Clock.due_at)).limit(1))
-    due_at = found.first()
-    return None if due_at is None else due_at + timedelta.resolution
+    wake_at, _ = await _look(session)
+    return None if wake_at is None else wake_at + timedelta.resolution
 
 
 async def beat(session: AsyncSession, now: datetime, detail: dict[str, int]) -> None:
@@ -137,15 +187,3 @@ async def heartbeat_age(session: AsyncSession, now: datetime) -> timedelta | Non
     """How long ago a sweep ended well; None before the first."""
     heartbeat = await session.get(Heartbeat, BEAT)
     return None if heartbeat is None else now - heartbeat.at
-
-
-async def _lock(session: AsyncSession, ticket_ids: set[int]) -> dict[int, Ticket]:
-    """Hold the tickets. One that another transaction holds is passed over; the next sweep looks at it again."""
-    found = await session.exec(
-        select(Ticket)
-        .where(col(Ticket.id).in_(ticket_ids))
-        .order_by(col(Ticket.id))
-        .with_for_update(skip_locked=True)
-        .execution_options(populate_existing=True)
-    )
-    return {ticket.id: ticket for ticket in found.all() if ticket.id is not None}

@@ -61,16 +61,6 @@ class Ladder:
         )
         return True
 
-    async def report_late(
-        self, session: AsyncSession, now: datetime, ticket: Ticket, *, actor: str, due_at: datetime, since: datetime
-    ) -> None:
-        """A ticket that people have already was not handled in time: its level stays, buyer and staff are told."""
-        with changing(session, now, ticket, actor, "ticket.late", due_at=due_at.isoformat()):
-            await self.queue_up(session, ticket, since)
-        minutes = int((now - due_at).total_seconds() // 60)
-        await self.tell_staff(session, now, ticket, "notice.late", minutes=minutes)
-        await self.tell_buyer(session, now, ticket, "ticket.late")
-
     async def queue_up(self, session: AsyncSession, ticket: Ticket, since: datetime) -> None:
         """Stand in the queue from `since`, or from where the ticket stands already."""
         move(ticket, Phase.OPEN, "queued")

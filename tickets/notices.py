@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import update
@@ -26,9 +27,8 @@ async def tell(
     session: AsyncSession, now: datetime, ticket: Ticket, text: str, *, agent_id: int | None = None
 ) -> list[str]:
     """Tell `agent_id`, or all who answer for the ticket's level; returns whom ("agent:3"). Nobody is an alarm."""
-    people = [agent_id] if agent_id is not None else await _recipients(session, Level(ticket.level))
-    if not people:
-        log.error("no active staff account: nobody was told of ticket %s", ticket.number)
+    staff = await find_staff(session)
+    people = [agent_id] if agent_id is not None else staff.told(ticket.level, ticket.number)
     session.add_all([Notice(agent_id=person, ticket_id=ticket.id, text=text, created_at=now) for person in people])
     return [f"agent:{person}" for person in people]
 
@@ -53,12 +53,27 @@ async def mark_seen(session: AsyncSession, now: datetime, agent_id: int, up_to_i
     )
 
 
-async def _recipients(session: AsyncSession, level: Level) -> list[int]:
-    return await _active(session, TOLD[level]) or await _active(session, FALLBACK)
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Who can be told anything now."""
+
+    people: tuple[tuple[int, str], ...]  # id and role of the active accounts
+
+    def told(self, level: int, number: str, holder_id: int | None = None) -> list[int]:
+        """Who hears of ticket `number`: its active holder where one is named, else all who answer for the level."""
+        if any(person == holder_id for person, _ in self.people):
+            return [holder_id] if holder_id is not None else []
+        people = self._of(TOLD[Level(level)]) or self._of(FALLBACK)
+        if not people:
+            log.error("no active staff account: nobody was told of ticket %s", number)
+        return people
+
+    def _of(self, roles: Sequence[Role]) -> list[int]:
+        return [person for person, role in self.people if role in roles]
 
 
-async def _active(session: AsyncSession, roles: Sequence[Role]) -> list[int]:
+async def find_staff(session: AsyncSession) -> Staff:
     found = await session.exec(
-        select(Agent.id).where(col(Agent.is_active).is_(True), col(Agent.role).in_(roles)).order_by(col(Agent.id))
+        select(Agent.id, Agent.role).where(col(Agent.is_active).is_(True)).order_by(col(Agent.id))
     )
-    return [agent_id for agent_id in found.all() if agent_id is not None]
+    return Staff(tuple((agent_id, role) for agent_id, role in found.all() if agent_id is not None))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tickets.routing import Tier
+from tickets.rungs import Rungs
 from tickets.sla import Metric
 
 
@@ -22,6 +23,7 @@ class DeskRules:
     # How much longer a tier counts as waiting.
     head_starts: Mapping[Tier, timedelta] = field(default_factory=_head_starts)
     staff_language: str = "zh"
+    rungs: Rungs = field(default_factory=Rungs)
 
     @property
     def targets(self) -> dict[Metric, timedelta]:

@@ -178,10 +178,10 @@ class Clock(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("cycle_id", "metric", "ordinal"),
         Index(
-            "clock_due",
-            "due_at",
-            sqlite_where=text("met_at IS NULL AND breached_at IS NULL AND stopped_at IS NULL"),
-            postgresql_where=text("met_at IS NULL AND breached_at IS NULL AND stopped_at IS NULL"),
+            "clock_wake",
+            "wake_at",
+            sqlite_where=text("met_at IS NULL AND stopped_at IS NULL AND wake_at IS NOT NULL"),
+            postgresql_where=text("met_at IS NULL AND stopped_at IS NULL AND wake_at IS NOT NULL"),
         ),
     )
 
@@ -193,6 +193,8 @@ class Clock(SQLModel, table=True):
     policy_id: int = Field(foreign_key="sla_policy.id")
     started_at: datetime
     due_at: datetime
+    rung: int = 1  # of the ladder: the next one that the sweep acts on
+    wake_at: datetime | None = None  # the instant of that rung; None: the sweep has nothing left to do
     met_at: datetime | None = None  # when it was handled: the moment of the event
     breached_at: datetime | None = None  # = due_at once the sweep has acted on it
     stopped_at: datetime | None = None  # ended without a verdict: merged, spam

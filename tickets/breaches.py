@@ -1,0 +1,195 @@
+"""What becomes of due clocks: the rows of a whole batch, made in memory and written in a few statements.
+
+The verbs of the desk move one ticket through the session; a sweep after an outage moves tens of thousands, and nobody
+may wait for them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert
+from sqlmodel import SQLModel, col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from audit.tables import AuditRow
+from tickets import lifecycle, rungs, standing
+from tickets.changes import difference, facts_of
+from tickets.ladder import Ladder
+from tickets.notices import Staff
+from tickets.rungs import DUE, LEAD, WARNING
+from tickets.standing import Standing
+from tickets.tables import (
+    Author,
+    Direction,
+    Escalation,
+    Level,
+    Message,
+    Metric,
+    Notice,
+    Outgoing,
+    Priority,
+    Sending,
+    Trigger,
+)
+
+ACTOR = "scheduler"
+
+
+@dataclass
+class Breaches:
+    """A batch in the making. `fall` takes one clock after the other in order of time; `write` stores what they did."""
+
+    now: datetime
+    ladder: Ladder
+    staff: Staff
+    escalated: int = 0
+    late: int = 0
+    _moved: dict[int, Standing] = field(default_factory=dict)
+    _messages: list[tuple[Standing, str]] = field(default_factory=list)
+    _rows: dict[type[SQLModel], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+
+    def fall(self, ticket: Standing, metric: str, rung: int, started_at: datetime, due_at: datetime) -> bool:
+        """Act on a rung that a clock has reached; False when the ticket is settled and nobody need hear more of it.
+
+        A settled ticket whose last word is not delivered is late in the report, and there is nothing left to do.
+        """
+        if not lifecycle.is_active(ticket.phase):
+            return False
+        if metric != Metric.HANDLING:
+            self._miss(ticket, metric, due_at)
+        elif rung == WARNING:
+            self._warn(ticket, due_at)
+        elif ticket.level < (level := rungs.level(rung)):
+            self._escalate(ticket, level, self.ladder.rules.rungs.at(rung, due_at), started_at)
+        elif rung == DUE:
+            self._report_late(ticket, due_at, started_at)
+        else:
+            self._remind(ticket, due_at)
+        return True
+
+    def _escalate(self, ticket: Standing, level: Level, at: datetime, since: datetime) -> None:
+        with self._changing(ticket, "ticket.escalated", trigger=Trigger.DUE):
+            ticket.rise(level)
+            ticket.queue_up(since, self.ladder.rules.head_starts)
+        why = self._why("trigger.due" if level < LEAD else "trigger.still_due")
+        told = self._tell_staff(ticket, "notice.escalated", why=why)
+        if level == Level.HUMAN_QUEUE:
+            told.append(self._tell_buyer(ticket, "ticket.escalated"))
+        self._rows[Escalation].append(
+            {
+                "ticket_id": ticket.id,
+                "cycle_id": ticket.cycle_id,
+                "level": int(level),
+                "trigger": Trigger.DUE,
+                "due_at": at,
+                "escalated_at": self.now,
+                "told": told,
+            }
+        )
+        self.escalated += 1
+
+    def _report_late(self, ticket: Standing, due_at: datetime, since: datetime) -> None:
+        """People have the ticket already: its level stays, buyer and staff are told."""
+        with self._changing(ticket, "ticket.late", due_at=due_at.isoformat()):
+            ticket.queue_up(since, self.ladder.rules.head_starts)
+        self._tell_staff(ticket, "notice.late", minutes=self._minutes(due_at))
+        self._tell_buyer(ticket, "ticket.late")
+        self.late += 1
+
+    def _remind(self, ticket: Standing, due_at: datetime) -> None:
+        told = self._tell_staff(ticket, "notice.late", minutes=self._minutes(due_at))
+        self._audit(ticket, "ticket.reminded", None, {"told": told})
+
+    def _warn(self, ticket: Standing, due_at: datetime) -> None:
+        minutes = -(-(due_at - self.now).total_seconds() // 60)
+        told = self._tell_staff(ticket, "notice.warned", holder=True, minutes=int(minutes))
+        self._audit(ticket, "ticket.warned", None, {"due_at": due_at.isoformat(), "told": told})
+
+    def _miss(self, ticket: Standing, metric: str, due_at: datetime) -> None:
+        """Another promise than the handling: those who answer for the ticket hear of it, and it stays where it is."""
+        told = self._tell_staff(ticket, "notice.missed", holder=True, what=self._why(f"metric.{metric}"))
+        self._audit(ticket, "ticket.missed", None, {"metric": metric, "due_at": due_at.isoformat(), "told": told})
+
+    def _minutes(self, due_at: datetime) -> int:
+        return int((self.now - due_at).total_seconds() // 60)
+
+    def _why(self, key: str) -> str:
+        return self.ladder.say(self.ladder.rules.staff_language, key)
+
+    @contextmanager
+    def _changing(self, ticket: Standing, action: str, **facts: object) -> Iterator[None]:
+        before = facts_of(ticket)
+        yield
+        old, new = difference(before, facts_of(ticket))
+        self._moved[ticket.id] = ticket
+        self._audit(ticket, action, old, new | facts)
+
+    def _audit(self, ticket: Standing, action: str, before: dict[str, Any] | None, after: dict[str, Any]) -> None:
+        subject = f"ticket:{ticket.id}"
+        self._rows[AuditRow].append(
+            {"at": self.now, "actor": ACTOR, "action": action, "subject": subject, "before": before, "after": after}
+        )
+
+    def _tell_staff(self, ticket: Standing, key: str, *, holder: bool = False, **facts: object) -> list[str]:
+        """Notices for all who answer for the ticket's level, or for its holder alone; returns whom."""
+        text = self.ladder.say(
+            self.ladder.rules.staff_language, key, number=ticket.number, subject=ticket.subject, **facts
+        )
+        people = self.staff.told(ticket.level, ticket.number, ticket.assignee_id if holder else None)
+        self._rows[Notice].extend(
+            {"agent_id": person, "ticket_id": ticket.id, "text": text, "created_at": self.now} for person in people
+        )
+        return [f"agent:{person}" for person in people]
+
+    def _tell_buyer(self, ticket: Standing, key: str) -> str:
+        self._messages.append((ticket, self.ladder.say(ticket.language, key, number=ticket.number)))
+        return f"buyer:{ticket.buyer_id}"
+
+    async def write(self, session: AsyncSession) -> None:
+        """Everything at once, in the caller's transaction."""
+        await standing.store(session, self._moved.values())
+        connection = await session.connection()
+        if self._messages:
+            # Not in the order of the rows: that would cost a round trip for each.
+            numbered = insert(Message).returning(col(Message.id), col(Message.ticket_id))
+            said = await connection.execute(numbered, [_message(self.now, *said) for said in self._messages])
+            tickets: dict[int | None, Standing] = {ticket.id: ticket for ticket, _ in self._messages}
+            self._rows[Outgoing] = [_outgoing(self.now, tickets[ticket], message) for message, ticket in sorted(said)]
+        for table, rows in self._rows.items():
+            if rows:
+                await connection.execute(insert(table), rows)
+
+
+def _message(now: datetime, ticket: Standing, text: str) -> dict[str, Any]:
+    return {
+        "conversation_id": ticket.conversation_id,
+        "ticket_id": ticket.id,
+        "direction": Direction.OUT,
+        "author": Author.SYSTEM,
+        "is_note": False,
+        "text": text,
+        "attachments": [],
+        "buttons": [],
+        "created_at": now,
+    }
+
+
+def _outgoing(now: datetime, ticket: Standing, message_id: int | None) -> dict[str, Any]:
+    return {
+        "conversation_id": ticket.conversation_id,
+        "message_id": message_id,
+        "ticket_id": ticket.id,
+        "handles": False,
+        "channel": ticket.channel,
+        "account": ticket.account,
+        "address": ticket.address,
+        "priority": int(Priority.NOTICE),
+        "state": Sending.QUEUED,
+        "attempts": 0,
+        "not_before": now,
+        "created_at": now,
+    }

@@ -1,0 +1,92 @@
+"""Tickets as a sweep sees them: plain facts, many at a time, held until the transaction ends."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, update
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from tickets import routing
+from tickets.routing import Level, Tier
+from tickets.tables import Buyer, Conversation, Cycle, Phase, Ticket
+
+
+@dataclass(slots=True)
+class Standing:
+    """Where a ticket stands, with what is needed to speak about it."""
+
+    id: int
+    number: str
+    subject: str
+    conversation_id: int
+    buyer_id: int
+    status: str
+    phase: str
+    level: int
+    assignee_id: int | None
+    waiting_since: datetime | None
+    rank_at: datetime | None
+    hurries: int
+    tier: str
+    language: str
+    channel: str
+    account: str
+    address: str
+    cycle_id: int = 0  # the latest
+
+    def queue_up(self, since: datetime, head_starts: Mapping[Tier, Any]) -> None:
+        """As `Ladder.queue_up`."""
+        self.phase = self.status = Phase.OPEN
+        self.waiting_since = self.waiting_since or since
+        self.rank_at = routing.rank_at(self.waiting_since, self.tier, head_starts)
+
+    def rise(self, level: Level) -> None:
+        """The owner changes with the level: whoever held the ticket let it lie."""
+        self.level = level
+        self.assignee_id = None
+
+
+_COLUMNS = (
+    *(Ticket.id, Ticket.number, Ticket.subject, Ticket.conversation_id, Ticket.buyer_id, Ticket.status, Ticket.phase),
+    *(Ticket.level, Ticket.assignee_id, Ticket.waiting_since, Ticket.rank_at, Ticket.hurries, Buyer.tier),
+    *(Buyer.language, Conversation.channel, Conversation.account, Conversation.address),
+)
+
+
+async def lock(session: AsyncSession, ticket_ids: Collection[int]) -> dict[int, Standing]:
+    """Hold the tickets. One that another transaction holds is passed over; the next sweep looks at it again."""
+    connection = await session.connection()
+    found = await connection.execute(
+        select(*_COLUMNS)  # type: ignore[call-overload]  # sqlmodel types four columns at most
+        .join(Buyer, col(Buyer.id) == col(Ticket.buyer_id))
+        .join(Conversation, col(Conversation.id) == col(Ticket.conversation_id))
+        .where(col(Ticket.id).in_(ticket_ids))
+        .order_by(col(Ticket.id))
+        .with_for_update(of=Ticket, skip_locked=True)
+    )
+    held = {row[0]: Standing(*row) for row in found.all()}
+    cycles = await connection.execute(
+        select(Cycle.ticket_id, func.max(Cycle.id)).where(col(Cycle.ticket_id).in_(held)).group_by(col(Cycle.ticket_id))
+    )
+    for ticket_id, cycle_id in cycles.all():
+        held[ticket_id].cycle_id = cycle_id or 0
+    return held
+
+
+async def store(session: AsyncSession, changed: Collection[Standing]) -> None:
+    """Write back what a sweep moved, and count the change."""
+    if not changed:
+        return
+    names = ("status", "phase", "level", "assignee_id", "waiting_since", "rank_at")
+    statement = (
+        update(Ticket)
+        .where(col(Ticket.id) == bindparam("ticket"))
+        .values({name: bindparam(f"new_{name}") for name in names} | {"version": Ticket.version + 1})
+    )
+    rows = [
+        {"ticket": standing.id} | {f"new_{name}": getattr(standing, name) for name in names} for standing in changed
+    ]
+    await (await session.connection()).execute(statement, rows)

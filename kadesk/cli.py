@@ -287,6 +287,23 @@ def audit_verify() -> None:
     _run(run())
 
 
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="One of the modules in benchmarks/.")],
+    as_json: AsJson = False,
+    tickets: Annotated[int | None, typer.Option(help="How many tickets the benchmark fills in.")] = None,
+) -> None:
+    """Measure a part against its floor, both in this run."""
+    from kadesk.bench import find, print_result
+
+    run = find(name)
+    result = run() if tickets is None else run(tickets)
+    if as_json:
+        print_json(result, indent=None)
+    else:
+        print_result(result)
+
+
 @app.command("check-settings")
 def check_settings(path: Annotated[Path | None, typer.Argument(help="Another settings file.")] = None) -> None:
     """Say what is wrong with the settings, or that nothing is."""

@@ -23,6 +23,7 @@ def create_app(kadesk: Kadesk, doors: Iterable[APIRouter]) -> FastAPI:
         session=settings.console.session,
         cookie_secure=settings.public_url.startswith("https://"),
         time_zone=ZoneInfo(settings.console.time_zone),
+        public_url=settings.public_url,
     )
     mount_console(
         app,

@@ -35,6 +35,7 @@ from tickets.claims import ClaimRules, Claims
 from tickets.clocks import ensure_policy
 from tickets.desk import Desk, DeskRules
 from tickets.ownership import Ownership, OwnershipRules
+from tickets.rungs import Rungs
 from tickets.sla import Metric
 from tickets.tables import Reason
 
@@ -127,10 +128,12 @@ async def _has_codes(database: Database) -> bool:
 
 
 def _desk_rules(settings: Settings) -> DeskRules:
+    sla = settings.sla
     return DeskRules(
-        handling=settings.sla.handling,
+        handling=sla.handling,
         hurry_every=settings.bot.hurry_every,
         message_limit=settings.bot.message_limit,
+        rungs=Rungs(sla.warn_before, sla.lead_after, sla.manager_after, sla.again_every),
     )
 
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 ROOMS = ("kadesk", "console", "bot", "tickets", "shop", "faq", "audit")
 FILES = [*sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py")), ROOT / "scheduler.py"]
 LONGEST_FILE = 400  # lines
-LONGEST_FUNCTION = 50  # lines
+LONGEST_FUNCTION = 45  # lines
 NO_NAMES = re.compile(r"(Manager|Helper|Utils?|Service)s?$")
 
 
@@ -66,7 +66,6 @@ def test_names_are_words_of_the_trade(path: Path) -> None:
         ("asyncpg", "kadesk/database"),
         ("holidays", "tickets/holidays"),
         ("pysqlite3", "kadesk/database"),
-        ("argon2", ""),
     ],
 )
 def test_a_library_stays_behind_its_seam(library: str, home: str) -> None:

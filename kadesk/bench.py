@@ -1,0 +1,37 @@
+"""Finds a benchmark by name and prints what it measured."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from kadesk.errors import SettingsError
+from kadesk.shell import out
+
+HOME = Path(__file__).parent.parent / "benchmarks"
+
+
+def find(name: str) -> Callable[..., dict[str, Any]]:
+    """The `run` of benchmarks/NAME.py; it returns {bench, machine, rows: [{what, value, unit, against, …}]}."""
+    names = sorted(path.stem for path in HOME.glob("[a-z]*.py"))
+    if name not in names:
+        raise SettingsError(problem=f"There is no benchmark {name}; choose one of {', '.join(names) or 'none'}.")
+    run: Callable[..., dict[str, Any]] = import_module(f"benchmarks.{name}").run
+    return run
+
+
+def print_result(result: dict[str, Any]) -> None:
+    """The rows as a table; what missed its target says so."""
+    out.print(f"{result['bench']} on {result['machine']}")
+    table = Table("what", "value", "unit", "against", "its value", "ratio", "target", "", box=None, pad_edge=False)
+    for row in result["rows"]:
+        cells = [row.get(name) for name in ("what", "value", "unit", "against", "against_value", "ratio", "target")]
+        verdict = {True: "met", False: "MISSED"}.get(row.get("met"), "")
+        table.add_row(*("" if cell is None else _short(cell) for cell in cells), verdict)
+    out.print(table)
+
+
+def _short(cell: object) -> str:
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)

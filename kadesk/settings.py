@@ -119,6 +119,10 @@ class Data(Section):
 
 class Sla(Section):
     handling: Span
+    warn_before: Span
+    lead_after: Span
+    manager_after: Span
+    again_every: Span
     sweep_every: Annotated[Span, AfterValidator(_often_enough)]
 
 

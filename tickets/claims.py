@@ -20,7 +20,7 @@ from shop.port import CodeRef, Goods, Order, OrderStatus
 from shop.vault import Vault
 from tickets.changes import lock_ticket
 from tickets.desk import Desk
-from tickets.errors import NoOpenClaim
+from tickets.errors import AlreadyCompensated, NoOpenClaim
 from tickets.tables import Claim, Conversation, Level, Ticket, Trigger, id_of
 from tickets.tables import Outcome as Outcome
 from tickets.tables import Reason as Reason
@@ -28,6 +28,8 @@ from tickets.tables import Reason as Reason
 AUTO_REASONS = frozenset(
     {Reason.ALREADY_USED, Reason.DOES_NOT_EXIST, Reason.NOT_ACTIVATED, Reason.EXPIRED, Reason.WRONG_VALUE}
 )
+# Outcomes that give the buyer their money back; who has that gets no code as well.
+REFUNDS = frozenset({Outcome.REFUND, Outcome.PARTIAL_REFUND})
 # What the ledger refuses, as the `why` of a claim.
 REFUSALS: dict[type[ShopError], str] = {
     AlreadyReplaced: "already_replaced",
@@ -60,6 +62,8 @@ class Settled:
 
 def why_not(now: datetime, order: Order, reason: Reason, rules: ClaimRules) -> str | None:
     """Why the bot may not replace a code by itself; None when it may."""
+    if order.refunded > 0:
+        return "refunded"
     if order.status != OrderStatus.DELIVERED or order.delivered_at is None:
         return "not_delivered"
     if reason not in rules.auto_reasons:
@@ -94,6 +98,8 @@ class Claims:
             ticket = await session.get_one(Ticket, claim.ticket_id)
             return Settled(claim, "ticket", claim.why or "", ticket=ticket, is_repeat=True)
         why = why_not(now, order, reason, self.rules)
+        if why is None and await _outcomes_before(session, claim):
+            why = "decided_before"
         if await ledger.find_replacement(session, order.shop, order.order_no, code.fingerprint) is not None:
             why = "already_replaced"
         if why is None:
@@ -108,7 +114,7 @@ class Claims:
     async def replace(self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int) -> Settled:
         """An agent grants the replacement of the ticket's claim: the link goes to the buyer, and its delivery handles.
 
-        Raises `NoOpenClaim`, and what the ledger raises: `PoolEmpty`, `AlreadyReplaced`.
+        Raises `NoOpenClaim`, `AlreadyCompensated`, and what the ledger raises: `PoolEmpty`, `AlreadyReplaced`.
         """
         ticket = await lock_ticket(session, ticket_id)
         found = await session.exec(
@@ -120,6 +126,8 @@ class Claims:
         claim = found.first()
         if claim is None:
             raise NoOpenClaim(number=ticket.number)
+        if REFUNDS & await _outcomes_before(session, claim):
+            raise AlreadyCompensated(number=ticket.number)
         code = CodeRef(claim.fingerprint, claim.masked, claim.position)
         actor = f"agent:{agent_id}"
         link = await self._issue(session, now, claim, _order_as_filed(claim), code, actor=actor, why="agent")
@@ -169,6 +177,16 @@ async def _find_open(session: AsyncSession, order: Order, code: CodeRef) -> Clai
         .where(col(Claim.decided_at).is_(None))
     )
     return found.first()
+
+
+async def _outcomes_before(session: AsyncSession, claim: Claim) -> set[str]:
+    """How earlier claims about the same code of the same order were decided, whoever filed them."""
+    found = await session.exec(
+        select(Claim.outcome)
+        .where(Claim.shop == claim.shop, Claim.order_no == claim.order_no, Claim.fingerprint == claim.fingerprint)
+        .where(col(Claim.decided_at).is_not(None), col(Claim.id) != claim.id)
+    )
+    return {outcome for outcome in found.all() if outcome is not None}
 
 
 async def _create(

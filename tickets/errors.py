@@ -7,6 +7,7 @@ TicketError
 ├─ AlreadyTaken                      another agent was first
 ├─ NotReplaced                       resolved as replaced, though no code was issued
 ├─ NoOpenClaim                       nothing to replace on this ticket
+├─ AlreadyCompensated                this code was refunded: it gets nothing more
 ├─ LoginTaken                        a staff account has this login
 ├─ StaleTicket                       the page showed an older version
 ├─ EmptyMessage · MessageTooLong     bad text
@@ -50,6 +51,10 @@ class NotReplaced(TicketError):
 
 class NoOpenClaim(TicketError):
     """Ticket {number} has no undecided claim."""
+
+
+class AlreadyCompensated(TicketError):
+    """The code of ticket {number} was refunded before; it cannot be replaced too."""
 
 
 class LoginTaken(TicketError):

@@ -9,6 +9,7 @@ from tickets.claims import REFUSALS
 from tickets.tables import Reason, Trigger
 
 phrases = Phrases()
+BEFORE = ("decided_before", "refunded")  # what became of the code earlier
 
 
 def names_in(template: str) -> set[str]:
@@ -49,7 +50,8 @@ def test_every_word_that_is_made_from_a_value_exists() -> None:
     made |= {f"trigger.{trigger}" for trigger in Trigger}
     made |= {f"order.{part}.{status}" for part in ("status", "advice") for status in OrderStatus}
     made |= {
-        f"claim.why.{why}" for why in (*REFUSALS.values(), "not_delivered", "reason", "over_limit", "warranty_over")
+        f"claim.why.{why}"
+        for why in (*REFUSALS.values(), *("not_delivered", "reason", "over_limit", "warranty_over"), *BEFORE)
     }
 
     assert made <= set(phrases.templates("zh"))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
 from shop import reveals
@@ -18,7 +19,7 @@ from shop.tables import Batch, Pool, Product, Replacement, RevealLink, Supplier
 from shop.vault import Vault
 from tests.tickets.conftest import Floor
 from tickets.claims import ClaimRules, Claims, Outcome, Reason, Settled, why_not
-from tickets.errors import InvalidTransition, NoOpenClaim, NotReplaced
+from tickets.errors import AlreadyCompensated, InvalidTransition, NoOpenClaim, NotReplaced
 from tickets.tables import Claim, Clock, Conversation, Cycle, Escalation, Notice, Ticket
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -55,6 +56,10 @@ class Counter:
     async def grant(self, ticket: Ticket | None, agent: int, **options: Any) -> Settled:
         assert ticket is not None
         return await self.floor.do(self.claims.replace, ticket.id, agent, **options)
+
+    async def resolve(self, ticket: Ticket | None, agent: int, outcome: Outcome) -> None:
+        assert ticket is not None
+        await self.floor.do(self.floor.desk.resolve, ticket.id, agent, outcome)
 
     async def look(self, link: str | None, *, at: datetime | None = None) -> str:
         assert link is not None
@@ -108,6 +113,7 @@ async def counter(floor: Floor, vault: Vault, reserve: tuple[str, ...]) -> Async
         ),
         pytest.param(lambda order: replace(order, goods=replace(GOODS, price=20_000)), None, id="at the limit"),
         pytest.param(lambda order: replace(order, goods=replace(GOODS, price=20_001)), "over_limit", id="over it"),
+        pytest.param(lambda order: replace(order, refunded=1), "refunded", id="a part was refunded"),
         pytest.param(lambda order: replace(order, delivered_at=None), "not_delivered", id="never delivered"),
         *(
             pytest.param(lambda order, status=status: replace(order, status=status), "not_delivered", id=status)
@@ -123,6 +129,71 @@ def test_what_the_bot_may_replace(change: Callable[[Order], Order], why: str | N
 @pytest.mark.parametrize("reason", Reason)
 def test_only_some_reasons_are_automatic(reason: Reason) -> None:
     assert (why_not(NOW, ORDER, reason, RULES) is None) == (reason in RULES.auto_reasons)
+
+
+# What was decided before
+
+
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome != Outcome.REPLACE])
+async def test_a_code_that_was_decided_on_is_not_replaced_by_the_bot(
+    counter: Counter, lin: int, outcome: Outcome
+) -> None:
+    first = await counter.file(reason=Reason.OTHER)
+    await counter.resolve(first.ticket, lin, outcome)
+
+    second = await counter.file(reason=Reason.ALREADY_USED)
+
+    assert (second.kind, second.why, second.link) == ("ticket", "decided_before", None)
+    assert await counter.floor.all(Replacement) == []
+
+
+async def test_whoever_decided_it_another_buyer_gets_no_code_for_it(counter: Counter, lin: int) -> None:
+    first = await counter.file(reason=Reason.OTHER)
+    await counter.resolve(first.ticket, lin, Outcome.REFUND)
+    counter.conversation = await counter.floor.meet("buyer-2")
+
+    second = await counter.file()
+
+    assert (second.kind, second.why) == ("ticket", "decided_before")
+    assert second.ticket is not None
+    assert second.ticket.buyer_id == counter.conversation.buyer_id
+
+
+async def test_without_the_guard_a_refunded_code_is_replaced_as_well(
+    counter: Counter, lin: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broken twin: it forgets what was decided before."""
+    first = await counter.file(reason=Reason.OTHER)
+    await counter.resolve(first.ticket, lin, Outcome.REFUND)
+
+    async def forget(session: AsyncSession, claim: Claim) -> set[str]:
+        return set()
+
+    monkeypatch.setattr("tickets.claims._outcomes_before", forget)
+
+    assert (await counter.file()).kind == "replaced"
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REFUND, Outcome.PARTIAL_REFUND])
+async def test_nobody_replaces_what_was_refunded(counter: Counter, lin: int, chen: int, outcome: Outcome) -> None:
+    first = await counter.file(reason=Reason.OTHER)
+    await counter.resolve(first.ticket, lin, outcome)
+    second = await counter.file()
+
+    for agent in (lin, chen):
+        with pytest.raises(AlreadyCompensated):
+            await counter.grant(second.ticket, agent)
+
+    assert await counter.floor.all(Replacement) == []
+    assert (await counter.floor.one(Claim, id=second.claim.id)).decided_at is None
+
+
+async def test_what_was_turned_down_a_person_may_replace_after_all(counter: Counter, lin: int) -> None:
+    first = await counter.file(reason=Reason.OTHER)
+    await counter.resolve(first.ticket, lin, Outcome.REJECT)
+    second = await counter.file()
+
+    assert (await counter.grant(second.ticket, lin)).kind == "replaced"
 
 
 # Replaced at once

@@ -55,10 +55,7 @@ async def _phase(stage: Stage, ticket: Ticket) -> tuple[str, int | None]:
         pytest.param({"origin": ORIGIN, "sec-fetch-site": "cross-site"}, id="cross-site"),
     ],
 )
-@pytest.mark.parametrize("verb", ["take", "reply", "note", "resolve", "release", "replace"])
-async def test_a_forged_form_changes_nothing(
-    stage: Stage, signed_in: Visitor, verb: str, headers: dict[str, str]
-) -> None:
+async def test_a_forged_form_changes_nothing(stage: Stage, signed_in: Visitor, headers: dict[str, str]) -> None:
     ticket = await stage.open(await stage.meet())
     form = {
         "csrftoken": signed_in.cookies["starlette_admin_csrftoken"],
@@ -67,9 +64,10 @@ async def test_a_forged_form_changes_nothing(
         "version": "2",
     }
 
-    answer = await signed_in.post(f"/console/tickets/{ticket.number}/{verb}", data=form, headers=headers)
+    for verb in ("take", "reply", "note", "resolve", "release", "replace"):
+        answer = await signed_in.post(f"/console/tickets/{ticket.number}/{verb}", data=form, headers=headers)
+        assert answer.status_code == 403, verb
 
-    assert answer.status_code == 403
     assert await _phase(stage, ticket) == ("open", None)
 
 
@@ -167,11 +165,9 @@ def test_no_template_switches_escaping_off() -> None:
         assert not re.search(r"\|\s*safe\b|autoescape|Markup", template.read_text()), template.name
 
 
-@pytest.mark.parametrize(
-    "address", ["/console/tickets/K-%00", "/console/all-tickets/list?q=%00", "/chat?lang=%00", "/r/%00"]
-)
-async def test_a_zero_byte_never_reaches_the_database(signed_in: Visitor, address: str) -> None:
-    assert (await signed_in.get(address)).status_code == 400
+async def test_a_zero_byte_never_reaches_the_database(signed_in: Visitor) -> None:
+    for address in ("/console/tickets/K-%00", "/console/all-tickets/list?q=%00", "/chat?lang=%00", "/r/%00"):
+        assert (await signed_in.get(address)).status_code == 400, address
 
 
 async def test_a_form_of_a_megabyte_is_refused_before_anybody_reads_it(visitor: Visitor) -> None:

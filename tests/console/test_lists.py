@@ -49,9 +49,8 @@ async def test_tickets_are_found(signed_in: Visitor, three: list[str], query: st
     assert await _list(signed_in, query) == [three[index] for index in expected]
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
+async def test_unknown_fields_and_nonsense_reach_no_table(stage: Stage, signed_in: Visitor, three: list[str]) -> None:
+    for query in (
         "?sort=password_hash__asc",
         "?sort=number);DROP TABLE ticket;--__asc",
         "?filter=assignee_id__eq%3D1",
@@ -60,14 +59,10 @@ async def test_tickets_are_found(signed_in: Visitor, three: list[str], query: st
         "?page=-3&page_size=9999999",
         "?page=999",
         "?cols=password_hash",
-    ],
-)
-async def test_unknown_fields_and_nonsense_reach_no_table(
-    stage: Stage, signed_in: Visitor, three: list[str], query: str
-) -> None:
-    answer = await signed_in.get(f"/console/all-tickets/list{query}")
+    ):
+        answer = await signed_in.get(f"/console/all-tickets/list{query}")
+        assert answer.status_code in (200, 400), query
 
-    assert answer.status_code in (200, 400)
     async with stage.database.reading() as session:
         assert len((await session.exec(select(Ticket))).all()) == 3
 

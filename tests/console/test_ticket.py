@@ -180,17 +180,15 @@ async def test_a_reply_on_an_old_page_is_refused_and_its_text_kept(
     assert f'id="version-reply" value="{await _version(stage, ticket.number)}"' in answer.text
 
 
-@pytest.mark.parametrize("version", ["", "0", "-1", "9" * 30, "two", "1 OR 1=1"])
 @pytest.mark.parametrize("verb", ["reply", "resolve", "replace"])
-async def test_a_form_that_shows_no_version_may_not_write(
-    stage: Stage, signed_in: Visitor, verb: str, version: str
-) -> None:
+async def test_a_form_that_shows_no_version_may_not_write(stage: Stage, signed_in: Visitor, verb: str) -> None:
     ticket = await stage.open(await stage.meet())
 
-    form = {"text": "x", "outcome": "instruct", "version": version}
-    answer = await signed_in.submit(f"/console/tickets/{ticket.number}/{verb}", **form)
+    for version in ("", "0", "-1", "9" * 30, "two", "1 OR 1=1"):
+        form = {"text": "x", "outcome": "instruct", "version": version}
+        answer = await signed_in.submit(f"/console/tickets/{ticket.number}/{verb}", **form)
+        assert answer.status_code == 409, version
 
-    assert answer.status_code == 409
     assert (await _ticket(stage, ticket.number)).phase == Phase.OPEN
 
 
@@ -288,12 +286,12 @@ async def test_every_action_is_audited_as_the_agent(stage: Stage, signed_in: Vis
     assert {"ticket.taken", "ticket.noted", "ticket.replied", "ticket.resolved"} <= actions
 
 
-@pytest.mark.parametrize("number", ["K-999999", "0", "K-000001'--", "<script>", "%E2%80%AE"])
-async def test_a_ticket_that_does_not_exist_is_a_kind_page(stage: Stage, signed_in: Visitor, number: str) -> None:
-    page = await signed_in.get(f"/console/tickets/{number}")
-
-    assert page.status_code in (303, 404)
-    assert "<script>" not in page.text
+async def test_a_ticket_that_does_not_exist_is_a_kind_page(signed_in: Visitor) -> None:
+    for number in ("K-999999", "0", "K-000001'--", "<script>", "%E2%80%AE"):
+        page = await signed_in.get(f"/console/tickets/{number}")
+        assert page.status_code == 404
+        assert "没有这个页面" in text_of(page)
+        assert "<script>" not in page.text
 
 
 async def test_an_unknown_verb_is_not_found(stage: Stage, signed_in: Visitor) -> None:

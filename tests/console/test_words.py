@@ -1,4 +1,5 @@
 import re
+from enum import Enum
 from pathlib import Path
 from string import Formatter
 
@@ -9,6 +10,8 @@ from console.refusals import sentence_of
 from console.words import LANGUAGES, preferred, words
 from shop.errors import PoolEmpty, ShopError
 from tickets.errors import InvalidTransition, NotAllowed, TicketError
+from tickets.sla import Verdict
+from tickets.tables import Level, Outcome, Phase, Reason, Role, Sending, Tier, Trigger
 
 CONSOLE = Path(room.__file__).parent.parent
 KEY = re.compile(r"""["']([a-z_]+\.[a-z_0-9]+)["']""")  # a key in full
@@ -48,6 +51,27 @@ def test_no_word_is_left_over() -> None:
     left = {key for key in words("zh").texts.keys() - set(KEY.findall(source)) if not key.startswith(begun)}
 
     assert left == set()
+
+
+@pytest.mark.parametrize(
+    ("room", "values"),
+    [
+        pytest.param(name, kind, id=name)
+        for name, kind in {
+            "level": Level,
+            "outcome": Outcome,
+            "phase": Phase,
+            "reason": Reason,
+            "role": Role,
+            "sending": Sending,
+            "tier": Tier,
+            "trigger": Trigger,
+            "verdict": Verdict,
+        }.items()
+    ],
+)
+def test_every_value_that_a_page_may_show_has_a_word(room: str, values: type[Enum]) -> None:
+    assert {f"{room}.{value.value}" for value in values} <= words("zh").texts.keys()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -109,8 +110,12 @@ async def test_a_ticket_nobody_handles_stands_in_the_human_queue_once(
     serve: Serve, browser: Browser, shots: Shots
 ) -> None:
     served = await serve(KADESK_SLA__HANDLING="6 s")
+    order_no, password = served.order
     chat = await Chat.open(browser, served, "en")
-    await chat.say("human please")
+    for words in ("my code does not work", order_no, password):
+        await chat.say(words)
+    await chat.press(r"\*\*\*\*")
+    await chat.press("region")  # a reason for which the bot does not replace: a ticket in its own lane
 
     late = await chat.answer(await chat.bubbles().count() + 1)
     await shots(chat.page, "chat-late")
@@ -123,6 +128,8 @@ async def test_a_ticket_nobody_handles_stands_in_the_human_queue_once(
     await database.close()
 
     assert "K-000001" in await late.inner_text()
+    assert [(move.trigger, move.level) for move in moves] == [("due", 1)]
+    assert moves[0].escalated_at - moves[0].due_at < timedelta(seconds=30)
     assert len({(move.ticket_id, move.cycle_id, move.level) for move in moves}) == len(moves) == 1
     assert {notice.ticket_id for notice in notices} == {moves[0].ticket_id}
 

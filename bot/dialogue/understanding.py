@@ -4,13 +4,12 @@ from dataclasses import replace
 from typing import Protocol
 
 from bot.channels.port import Inbound, Kind
-from bot.dialogue import reading
+from bot.dialogue import hiding, reading
 from bot.dialogue.acts import PRESSABLE, Act, Goal, Intent
 from bot.dialogue.state import Scene, Step
 from faq.matcher import Match
 from faq.phrasing import Entry
-from faq.text import fold
-from shop.masking import mask_text, normalise_code
+from shop.masking import normalise_code
 from tickets.tables import Reason
 
 HUMAN_ENTRY = "human"  # the entry whose only answer is a person
@@ -32,6 +31,11 @@ REASON_OF_ENTRY = {
 
 # What is no question and has one answer.
 SIMPLE = {"chat": Act.CHAT, "abuse": Act.ABUSE, "empty": Act.EMPTY}
+
+# What is said when a password was asked for and is not surely something else.
+MAY_BE_PROOF = frozenset(
+    {Act.PROOF, Act.ORDER, Act.UNCLEAR, Act.MEDIA, Act.TOO_LONG, Act.TYPED_CODE, Act.REPORT, Act.REASON}
+)
 
 
 class Answers(Protocol):
@@ -58,13 +62,24 @@ class Understanding:
         if inbound.kind == Kind.START:
             return Intent(Act.START, "")
         if inbound.kind != Kind.TEXT and not (inbound.attachments and text):  # a picture's caption is read as text
-            return Intent(Act.MEDIA, mask_text(text[: self._limit], _own(scene)))
+            return self._keep(scene, Intent(Act.MEDIA, ""), text[: self._limit])
         if len(text) > self._limit:
-            return Intent(Act.TOO_LONG, mask_text(text[: self._limit], _own(scene)) + "…")
+            cut = self._keep(scene, Intent(Act.TOO_LONG, ""), text[: self._limit])
+            return replace(cut, stored=f"{cut.stored}…")
         if command := reading.find_command(text):
             return Intent(command, text)
-        intent = self._at_step(scene, text)
-        return intent if intent.stored else replace(intent, stored=mask_text(text, _own(scene)))
+        return self._keep(scene, self._at_step(scene, text), text)
+
+    def _keep(self, scene: Scene, intent: Intent, text: str) -> Intent:
+        """The intent with the buyer's words as they may be kept."""
+        step, sure = scene.state.step, intent.match and intent.match.entry
+        if step == Step.PROOF and text and intent.act in MAY_BE_PROOF:
+            return replace(intent, stored=reading.HIDDEN)
+        if step == Step.PROOF:  # a question, and maybe the password with it
+            return replace(intent, stored=hiding.hide_unknown(text, _texts(self._answers.get(sure)) if sure else ()))
+        is_asked = step in (Step.ORDER, Step.CODE)
+        known = hiding.Known(_own(scene), intent.order_no, intent.codes, intent.secret, is_asked)
+        return replace(intent, stored=hiding.hide(text, known))
 
     def _at_step(self, scene: Scene, text: str) -> Intent:
         match scene.state.step:
@@ -90,7 +105,7 @@ class Understanding:
     def _given_proof(self, text: str) -> Intent:
         is_question = reading.has_words(text) and self._answers.match(text).outcome == "answer"
         proof = reading.find_named_proof(text) or (None if is_question else reading.find_typed_proof(text))
-        return Intent(Act.PROOF, reading.HIDDEN, secret=proof) if proof else self._aside(text)
+        return Intent(Act.PROOF, "", secret=proof) if proof else self._aside(text)
 
     def _aside(self, text: str) -> Intent:
         """Something else than was asked for: a sure question, or unclear."""
@@ -127,8 +142,11 @@ class Understanding:
 
     def _order(self, scene: Scene, number: str, text: str, goal: Goal) -> Intent:
         proof = reading.find_proof(text, number)
-        stored = mask_text(fold(text).replace(proof, reading.HIDDEN), _own(scene)) if proof else ""
-        return Intent(Act.ORDER, stored, goal=goal, order_no=number, secret=proof or "")
+        return Intent(Act.ORDER, "", goal=goal, order_no=number, secret=proof or "")
+
+
+def _texts(entry: Entry) -> list[str]:
+    return [*(phrasing.text for phrasing in entry.phrasings), *(text.question for text in entry.texts.values())]
 
 
 def _own(scene: Scene) -> frozenset[str]:

@@ -36,7 +36,7 @@ from tickets.clocks import ensure_policy
 from tickets.desk import Desk, DeskRules
 from tickets.ownership import Ownership, OwnershipRules
 from tickets.rungs import Rungs
-from tickets.sla import Metric
+from tickets.sla import Metric, Policy
 from tickets.tables import Reason
 
 
@@ -82,7 +82,7 @@ class Kadesk:
         )
 
     def delivery(self, channels: Iterable[Channel]) -> Delivery:
-        return Delivery(self.database, channels, clock, bell=self.outbox_bell)
+        return Delivery(self.database, channels, clock, bell=self.outbox_bell, links=self.claims.links)
 
 
 async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
@@ -102,7 +102,7 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
         await load_demo(database, vault, clock(), settings.data.dir)
     async with database.writing() as session:
         await add_missing(session, clock(), load())
-        await ensure_policy(session, clock(), Metric.HANDLING, settings.sla.handling)
+        await ensure_policy(session, clock(), Policy(Metric.HANDLING, settings.sla.handling))
         entries, version = await published(session), await entries_version(session)
     phrases = Phrases()
     desk = Desk(phrases, _desk_rules(settings))

@@ -149,6 +149,11 @@ class Breaches:
         self._messages.append((ticket, self.ladder.say(ticket.language, key, number=ticket.number)))
         return f"buyer:{ticket.buyer_id}"
 
+    @property
+    def woken(self) -> list[int]:
+        """The cycles in which the buyer was waited for until now."""
+        return [ticket.cycle_id for ticket in self._moved.values() if ticket.was_waiting]
+
     async def write(self, session: AsyncSession) -> None:
         """Everything at once, in the caller's transaction."""
         await standing.store(session, self._moved.values())

@@ -29,6 +29,7 @@ class BuyersDesk(Ladder):
         level: Level = Level.BOT_LANE,
         trigger: str = "",
         order_ref: str | None = None,
+        product: str | None = None,
     ) -> Ticket:
         """Promise to settle a matter: a number, a cycle, a running clock. From level 1 up staff are told at once."""
         ticket = Ticket(
@@ -39,6 +40,7 @@ class BuyersDesk(Ladder):
             subject=subject.strip()[:SUBJECT_LIMIT],
             status=Phase.OPEN,
             order_ref=order_ref,
+            product=product,
             created_at=now,
         )
         session.add(ticket)
@@ -48,7 +50,7 @@ class BuyersDesk(Ladder):
         facts = {"number": ticket.number, "category": category, "order": order_ref}
         with changing(session, now, ticket, actor, "ticket.opened", **facts):
             await self.queue_up(session, ticket, now)
-        await clocks.begin_cycle(session, now, ticket, self.rules.targets, self.rules.rungs)
+        await clocks.begin_cycle(session, now, ticket, self.rules)
         if level > Level.BOT_LANE:
             await self.escalate(session, now, ticket, level, trigger or Trigger.OPENED, actor=actor)
         return ticket
@@ -61,6 +63,7 @@ class BuyersDesk(Ladder):
         session.add(message)
         if ticket.phase == Phase.OPEN and ticket.waiting_since is not None:
             return False  # one more word of a wait that is already counted
+        was_waiting = ticket.phase == Phase.WAITING
         action = "ticket.reopened" if was_resolved else "ticket.heard"
         with changing(session, now, ticket, f"buyer:{ticket.buyer_id}", action):
             move(ticket, Phase.OPEN, "reopened")
@@ -68,8 +71,11 @@ class BuyersDesk(Ladder):
                 ticket.assignee_id = None  # whoever had it may be away
             await self.queue_up(session, ticket, now)
         if was_resolved:
-            await clocks.begin_cycle(session, now, ticket, self.rules.targets, self.rules.rungs)
+            await clocks.begin_cycle(session, now, ticket, self.rules)
             await self.tell_staff(session, now, ticket, "notice.reopened")
+        elif was_waiting:
+            await clocks.resume(session, now, ticket, self.rules)
+            await clocks.begin_next_response(session, now, ticket, self.rules)
         return was_resolved
 
     async def hand_over(self, session: AsyncSession, now: datetime, conversation: Conversation, subject: str) -> Ticket:
@@ -92,6 +98,8 @@ class BuyersDesk(Ladder):
         if ticket.phase != Phase.OPEN:
             with changing(session, now, ticket, actor, "ticket.heard"):
                 await self.queue_up(session, ticket, now)
+            await clocks.resume(session, now, ticket, self.rules)
+            await clocks.begin_next_response(session, now, ticket, self.rules)
         return ticket
 
     async def hurry(self, session: AsyncSession, now: datetime, ticket: Ticket) -> int:

@@ -17,10 +17,12 @@ from audit.trail import record
 from shop import ledger, reveals
 from shop.errors import AlreadyReplaced, ChainTooLong, PoolEmpty, ShopError
 from shop.port import CodeRef, Goods, Order, OrderStatus
+from shop.tables import RevealLink
 from shop.vault import Vault
 from tickets.changes import lock_ticket
 from tickets.desk import Desk
 from tickets.errors import AlreadyCompensated, NoOpenClaim
+from tickets.links import MARK, Links
 from tickets.tables import Claim, Conversation, Level, Ticket, Trigger, id_of
 from tickets.tables import Outcome as Outcome
 from tickets.tables import Reason as Reason
@@ -55,7 +57,7 @@ class Settled:
     claim: Claim
     kind: Literal["replaced", "ticket"]
     why: str  # "auto", or why a person must look: see `why_not` and `REFUSALS`
-    link: str | None = field(default=None, repr=False)  # the one look at the new code
+    link: RevealLink | None = field(default=None, repr=False)  # the one look at the new code
     ticket: Ticket | None = None
     is_repeat: bool = False  # the same claim was open before
 
@@ -82,6 +84,11 @@ class Claims:
     desk: Desk
     vault: Vault
     rules: ClaimRules
+
+    @property
+    def links(self) -> Links:
+        """What puts the addresses of reveal links into messages."""
+        return Links(self.vault, self.rules.reveal_url, self.desk.say)
 
     async def file(
         self,
@@ -131,24 +138,25 @@ class Claims:
         code = CodeRef(claim.fingerprint, claim.masked, claim.position)
         actor = f"agent:{agent_id}"
         link = await self._issue(session, now, claim, _order_as_filed(claim), code, actor=actor, why="agent")
-        words = {"product": claim.product_name, "masked": claim.masked, "link": link}
+        words = {"product": claim.product_name, "masked": claim.masked, "link": MARK}
         text = await self.desk.words(session, ticket, "claim.replaced", **words)
-        await self.desk.resolve(session, now, ticket_id, agent_id, Outcome.REPLACE, text)
+        await self.desk.resolve(session, now, ticket_id, agent_id, Outcome.REPLACE, text, link_id=link.id)
         return Settled(claim, "replaced", "agent", link=link, ticket=ticket)
 
     async def _issue(
         self, session: AsyncSession, now: datetime, claim: Claim, order: Order, code: CodeRef, *, actor: str, why: str
-    ) -> str:
+    ) -> RevealLink:
         """Take a code through the ledger, decide the claim, and return the link to the one look at it."""
         replacement = await ledger.issue_replacement(
             session, now, self.vault, claim_id=id_of(claim), order=order, replaced=code, actor=actor
         )
-        token = await reveals.make_link(session, now, replacement.code_id, self.rules.reveal_ttl, actor=actor)
+        ttl = self.rules.reveal_ttl
+        link = await reveals.make_link(session, now, self.vault, replacement.code_id, ttl, actor=actor)
         claim.outcome, claim.why, claim.decided_at = Outcome.REPLACE, why, now
         session.add(claim)
         after = {"outcome": Outcome.REPLACE, "why": why}
         record(session, now, actor, "claim.decided", f"claim:{claim.id}", None, after)
-        return self.rules.reveal_url(token)
+        return link
 
     async def _open_ticket(
         self, session: AsyncSession, now: datetime, conversation: Conversation, claim: Claim, why: str
@@ -163,6 +171,7 @@ class Claims:
             level=Level.HUMAN_QUEUE if is_urgent else Level.BOT_LANE,
             trigger=Trigger.POOL_EMPTY if is_urgent else "",
             order_ref=f"{claim.shop}/{claim.order_no}",
+            product=claim.sku,
         )
         claim.ticket_id, claim.why = ticket.id, why
         session.add(claim)

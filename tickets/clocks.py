@@ -1,60 +1,105 @@
-"""Cycles, their clocks, and the versions of the targets. Clocks are started and met here; `sla` judges them."""
+"""Cycles, their clocks, and the versions of the policies: clocks are started, paused and met here; `sla` judges."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
-from tickets import sla
+from tickets import hours
 from tickets.errors import UnknownTicket
-from tickets.rungs import DUE, Rungs
-from tickets.tables import Clock, Cycle, Metric, SlaPolicy, Ticket, id_of
+from tickets.rules import DeskRules
+from tickets.rungs import DUE
+from tickets.sla import Matter, Policy, choose
+from tickets.tables import Buyer, Clock, Conversation, Cycle, Metric, Pause, SlaPolicy, Ticket, id_of
+
+# What the delivery of a human reply, or of an outcome, answers.
+ANSWERED = (Metric.HANDLING, Metric.FIRST_RESPONSE, Metric.NEXT_RESPONSE)
 
 
-async def ensure_policy(session: AsyncSession, now: datetime, metric: Metric, target: timedelta) -> SlaPolicy:
-    """The version that new clocks run under; a changed target becomes a new one, and running clocks keep theirs."""
+async def ensure_policy(session: AsyncSession, now: datetime, policy: Policy) -> SlaPolicy:
+    """The version that new clocks run under; a changed policy becomes a new one, and running clocks keep theirs."""
     found = await session.exec(
-        select(SlaPolicy).where(SlaPolicy.metric == metric).order_by(col(SlaPolicy.id).desc()).limit(1)
+        select(SlaPolicy)
+        .where(SlaPolicy.metric == policy.metric, SlaPolicy.name == policy.name)
+        .order_by(col(SlaPolicy.id).desc())
+        .limit(1)
     )
     newest = found.first()
-    if newest is not None and newest.target == target:
+    wanted = {"target": policy.target, "calendar": policy.calendar, "pause_cap": policy.pause_cap}
+    before = newest.model_dump(include=set(wanted)) if newest else None
+    if newest is not None and before == wanted:
         return newest
-    policy = SlaPolicy(metric=metric, target=target, since=now)
-    session.add(policy)
+    version = SlaPolicy(
+        metric=policy.metric,
+        name=policy.name,
+        target=policy.target,
+        calendar=policy.calendar,
+        pause_cap=policy.pause_cap,
+        since=now,
+    )
+    session.add(version)
     await session.flush()
-    before = {"target": str(newest.target)} if newest else None
-    record(session, now, "system", "policy.changed", f"metric:{metric}", before, {"target": str(target)})
-    return policy
+    record(session, now, "system", "policy.changed", f"metric:{policy.metric}", _told(before), _told(wanted))
+    return version
 
 
-async def begin_cycle(
-    session: AsyncSession, now: datetime, ticket: Ticket, targets: Mapping[Metric, timedelta], rungs: Rungs
-) -> Cycle:
-    """Open the next cycle of `ticket` with one clock per target."""
+def _told(policy: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if policy is None else {name: str(value) for name, value in policy.items() if value is not None}
+
+
+async def policies_of(session: AsyncSession, ticket: Ticket, rules: DeskRules) -> dict[Metric, Policy]:
+    """What the desk promises for a ticket like this."""
+    buyer = await session.get_one(Buyer, ticket.buyer_id)
+    conversation = await session.get_one(Conversation, ticket.conversation_id)
+    return choose(rules.promises, Matter(buyer.tier, ticket.category, conversation.channel, ticket.product))
+
+
+async def begin_cycle(session: AsyncSession, now: datetime, ticket: Ticket, rules: DeskRules) -> Cycle:
+    """Open the next cycle of `ticket` with a clock for each promise that begins with it."""
     latest = await find_cycle(session, ticket)
     cycle = Cycle(ticket_id=id_of(ticket), ordinal=latest.ordinal + 1 if latest else 1, opened_at=now)
     session.add(cycle)
     await session.flush()
-    for metric, target in targets.items():
-        policy = await ensure_policy(session, now, metric, target)
-        due_at = sla.due(now, target)
-        rung = rungs.first(now, due_at) if metric == Metric.HANDLING else DUE
-        session.add(
-            Clock(
-                ticket_id=id_of(ticket),
-                cycle_id=id_of(cycle),
-                metric=metric,
-                policy_id=id_of(policy),
-                started_at=now,
-                due_at=due_at,
-                rung=rung,
-                wake_at=rungs.at(rung, due_at),
-            )
-        )
+    for metric, policy in (await policies_of(session, ticket, rules)).items():
+        if metric != Metric.NEXT_RESPONSE:
+            await _start(session, now, cycle, policy, rules)
     return cycle
+
+
+async def begin_next_response(session: AsyncSession, now: datetime, ticket: Ticket, rules: DeskRules) -> None:
+    """The buyer has come back to an answered ticket: a clock for this wait, where the desk promises one."""
+    policy = (await policies_of(session, ticket, rules)).get(Metric.NEXT_RESPONSE)
+    if policy is not None:
+        cycle = await get_cycle(session, ticket)
+        same = (Clock.cycle_id == cycle.id, Clock.metric == Metric.NEXT_RESPONSE)
+        waits = (await session.exec(select(func.count(col(Clock.id))).where(*same))).one()
+        await _start(session, now, cycle, policy, rules, ordinal=waits + 1)
+
+
+async def _start(
+    session: AsyncSession, now: datetime, cycle: Cycle, policy: Policy, rules: DeskRules, ordinal: int = 1
+) -> None:
+    version = await ensure_policy(session, now, policy)
+    due_at = hours.due(rules.calendar(policy.calendar), now, policy.target)
+    rung = rules.rungs.first(now, due_at) if policy.metric == Metric.HANDLING else DUE
+    session.add(
+        Clock(
+            ticket_id=cycle.ticket_id,
+            cycle_id=id_of(cycle),
+            metric=policy.metric,
+            ordinal=ordinal,
+            policy_id=id_of(version),
+            started_at=now,
+            due_at=due_at,
+            rung=rung,
+            wake_at=rules.rungs.at(rung, due_at),
+        )
+    )
 
 
 async def find_cycle(session: AsyncSession, ticket: Ticket) -> Cycle | None:
@@ -74,14 +119,72 @@ async def get_cycle(session: AsyncSession, ticket: Ticket) -> Cycle:
 
 
 async def meet_handling(session: AsyncSession, at: datetime, ticket_id: int, *, promised_at: datetime) -> bool:
-    """Stop the handling clock that a message of `promised_at`, delivered at `at`, answers; False when none ran.
+    """Stop the clocks that a message of `promised_at`, delivered at `at`, answers; False when no handling clock ran.
 
     A clock that started after the message was written is not its business: the buyer had come back by then.
     """
     met = await session.exec(
         update(Clock)
-        .where(col(Clock.ticket_id) == ticket_id, col(Clock.metric) == Metric.HANDLING)
-        .where(col(Clock.met_at).is_(None), col(Clock.stopped_at).is_(None), col(Clock.started_at) <= promised_at)
+        .where(col(Clock.ticket_id) == ticket_id, col(Clock.metric).in_(ANSWERED))
+        .where(*_running(), col(Clock.started_at) <= promised_at)
         .values(met_at=at)
+        .returning(col(Clock.metric))
+        .execution_options(synchronize_session="fetch")
     )
-    return met.rowcount > 0
+    return Metric.HANDLING in met.scalars().all()
+
+
+async def meet_resolution(session: AsyncSession, at: datetime, cycle: Cycle) -> None:
+    """The cycle has ended."""
+    mine = (col(Clock.cycle_id) == cycle.id, col(Clock.metric) == Metric.RESOLUTION)
+    await session.exec(update(Clock).where(*mine, *_running()).values(met_at=at))
+
+
+async def stop_responses(session: AsyncSession, at: datetime, ticket: Ticket) -> None:
+    """Settled without a person: no human response is owed any more."""
+    responses = (Metric.FIRST_RESPONSE, Metric.NEXT_RESPONSE)
+    mine = (col(Clock.ticket_id) == ticket.id, col(Clock.metric).in_(responses))
+    await session.exec(update(Clock).where(*mine, *_running()).values(stopped_at=at))
+
+
+async def pause(session: AsyncSession, now: datetime, ticket: Ticket, rules: DeskRules) -> None:
+    """The buyer is waited for from now on."""
+    cycle = await get_cycle(session, ticket)
+    session.add(Pause(cycle_id=id_of(cycle), since=now))
+    await _reckon(session, [id_of(cycle)], rules)
+
+
+async def resume(session: AsyncSession, now: datetime, ticket: Ticket, rules: DeskRules) -> None:
+    """The buyer is waited for no longer."""
+    await resume_cycles(session, now, [id_of(await get_cycle(session, ticket))], rules)
+
+
+async def resume_cycles(session: AsyncSession, now: datetime, cycle_ids: Collection[int], rules: DeskRules) -> None:
+    """As `resume`, for the tickets whose latest cycles these are."""
+    still = (col(Pause.cycle_id).in_(cycle_ids), col(Pause.until).is_(None))
+    await session.exec(update(Pause).where(*still).values(until=now))
+    await _reckon(session, cycle_ids, rules)
+
+
+async def _reckon(session: AsyncSession, cycle_ids: Collection[int], rules: DeskRules) -> None:
+    """When the clocks that pause are due, from the recorded pauses and the version that each runs under."""
+    await session.flush()
+    running = await session.exec(
+        select(Clock, SlaPolicy)
+        .join(SlaPolicy, col(SlaPolicy.id) == col(Clock.policy_id))
+        .where(col(Clock.cycle_id).in_(cycle_ids), *_running(), col(SlaPolicy.pause_cap).is_not(None))
+    )
+    pauses: dict[int, list[hours.Pause]] = defaultdict(list)
+    for recorded in (await session.exec(select(Pause).where(col(Pause.cycle_id).in_(cycle_ids)))).all():
+        pauses[recorded.cycle_id].append(hours.Pause(recorded.since, recorded.until))
+    for clock, policy in running.all():
+        calendar, cap = rules.calendar(policy.calendar), policy.pause_cap or timedelta()
+        clock.due_at = hours.due(calendar, clock.started_at, policy.target, pauses[clock.cycle_id], cap)
+        if clock.wake_at is not None:
+            clock.wake_at = rules.rungs.at(clock.rung, clock.due_at)
+        session.add(clock)
+    await session.flush()
+
+
+def _running() -> tuple[ColumnElement[bool], ...]:
+    return (col(Clock.met_at).is_(None), col(Clock.stopped_at).is_(None))

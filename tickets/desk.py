@@ -114,9 +114,12 @@ class Desk(BuyersDesk):
         text = self._clean(text)
         await get_agent(session, agent_id)
         ticket = await lock_ticket(session, ticket_id, version)
+        was_waiting = ticket.phase == Phase.WAITING
         with changing(session, now, ticket, f"agent:{agent_id}", "ticket.replied"):
             move(ticket, Phase.WAITING, "answered")
             ticket.assignee_id = ticket.assignee_id or agent_id
+        if not was_waiting:
+            await clocks.pause(session, now, ticket, self.rules)
         return await _post(session, now, ticket, text, Author.AGENT, Priority.AGENT_REPLY, agent_id)
 
     async def note(self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, text: str) -> Message:
@@ -149,6 +152,8 @@ class Desk(BuyersDesk):
         outcome: Outcome,
         text: str | None = None,
         version: int | None = None,
+        *,
+        link_id: int | None = None,
     ) -> Ticket:
         """End the cycle with an outcome and tell the buyer; the delivery of that message handles the ticket."""
         text = None if text is None else self._clean(text)
@@ -159,7 +164,7 @@ class Desk(BuyersDesk):
             await _end_cycle(session, now, ticket, outcome, f"agent:{agent_id}")
         closing = await self.words(session, ticket, "ticket.resolved", outcome=outcome)
         text = f"{text}\n\n{closing}" if text else closing
-        await _post(session, now, ticket, text, Author.AGENT, Priority.AGENT_REPLY, agent_id)
+        await _post(session, now, ticket, text, Author.AGENT, Priority.AGENT_REPLY, agent_id, link_id)
         return ticket
 
     async def settle(self, session: AsyncSession, now: datetime, ticket: Ticket, outcome: Outcome, text: str) -> Ticket:
@@ -167,6 +172,7 @@ class Desk(BuyersDesk):
         ticket = await lock_ticket(session, ticket.id)
         with changing(session, now, ticket, "bot", "ticket.settled", outcome=outcome):
             await _end_cycle(session, now, ticket, outcome, "bot")
+        await clocks.stop_responses(session, now, ticket)
         await _post(session, now, ticket, text, Author.BOT, Priority.OUTCOME)
         return ticket
 
@@ -196,6 +202,7 @@ async def _post(
     author: Author,
     priority: Priority,
     agent_id: int | None = None,
+    link_id: int | None = None,
 ) -> Message:
     conversation = await session.get_one(Conversation, ticket.conversation_id)
     return await post(
@@ -208,6 +215,7 @@ async def _post(
         agent_id=agent_id,
         priority=priority,
         handles=True,
+        link_id=link_id,
     )
 
 
@@ -216,6 +224,7 @@ async def _end_cycle(session: AsyncSession, now: datetime, ticket: Ticket, outco
     cycle = await clocks.get_cycle(session, ticket)
     cycle.resolved_at, cycle.outcome = now, outcome
     session.add(cycle)
+    await clocks.meet_resolution(session, now, cycle)
     undecided = select(Claim).where(Claim.ticket_id == ticket.id, col(Claim.decided_at).is_(None))
     for claim in (await session.exec(undecided)).all():
         if outcome == Outcome.REPLACE:  # only the ledger makes that true

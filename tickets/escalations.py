@@ -16,6 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tickets import standing
 from tickets.breaches import Breaches
+from tickets.clocks import resume_cycles
 from tickets.ladder import Ladder
 from tickets.notices import find_staff
 from tickets.rungs import WARNING, Rungs
@@ -128,6 +129,8 @@ async def act(session: AsyncSession, now: datetime, ladder: Ladder, batch: Seque
         moved.append(_next(rungs, due, rung, now, goes_on or rung == WARNING))
     await breaches.write(session)
     await _set(session, moved)
+    if breaches.woken:
+        await resume_cycles(session, now, breaches.woken, ladder.rules)
     return Sweep(breaches.escalated, breaches.late, late_by)
 
 

@@ -34,6 +34,7 @@ async def post(
     buttons: Sequence[dict[str, str]] = (),
     priority: Priority = Priority.BOT_REPLY,
     handles: bool = False,
+    link_id: int | None = None,
 ) -> Message:
     """Say something to the buyer. With `handles`, its delivery (not this call) is the handling of `ticket`."""
     message = Message(
@@ -43,6 +44,7 @@ async def post(
         author=author,
         agent_id=agent_id,
         text=text,
+        link_id=link_id,
         buttons=list(buttons),
         created_at=now,
     )

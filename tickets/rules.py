@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from tickets.hours import ALWAYS, Calendar
 from tickets.routing import Tier
 from tickets.rungs import Rungs
-from tickets.sla import Metric
+from tickets.sla import Metric, Policy
 
 
 def _head_starts() -> dict[Tier, timedelta]:
@@ -25,7 +26,14 @@ class DeskRules:
     staff_language: str = "zh"
     rungs: Rungs = field(default_factory=Rungs)
 
+    policies: tuple[Policy, ...] = ()  # beside the handling promise, and for special matters
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)  # that the policies name
+
     @property
-    def targets(self) -> dict[Metric, timedelta]:
-        """What a new cycle promises."""
-        return {Metric.HANDLING: self.handling}
+    def promises(self) -> tuple[Policy, ...]:
+        """Every policy, the handling promise among them."""
+        return (Policy(Metric.HANDLING, self.handling), *self.policies)
+
+    def calendar(self, name: str) -> Calendar:
+        """The calendar of that name; one that the settings know no more counts every hour."""
+        return self.calendars.get(name, ALWAYS)

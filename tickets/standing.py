@@ -36,9 +36,11 @@ class Standing:
     account: str
     address: str
     cycle_id: int = 0  # the latest
+    was_waiting: bool = False  # on the buyer, until this sweep
 
     def queue_up(self, since: datetime, head_starts: Mapping[Tier, Any]) -> None:
         """As `Ladder.queue_up`."""
+        self.was_waiting = self.was_waiting or self.phase == Phase.WAITING
         self.phase = self.status = Phase.OPEN
         self.waiting_since = self.waiting_since or since
         self.rank_at = routing.rank_at(self.waiting_since, self.tier, head_starts)

@@ -98,6 +98,7 @@ class Message(SQLModel, table=True):
     agent_id: int | None = Field(default=None, foreign_key="agent.id")
     is_note: bool = False  # seen by staff only
     text: str
+    link_id: int | None = Field(default=None, foreign_key="reveal_link.id")  # what the mark in the text stands for
     foreign_id: str | None = None  # of an inbound message: the channel's own id of it
     attachments: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     buttons: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
@@ -144,6 +145,7 @@ class Ticket(SQLModel, table=True):
     hurried_at: datetime | None = None  # the last 催单
     hurries: int = 0
     order_ref: str | None = None  # "shop/order number"
+    product: str | None = None  # sku of the goods that it is about
     created_at: datetime
     version: int = 1  # counts changes; a page that shows an old one may not write
 
@@ -168,8 +170,20 @@ class SlaPolicy(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     metric: str  # Metric
+    name: str = ""  # Policy.name: the conditions under which it is chosen
     target: timedelta = Field(sa_column=Column(Interval, nullable=False))
+    calendar: str = "24×7"
+    pause_cap: timedelta | None = Field(default=None, sa_column=Column(Interval))
     since: datetime
+
+
+class Pause(SQLModel, table=True):
+    """A stretch of a cycle in which the buyer was waited for."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    cycle_id: int = Field(foreign_key="cycle.id", index=True)
+    since: datetime
+    until: datetime | None = None
 
 
 class Clock(SQLModel, table=True):

@@ -149,7 +149,10 @@ def upgrade() -> None:
     op.create_table('sla_policy',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('metric', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('name', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('target', sa.Interval(), nullable=False),
+    sa.Column('calendar', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('pause_cap', sa.Interval(), nullable=True),
     sa.Column('since', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.PrimaryKeyConstraint('id')
     )
@@ -360,6 +363,7 @@ def upgrade() -> None:
     op.create_table('reveal_link',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('token_hash', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('sealed_token', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('code_id', sa.Integer(), nullable=False),
     sa.Column('made_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.Column('expires_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
@@ -388,6 +392,7 @@ def upgrade() -> None:
     sa.Column('hurried_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
     sa.Column('hurries', sa.Integer(), nullable=False),
     sa.Column('order_ref', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+    sa.Column('product', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
     sa.Column('created_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['assignee_id'], ['agent.id'], ),
@@ -456,12 +461,14 @@ def upgrade() -> None:
     sa.Column('agent_id', sa.Integer(), nullable=True),
     sa.Column('is_note', sa.Boolean(), nullable=False),
     sa.Column('text', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('link_id', sa.Integer(), nullable=True),
     sa.Column('foreign_id', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
     sa.Column('attachments', sa.JSON(), nullable=False),
     sa.Column('buttons', sa.JSON(), nullable=False),
     sa.Column('created_at', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
     sa.ForeignKeyConstraint(['agent_id'], ['agent.id'], ),
     sa.ForeignKeyConstraint(['conversation_id'], ['conversation.id'], ),
+    sa.ForeignKeyConstraint(['link_id'], ['reveal_link.id'], ),
     sa.ForeignKeyConstraint(['ticket_id'], ['ticket.id'], ),
     sa.PrimaryKeyConstraint('id')
     )
@@ -482,6 +489,17 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('notice', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_notice_agent_id'), ['agent_id'], unique=False)
+
+    op.create_table('pause',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('cycle_id', sa.Integer(), nullable=False),
+    sa.Column('since', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=False),
+    sa.Column('until', sqlmodel.sql.sqltypes.UTCDateTime(), nullable=True),
+    sa.ForeignKeyConstraint(['cycle_id'], ['cycle.id'], ),
+    sa.PrimaryKeyConstraint('id')
+    )
+    with op.batch_alter_table('pause', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_pause_cycle_id'), ['cycle_id'], unique=False)
 
     op.create_table('clock',
     sa.Column('id', sa.Integer(), nullable=False),

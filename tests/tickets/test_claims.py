@@ -20,7 +20,8 @@ from shop.vault import Vault
 from tests.tickets.conftest import Floor
 from tickets.claims import ClaimRules, Claims, Outcome, Reason, Settled, why_not
 from tickets.errors import AlreadyCompensated, InvalidTransition, NoOpenClaim, NotReplaced
-from tickets.tables import Claim, Clock, Conversation, Cycle, Escalation, Notice, Ticket
+from tickets.links import MARK
+from tickets.tables import Claim, Clock, Conversation, Cycle, Escalation, Message, Notice, Ticket
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOW = datetime.fromisoformat("2026-03-02T04:00:00+00:00")
@@ -61,9 +62,9 @@ class Counter:
         assert ticket is not None
         await self.floor.do(self.floor.desk.resolve, ticket.id, agent, outcome)
 
-    async def look(self, link: str | None, *, at: datetime | None = None) -> str:
+    async def look(self, link: RevealLink | None, *, at: datetime | None = None) -> str:
         assert link is not None
-        token = link.rsplit("/", 1)[1]
+        token = reveals.read_token(self.claims.vault, link)
         return (await self.floor.do(reveals.open_link, self.claims.vault, token, "web", at=at)).text
 
     def new_code(self, text: str) -> CodeRef:
@@ -224,7 +225,8 @@ async def test_a_link_shows_its_code_once_and_for_a_day(counter: Counter) -> Non
 async def test_the_link_is_not_shown_by_accident(counter: Counter) -> None:
     settled = await counter.file()
 
-    assert str(settled.link) not in repr(settled)
+    assert settled.link is not None
+    assert reveals.read_token(counter.claims.vault, settled.link) not in repr(settled) + repr(settled.link)
 
 
 async def test_a_replaced_code_is_never_replaced_again(counter: Counter) -> None:
@@ -312,7 +314,10 @@ async def test_an_agent_grants_a_replacement_that_handles_when_delivered(counter
     before = (await counter.floor.one(Clock)).met_at
     (sent,) = await counter.floor.deliver(at=counter.floor.now + 2 * HOUR)
 
-    assert str(granted.link) in sent
+    assert MARK in sent
+    (message,) = await counter.floor.all(Message, direction="out")
+    assert granted.link is not None
+    assert message.link_id == granted.link.id
     assert await counter.look(granted.link, at=counter.floor.now + 2 * HOUR) == RESERVE[0]
     assert before is None
     assert (await counter.floor.one(Clock)).met_at == counter.floor.now + 2 * HOUR

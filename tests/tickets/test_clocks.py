@@ -8,23 +8,24 @@ from tests.tickets.conftest import Floor, say
 from tickets import clocks
 from tickets.desk import Desk, DeskRules
 from tickets.errors import UnknownTicket
+from tickets.sla import Policy
 from tickets.tables import Clock, Metric, SlaPolicy, Ticket
 
 HOUR = timedelta(hours=1)
 
 
 async def test_the_same_target_keeps_its_version(floor: Floor) -> None:
-    first = await floor.do(clocks.ensure_policy, Metric.HANDLING, 24 * HOUR)
-    again = await floor.do(clocks.ensure_policy, Metric.HANDLING, 24 * HOUR, at=floor.now + HOUR)
+    first = await floor.do(clocks.ensure_policy, Policy(Metric.HANDLING, 24 * HOUR))
+    again = await floor.do(clocks.ensure_policy, Policy(Metric.HANDLING, 24 * HOUR), at=floor.now + HOUR)
 
     assert again.id == first.id
     assert await floor.one(SlaPolicy) == first
 
 
 async def test_metrics_have_versions_of_their_own(floor: Floor) -> None:
-    await floor.do(clocks.ensure_policy, Metric.HANDLING, 24 * HOUR)
-    await floor.do(clocks.ensure_policy, Metric.RESOLUTION, 72 * HOUR)
-    await floor.do(clocks.ensure_policy, Metric.HANDLING, 24 * HOUR)
+    await floor.do(clocks.ensure_policy, Policy(Metric.HANDLING, 24 * HOUR))
+    await floor.do(clocks.ensure_policy, Policy(Metric.RESOLUTION, 72 * HOUR))
+    await floor.do(clocks.ensure_policy, Policy(Metric.HANDLING, 24 * HOUR))
 
     assert [policy.metric for policy in await floor.all(SlaPolicy)] == ["handling", "resolution"]
 

@@ -17,6 +17,7 @@ from bot.errors import Ambiguous, BuyerUnreachable, DeliveryError
 from bot.faults import place_of
 from bot.transactions import Transactions
 from tickets import outbox
+from tickets.links import Links
 from tickets.tables import Message, Outgoing, Sending
 
 log = logging.getLogger(__name__)
@@ -31,10 +32,16 @@ class Delivery:
     """One sender for all channel accounts of this process."""
 
     def __init__(
-        self, database: Transactions, channels: Iterable[Channel], clock: Callable[[], datetime], *, bell: Bell
+        self,
+        database: Transactions,
+        channels: Iterable[Channel],
+        clock: Callable[[], datetime],
+        *,
+        bell: Bell,
+        links: Links,
     ) -> None:
         self._database = database
-        self._routes = [Route(database, channel, clock) for channel in channels]
+        self._routes = [Route(database, channel, clock, links) for channel in channels]
         self._bell = bell
 
     async def run(self) -> None:
@@ -54,7 +61,8 @@ class Delivery:
 class Route:
     """The way to the buyers of one channel account."""
 
-    def __init__(self, database: Transactions, channel: Channel, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Transactions, channel: Channel, clock: Callable[[], datetime], links: Links) -> None:
+        self._links = links
         self._database = database
         self._channel = channel
         self._clock = clock
@@ -84,7 +92,12 @@ class Route:
             return []
         async with self._database.reading() as session:
             rows = await outbox.waiting(session, now, self._channel.name, self._channel.account, AT_ONCE)
-            return [(row, await session.get_one(Message, row.message_id)) for row in rows]
+            messages = [await session.get_one(Message, row.message_id) for row in rows]
+            texts = await self._links.texts(session, now, messages)
+            for message, text in zip(messages, texts, strict=True):
+                session.expunge(message)  # what the channel is to send is not what is kept
+                message.text = text
+            return list(zip(rows, messages, strict=True))
 
     async def _send(self, row: Outgoing, message: Message) -> bool:
         """Deliver one message and write down what is known of it afterwards."""

@@ -33,6 +33,7 @@ class Line:
     message: Message
     agent: str | None
     sending: Outgoing | None
+    link: RevealLink | None  # what the mark in its text stands for
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +107,17 @@ async def _handling_clock(session: AsyncSession, ticket: Ticket) -> Clock | None
 
 async def _lines(session: AsyncSession, ticket: Ticket) -> list[Line]:
     found = await session.exec(
-        select(Message, Agent.name, Outgoing)
+        select(Message, Agent.name, Outgoing, RevealLink)
         .join(Agent, col(Agent.id) == col(Message.agent_id), isouter=True)
         .join(Outgoing, col(Outgoing.message_id) == col(Message.id), isouter=True)
+        .join(RevealLink, col(RevealLink.id) == col(Message.link_id), isouter=True)
         .where(Message.conversation_id == ticket.conversation_id)
         # A note on another ticket of the same buyer is that ticket's.
         .where(or_(col(Message.is_note).is_(False), col(Message.ticket_id) == ticket.id))
         .order_by(col(Message.id).desc())
         .limit(MESSAGES)
     )
-    return [Line(message, name, outgoing) for message, name, outgoing in reversed(found.all())]
+    return [Line(*row) for row in reversed(found.all())]
 
 
 async def _escalations(session: AsyncSession, ticket: Ticket) -> list[Escalation]:

@@ -22,6 +22,7 @@ from console.shell import HOME, Page, reader
 from console.words import Words, words_for
 from tickets.changes import lock_ticket
 from tickets.lifecycle import is_active
+from tickets.links import MARK
 from tickets.tables import Outcome, Ticket
 
 Verb = Callable[[AsyncSession, int, int, FormData], Awaitable[Any]]
@@ -88,6 +89,7 @@ class TicketPage(Page):
             "is_mine": case.ticket.assignee_id == who.id,
             "is_active": is_active(case.ticket.phase),
             "outcomes": list(Outcome),
+            "mark": MARK,
             "limit": self.site.desk.rules.message_limit,
             "title": f"{number} {case.ticket.subject}",
         }

@@ -38,6 +38,7 @@ async def serve(kadesk: Kadesk, listener: socket.socket, on_ready: Callable[[], 
         door.accept,
         kadesk.phrases,
         clock,
+        links=kadesk.claims.links,
         rate=settings.bot.rate,
         is_secure=settings.public_url.startswith("https://"),
     )

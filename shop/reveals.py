@@ -17,6 +17,7 @@ from shop.tables import Code, CodeState, Product, RevealLink
 from shop.vault import Vault
 
 TOKEN_BYTES = 24
+SEAL = "reveal token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +30,28 @@ class Revealed:
 
 
 async def make_link(
-    session: AsyncSession, now: datetime, code_id: int, ttl: timedelta, *, actor: str = "system"
-) -> str:
-    """The token of a new link, which is kept nowhere: only its hash is."""
+    session: AsyncSession, now: datetime, vault: Vault, code_id: int, ttl: timedelta, *, actor: str = "system"
+) -> RevealLink:
+    """A new link. Its token stands nowhere in clear: `read_token` is for the moment in which the buyer gets it."""
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    link = RevealLink(token_hash=_hash(token), code_id=code_id, made_at=now, expires_at=now + ttl)
+    token_hash = _hash(token)
+    link = RevealLink(
+        token_hash=token_hash,
+        sealed_token=vault.seal_text(SEAL, token_hash, token),
+        code_id=code_id,
+        made_at=now,
+        expires_at=now + ttl,
+    )
     session.add(link)
     await session.flush()
     after = {"link": link.id, "expires_at": link.expires_at.isoformat()}
     record(session, now, actor, "code.link_made", f"code:{code_id}", after=after)
-    return token
+    return link
+
+
+def read_token(vault: Vault, link: RevealLink) -> str:
+    """The token of a link that was neither opened nor closed: never store, log or queue it."""
+    return vault.open_text(SEAL, link.token_hash, link.sealed_token)
 
 
 async def find_link(session: AsyncSession, now: datetime, token: str) -> RevealLink | None:
@@ -75,7 +88,7 @@ async def _use_up(session: AsyncSession, now: datetime, link: RevealLink, seen_f
     used = await session.exec(
         update(RevealLink)
         .where(col(RevealLink.id) == link.id, col(RevealLink.opened_at).is_(None))
-        .values(opened_at=now, opened_from=seen_from)
+        .values(opened_at=now, opened_from=seen_from, sealed_token="")
     )
     return bool(used.rowcount == 1)
 

@@ -136,12 +136,13 @@ class Replacement(SQLModel, table=True):
 
 
 class RevealLink(SQLModel, table=True):
-    """A one-time way to see one code; only the hash of its token is kept."""
+    """A one-time way to see one code. Its token is found by its hash, and sealed until it is of no use any more."""
 
     __tablename__ = "reveal_link"
 
     id: int = Field(default=None, primary_key=True)
     token_hash: str = Field(unique=True)
+    sealed_token: str  # to be delivered; emptied when the link is opened or closed
     code_id: int = Field(foreign_key="code.id", index=True)
     made_at: datetime
     expires_at: datetime

@@ -40,6 +40,7 @@ from bot.channels.pace import Pace
 from bot.channels.port import Accept, Inbound, Kind, Update
 from bot.errors import UpdateTooLarge
 from bot.transactions import Transactions
+from tickets.links import Links
 from tickets.outbox import Say
 from tickets.tables import Agent, Conversation, Message, Outgoing
 
@@ -68,11 +69,13 @@ class WebChat:
         say: Say,
         clock: Callable[[], datetime],
         *,
+        links: Links,
         account: str = "shop",
         rate: int = 40,  # messages a minute
         is_secure: bool = False,  # the pages are served over https
     ) -> None:
         self.account = account
+        self._links = links
         self._database = database
         self._accept = accept
         self._say = say
@@ -202,8 +205,10 @@ class WebChat:
             .order_by(col(Message.id).desc() if newest else col(Message.id))
             .limit(newest or HISTORY)
         )
-        rows = [_as_json(message, name) for message, name in (await session.exec(found)).all()]
-        return rows[::-1] if newest else rows
+        rows = (await session.exec(found)).all()
+        texts = await self._links.texts(session, self._clock(), [message for message, _ in rows])
+        shown = [_as_json(message, text, name) for (message, name), text in zip(rows, texts, strict=True)]
+        return shown[::-1] if newest else shown
 
     def _keep_session(self, response: Response, token: str | None) -> str:
         """The session's address; a session is made if there is none."""
@@ -258,12 +263,12 @@ def _address(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _as_json(message: Message, agent_name: str | None) -> dict[str, Any]:
+def _as_json(message: Message, text: str, agent_name: str | None) -> dict[str, Any]:
     return {
         "id": message.id,
         "author": message.author,
         "name": agent_name or "",
-        "text": message.text,
+        "text": text,
         "client_id": message.foreign_id or "",
         "buttons": message.buttons,
         "attachments": [{"kind": attachment.get("kind", "other")} for attachment in message.attachments],

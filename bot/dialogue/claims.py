@@ -6,6 +6,7 @@ from bot.dialogue.state import Step
 from bot.dialogue.turn import Choice, Turn
 from shop.port import CodeRef, Order, OrderStatus, Verdict
 from tickets.claims import Settled
+from tickets.links import MARK
 from tickets.tables import Priority, Reason
 
 MOST_BUTTONS = 8  # codes that are offered as buttons; of a longer order the buyer pastes one
@@ -81,9 +82,10 @@ async def _file(turn: Turn, order: Order, code: CodeRef, reason: Reason) -> None
 
 
 async def _give_link(turn: Turn, code: CodeRef, settled: Settled) -> None:
+    assert settled.link is not None
     ttl = turn.span(turn.parts.claims.rules.reveal_ttl)
-    text = turn.word("claim.replaced_now", masked=code.masked, link=settled.link, ttl=ttl)
-    await turn.say(text, turn.person, ticket=settled.ticket, priority=Priority.OUTCOME)
+    text = turn.word("claim.replaced_now", masked=code.masked, link=MARK, ttl=ttl)
+    await turn.say(text, turn.person, ticket=settled.ticket, priority=Priority.OUTCOME, link_id=settled.link.id)
 
 
 async def _promise(turn: Turn, code: CodeRef, settled: Settled) -> None:

@@ -88,6 +88,7 @@ class Turn:
         *choices: Choice,
         ticket: Ticket | None = None,
         priority: Priority = Priority.BOT_REPLY,
+        link_id: int | None = None,
     ) -> Message:
         """Post a text with its buttons."""
         buttons = [self._button(choice) for choice in choices]
@@ -102,6 +103,7 @@ class Turn:
             ticket=ticket,
             buttons=shown,
             priority=priority,
+            link_id=link_id,
         )
 
     async def tell(self, key: str, *choices: Choice, ticket: Ticket | None = None, **facts: object) -> Message:

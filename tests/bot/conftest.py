@@ -114,7 +114,7 @@ class House:
         return Inbox(self.database, self.vault, channels, dialogue or self.dialogue, self.clock, **bells)
 
     def delivery(self, *channels: Channel) -> Delivery:
-        return Delivery(self.database, channels, self.clock, bell=self.outbox_bell)
+        return Delivery(self.database, channels, self.clock, bell=self.outbox_bell, links=self.claims.links)
 
     def settle(self, *channels: Channel) -> Callable[[], Awaitable[None]]:
         inbox, delivery = self.inbox(*channels), self.delivery(*channels)

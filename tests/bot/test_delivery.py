@@ -232,7 +232,7 @@ async def test_of_several_processes_one_sends(house: House, database_url: str) -
 
     await asyncio.gather(
         *(
-            Delivery(other, [pigeon], house.clock, bell=Bell()).drain()
+            Delivery(other, [pigeon], house.clock, bell=Bell(), links=house.claims.links).drain()
             for other, pigeon in zip(others, pigeons, strict=True)
         )
     )
@@ -251,7 +251,7 @@ async def test_without_the_election_several_send(house: House, database_url: str
 
     await asyncio.gather(
         *(
-            Delivery(other, [pigeon], house.clock, bell=Bell()).drain()
+            Delivery(other, [pigeon], house.clock, bell=Bell(), links=house.claims.links).drain()
             for other, pigeon in zip(others, pigeons, strict=True)
         )
     )

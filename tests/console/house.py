@@ -32,7 +32,7 @@ class House:
         self.stage = Stage(database, clock, origin=f"http://127.0.0.1:{self.port}")
         stage, phrases, bells = self.stage, Phrases(), (Bell(), Bell())
         door = Door(database, stage.vault, clock, bells[0])
-        self.web = WebChat(database, door.accept, phrases, clock)
+        self.web = WebChat(database, door.accept, phrases, clock, links=stage.claims.links)
         stage.app.include_router(self.web.router)
         entries = load()
         dialogue = Dialogue(
@@ -45,7 +45,7 @@ class House:
             hours="09:00-23:00",
         )
         self.inbox = Inbox(database, stage.vault, [self.web], dialogue, clock, bell=bells[0], outbox_bell=bells[1])
-        self.delivery = Delivery(database, [self.web], clock, bell=bells[1])
+        self.delivery = Delivery(database, [self.web], clock, bell=bells[1], links=stage.claims.links)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:

@@ -12,7 +12,7 @@ from sqlmodel import select
 import console
 from audit.tables import AuditRow
 from shop.codes import read_code
-from shop.reveals import make_link
+from shop.reveals import make_link, read_token
 from shop.tables import Code, RevealLink
 from tests.console.conftest import Stage, Visitor, text_of
 
@@ -27,7 +27,8 @@ async def link(stage: Stage) -> str:
         code = (await session.exec(select(Code).where(Code.state == "issued"))).first()
         assert code is not None
         assert code.id is not None
-        return "/r/" + await make_link(session, stage.clock(), code.id, timedelta(hours=24))
+        made = await make_link(session, stage.clock(), stage.vault, code.id, timedelta(hours=24))
+        return "/r/" + read_token(stage.vault, made)
 
 
 async def _clear_text(stage: Stage) -> str:

@@ -6,6 +6,7 @@ from shop.invariants import check_invariants
 from shop.port import OrderStatus
 from tests.console.conftest import Stage, Visitor, text_of
 from tickets.claims import Reason
+from tickets.links import MARK
 from tickets.tables import Message, Ticket
 
 
@@ -44,9 +45,13 @@ async def test_an_agent_replaces_a_code_once_and_the_buyer_gets_the_link(stage: 
     assert "客服补发" in shown
     assert "买家查看 还没看" in shown
     assert "按时完成" in shown
+    assert "一次性链接，还没打开" in shown
+    assert "/r/" not in shown
+    assert MARK not in shown
     async with stage.database.reading() as session:
         texts = (await session.exec(select(Message.text))).all()
-        assert sum("/r/" in text for text in texts) == 1
+        assert [MARK in text for text in texts] == [True]
+        assert not any("/r/" in text for text in texts)
         assert await check_invariants(session) == []
 
 

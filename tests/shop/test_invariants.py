@@ -7,7 +7,7 @@ from sqlmodel import col
 from audit.trail import record
 from shop.invariants import check_invariants
 from shop.ledger import issue_replacement
-from shop.reveals import make_link, open_link
+from shop.reveals import make_link, open_link, read_token
 from shop.tables import Code, OrderCode, Replacement, RevealLink, ShopOrder
 from tests.shop.conftest import Stall
 
@@ -22,8 +22,8 @@ async def trade(stall: Stall, now: datetime) -> Stall:
         issued = await issue_replacement(
             session, now, stall.vault, claim_id=1, order=order, replaced=order.codes[0], actor="bot"
         )
-        token = await make_link(session, now, issued.code_id, timedelta(hours=1))
-        await open_link(session, now, stall.vault, token, "198.51.100.7")
+        link = await make_link(session, now, stall.vault, issued.code_id, timedelta(hours=1))
+        await open_link(session, now, stall.vault, read_token(stall.vault, link), "198.51.100.7")
     return stall
 
 

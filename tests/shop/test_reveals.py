@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from audit.tables import AuditRow
 from shop.errors import LinkGone, SealBroken
 from shop.ledger import issue_replacement
-from shop.reveals import Revealed, find_link, make_link, open_link
+from shop.reveals import Revealed, find_link, make_link, open_link, read_token
 from shop.tables import Code, CodeState, Pool, RevealLink
 from tests.shop.conftest import Stall
 
@@ -25,7 +25,9 @@ async def token(stall: Stall, now: datetime) -> str:
         replacement = await issue_replacement(
             session, now, stall.vault, claim_id=1, order=order, replaced=order.codes[0], actor="bot"
         )
-        return await make_link(session, now, replacement.code_id, HOUR, actor="bot")
+        return read_token(
+            stall.vault, await make_link(session, now, stall.vault, replacement.code_id, HOUR, actor="bot")
+        )
 
 
 async def open_in_own_transaction(stall: Stall, now: datetime, token: str) -> Revealed:
@@ -70,12 +72,27 @@ async def test_looking_for_a_link_does_not_use_it_up(stall: Stall, now: datetime
         assert await find_link(session, now, token) is None
 
 
-async def test_the_token_is_kept_nowhere(stall: Stall, token: str) -> None:
+async def test_the_token_is_kept_sealed_until_it_is_used(stall: Stall, now: datetime, token: str) -> None:
     async with stall.database.reading() as session:
         link = (await session.exec(select(RevealLink))).one()
 
+    await open_in_own_transaction(stall, now, token)
+
+    async with stall.database.reading() as session:
+        used = (await session.exec(select(RevealLink))).one()
     assert token not in str(link)
     assert len(token) >= 32
+    assert read_token(stall.vault, link) == token
+    assert used.sealed_token == ""
+
+
+async def test_the_token_of_another_link_does_not_open_from_here(stall: Stall, token: str) -> None:
+    async with stall.database.reading() as session:
+        link = (await session.exec(select(RevealLink))).one()
+    link.token_hash = "0" * 64
+
+    with pytest.raises(SealBroken):
+        read_token(stall.vault, link)
 
 
 @pytest.mark.parametrize(

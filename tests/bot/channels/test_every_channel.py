@@ -19,7 +19,7 @@ async def buyer(house: House, request: pytest.FixtureRequest) -> AsyncIterator[B
     if request.param == "terminal":
         yield house.buyer()
     elif request.param == "web":
-        channel = WebChat(house.database, house.door.accept, house.phrases, house.clock)
+        channel = WebChat(house.database, house.door.accept, house.phrases, house.clock, links=house.claims.links)
         app = FastAPI()
         app.include_router(channel.router)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kadesk.test") as client:

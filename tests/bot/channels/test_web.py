@@ -18,7 +18,7 @@ from tickets.tables import Conversation, Identity
 
 @pytest.fixture
 def web(house: House) -> WebChat:
-    return WebChat(house.database, house.door.accept, house.phrases, house.clock)
+    return WebChat(house.database, house.door.accept, house.phrases, house.clock, links=house.claims.links)
 
 
 @pytest.fixture
@@ -49,7 +49,9 @@ async def test_the_first_visit_makes_a_session_that_scripts_cannot_read(client: 
 
 
 async def test_over_https_the_cookie_is_secure(house: House) -> None:
-    web = WebChat(house.database, house.door.accept, house.phrases, house.clock, is_secure=True)
+    web = WebChat(
+        house.database, house.door.accept, house.phrases, house.clock, links=house.claims.links, is_secure=True
+    )
     app = FastAPI()
     app.include_router(web.router)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://kadesk.test") as client:

@@ -26,3 +26,22 @@ class Pace:
             return seen[0] + self._span - now
         seen.append(now)
         return timedelta(0)
+
+
+class Queue:
+    """When each event of a sender may take effect: `limit` at once, then evenly, `limit` in any `span`."""
+
+    def __init__(self, limit: int, span: timedelta = timedelta(minutes=1)) -> None:
+        self._span = span
+        self._step = span / limit
+        self._booked: OrderedDict[str, datetime] = OrderedDict()  # until when a sender has used the budget up
+
+    def place(self, sender: str, now: datetime) -> tuple[datetime, bool]:
+        """The instant, and whether this is the first event of a flood, which still takes effect at once."""
+        before = max(now, self._booked.get(sender, now))
+        booked = self._booked[sender] = before + self._step
+        self._booked.move_to_end(sender)
+        while len(self._booked) > REMEMBERED:
+            self._booked.popitem(last=False)
+        is_first = before <= now + self._span < booked
+        return (now if is_first else max(now, booked - self._span)), is_first

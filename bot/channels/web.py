@@ -6,11 +6,12 @@ POST /chat/api/messages
     until it hears 202. `handle` presses a button, `start` asks for the greeting.
     → 202 {"id": "k3J…"}
     → 400, 413, 429 {"error": "bad_request"|"too_large"|"too_fast", "text": "a sentence for the buyer"};
-      429 with Retry-After
+      429 with Retry-After. 403 from a page of another site, 415 for what is not called application/json.
 GET /chat/api/history
     → 200 {"messages": [message, …]}: the last 100, oldest first. Makes the session if there is none: call it first.
 GET /chat/api/events
-    → an event stream, resumed by Last-Event-ID (or ?after=17); 401 without a session.
+    → an event stream, resumed by Last-Event-ID (or ?after=17); 401 without a session; 429 "too_many" when this address
+      or this process holds as many streams as it may.
     An event: "id: 17" and "data: message".
     A message may come again after a reconnect, and rarely after a younger one: keep them by id, show them in its order.
 
@@ -26,7 +27,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -52,6 +53,9 @@ LOOK_EVERY = 2.0  # seconds between looks for messages that another process wrot
 PING_EVERY = 15  # looks between comments that keep proxies from closing a quiet stream
 # Two transactions may commit in the other order than their messages were numbered: look back this far for late ones.
 LOOK_BACK = 50
+BUYERS_PER_SOURCE = 10  # who may write at full pace from one address: an office, a mobile network
+STREAMS_PER_SOURCE = 60
+STREAMS = 2000  # of this process
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -71,7 +75,10 @@ class WebChat:
         *,
         links: Links,
         account: str = "shop",
-        rate: int = 40,  # messages a minute
+        rate: int = 40,  # messages a minute of one buyer, and of all strangers at one address together
+        source_rate: int | None = None,  # messages a minute from one address; in proportion to `rate` if not given
+        streams_per_source: int = STREAMS_PER_SOURCE,
+        streams: int = STREAMS,
         is_secure: bool = False,  # the pages are served over https
     ) -> None:
         self.account = account
@@ -81,6 +88,10 @@ class WebChat:
         self._say = say
         self._clock = clock
         self._pace = Pace(rate)
+        self._strangers = Pace(rate)  # by address: a session that nobody knows yet costs its sender nothing
+        self._sources = Pace(source_rate or rate * BUYERS_PER_SOURCE)
+        self._streams_from: Counter[str] = Counter()
+        self._streams_per_source, self._streams = streams_per_source, streams
         self._is_secure = is_secure
         self._listeners: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._is_closing = False
@@ -132,9 +143,7 @@ class WebChat:
         except (ValueError, RecursionError):  # the latter from brackets nested by the thousand
             return self._refuse(request, 400, "bad_request", "web.bad_request")
         token = _token_of(request)
-        # A sender that throws its cookie away is counted by where it comes from.
-        wait = self._pace.wait_for(token or (request.client.host if request.client else ""), self._clock())
-        if wait:
+        if wait := await self._wait_for(_source_of(request), token):
             seconds = max(1, round(wait.total_seconds()))
             refusal = self._refuse(request, 429, "too_fast", "web.too_fast", seconds=seconds)
             refusal.headers["Retry-After"] = str(seconds)
@@ -144,6 +153,21 @@ class WebChat:
         raw = json.dumps(body | {"at": self._clock().isoformat()}, ensure_ascii=False)
         await self._accept(Update(self.name, self.account, f"{address}:{body['id']}", address, raw))
         return response
+
+    async def _wait_for(self, source: str, token: str | None) -> timedelta:
+        """How long this sender must wait; zero, and the message is counted, when they need not."""
+        now = self._clock()
+        if wait := self._sources.wait_for(source, now):
+            return wait
+        if token and await self._is_known(_address(token)):
+            return self._pace.wait_for(token, now)
+        return self._strangers.wait_for(source, now)
+
+    async def _is_known(self, address: str) -> bool:
+        """Whether a conversation is held in this session: anybody can invent a token."""
+        held = select(Conversation.id).where(Conversation.channel == self.name, Conversation.account == self.account)
+        async with self._database.reading() as session:
+            return (await session.exec(held.where(Conversation.address == address).limit(1))).first() is not None
 
     async def _get_history(self, request: Request) -> Response:
         token = _token_of(request)
@@ -158,17 +182,21 @@ class WebChat:
         token = _token_of(request)
         if token is None:
             return self._refuse(request, 401, "no_session", "web.bad_request")
+        source = _source_of(request)
+        if self._streams_from[source] >= self._streams_per_source or self._streams_from.total() >= self._streams:
+            return self._refuse(request, 429, "too_many", "web.too_many")
         after = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
         return StreamingResponse(
-            self.events(_address(token), int(after) if after.isdecimal() and len(after) < 19 else 0),
+            self.events(_address(token), int(after) if after.isdecimal() and len(after) < 19 else 0, source),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
-    async def events(self, address: str, after: int) -> AsyncIterator[str]:
+    async def events(self, address: str, after: int, source: str = "") -> AsyncIterator[str]:
         """The messages of one session after the given one, for as long as the page listens."""
         bell = asyncio.Event()
         self._listeners[address].add(bell)
+        self._streams_from[source] += 1
         try:
             yield "retry: 2000\n\n"
             sent: set[int] = set()
@@ -188,6 +216,8 @@ class WebChat:
                     yield ": still here\n\n"
                 await _wait(bell, LOOK_EVERY)
         finally:
+            self._streams_from[source] -= 1
+            self._streams_from += Counter()  # forgets who has none
             self._listeners[address].discard(bell)
             if not self._listeners[address]:
                 del self._listeners[address]
@@ -251,6 +281,11 @@ def _check(body: Any) -> dict[str, Any]:
             # Half of a surrogate pair can be written in JSON, and nowhere else.
             return kept | {name: body[name].encode(errors="replace").decode()}
     raise ValueError("nothing said")
+
+
+def _source_of(request: Request) -> str:
+    """Where it comes from. A header that claims another address is not believed."""
+    return request.client.host if request.client else ""
 
 
 def _token_of(request: Request) -> str | None:

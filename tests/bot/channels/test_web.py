@@ -288,3 +288,82 @@ async def test_closing_ends_the_streams(house: House, web: WebChat, client: http
 
     async with asyncio.timeout(5):
         assert await rest == "the end"
+
+
+def web_of(house: House, **options: Any) -> WebChat:
+    return WebChat(house.database, house.door.accept, house.phrases, house.clock, **options)
+
+
+def calling(web: WebChat, source: str = "127.0.0.1") -> httpx.AsyncClient:
+    app = FastAPI()
+    app.include_router(web.router)
+    transport = httpx.ASGITransport(app, client=(source, 40_000))
+    return httpx.AsyncClient(transport=transport, base_url="http://kadesk.test")
+
+
+async def test_invented_sessions_are_counted_by_where_they_come_from(house: House) -> None:
+    web = web_of(house, rate=3)
+    async with calling(web) as client:
+        answers = []
+        for number in range(5):
+            client.cookies.clear()
+            invented = {"Cookie": f"{COOKIE}={number:043}"}
+            answers.append(await client.post("/chat/api/messages", json={"id": "m", "text": "在吗"}, headers=invented))
+
+    assert [answer.status_code for answer in answers] == [202, 202, 202, 429, 429]
+    assert len(await house.all(InboxRow)) == 3
+
+
+async def test_known_sessions_have_a_budget_each_and_one_for_their_address(house: House) -> None:
+    web = web_of(house, rate=2, source_rate=5)
+    async with calling(web, "192.0.2.1") as anna, calling(web, "192.0.2.1") as bert:
+        await post(anna, id="m0", text="在吗")
+        await post(bert, id="m0", text="在吗")
+        await house.settle(web)()
+
+        of_anna = [(await post(anna, id=f"m{n}", text="在吗")).status_code for n in (1, 2, 3)]
+        of_bert = [(await post(bert, id=f"m{n}", text="在吗")).status_code for n in (1, 2)]
+
+    assert of_anna == [202, 202, 429]
+    assert of_bert == [429, 429]  # the address has used its five up
+
+
+async def test_another_address_is_not_held_up(house: House) -> None:
+    web = web_of(house, rate=1)
+    async with calling(web, "192.0.2.1") as loud, calling(web, "192.0.2.2") as quiet:
+        assert [(await post(loud, id=f"m{n}", text="在吗")).status_code for n in (1, 2)] == [202, 429]
+
+        claimed = {"X-Forwarded-For": "192.0.2.9"}
+        again = await loud.post("/chat/api/messages", json={"id": "m3", "text": "在吗"}, headers=claimed)
+        other = await post(quiet, id="m1", text="在吗")
+
+    assert (again.status_code, other.status_code) == (429, 202)
+
+
+async def test_streams_are_limited_per_address_and_told_so(house: House) -> None:
+    web = web_of(house, streams_per_source=1)
+    stream = web.events("a" * 64, 0, "192.0.2.1")
+    await anext(stream)
+    async with calling(web, "192.0.2.1") as client:
+        await client.get("/chat/api/history")
+
+        refused = await client.get("/chat/api/events")
+
+    await stream.aclose()
+    assert refused.status_code == 429
+    assert refused.json()["error"] == "too_many"
+    assert "太多" in refused.json()["text"]
+    assert web._streams_from.total() == 0
+
+
+async def test_streams_are_limited_per_process(house: House) -> None:
+    web = web_of(house, streams=1)
+    stream = web.events("a" * 64, 0, "192.0.2.1")
+    await anext(stream)
+    async with calling(web, "192.0.2.2") as client:
+        await client.get("/chat/api/history")
+
+        refused = await client.get("/chat/api/events")
+
+    await stream.aclose()
+    assert refused.json()["error"] == "too_many"

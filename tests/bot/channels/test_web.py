@@ -291,7 +291,7 @@ async def test_closing_ends_the_streams(house: House, web: WebChat, client: http
 
 
 def web_of(house: House, **options: Any) -> WebChat:
-    return WebChat(house.database, house.door.accept, house.phrases, house.clock, **options)
+    return WebChat(house.database, house.door.accept, house.phrases, house.clock, links=house.claims.links, **options)
 
 
 def calling(web: WebChat, source: str = "127.0.0.1") -> httpx.AsyncClient:

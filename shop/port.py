@@ -89,8 +89,8 @@ class Shop(Protocol):
     async def find_order(self, order_no: str) -> Order | None:
         """The order with this number; full-width letters, spaces and case are tolerated."""
 
-    async def prove_owner(self, order_no: str, proof: str) -> bool:
-        """Whether `proof` (query password or payment tail) opens the order; unknown orders cost what misses cost."""
+    async def prove_owner(self, order_no: str, proof: str) -> ProofWay | None:
+        """The way in which `proof` opens the order, None when it does not; unknown orders cost what misses cost."""
 
     async def check_code(self, order_no: str, code: str) -> CodeCheck:
         """Compare a typed code with what the order delivered."""

@@ -1,5 +1,7 @@
 """A code that does not work: which one, whether it is of this order, what is wrong with it, and what follows."""
 
+from dataclasses import replace
+
 from bot.dialogue import tickets
 from bot.dialogue.acts import Act
 from bot.dialogue.state import Step
@@ -9,6 +11,7 @@ from tickets.claims import Settled
 from tickets.links import MARK
 from tickets.tables import Priority, Reason
 
+MOST_STRAYS = 10  # typed codes that do not fit before a person looks: who tries that many may be guessing
 MOST_BUTTONS = 8  # codes that are offered as buttons; of a longer order the buyer pastes one
 REASONS = tuple(reason for reason in Reason if reason != Reason.NOT_DELIVERED)  # that one is a flow of its own
 
@@ -40,8 +43,13 @@ async def take_code(turn: Turn) -> None:
     order, check = turn.looked.order, turn.looked.check
     if order is None or check is None:
         await _excuse(turn)
-    elif check.verdict == Verdict.EXACT and check.code:
+        return
+    if check.verdict == Verdict.EXACT and check.code:
         await _claim(turn, order, check.code)
+        return
+    turn.state = replace(turn.state, strays=turn.state.strays + 1)
+    if turn.state.strays >= MOST_STRAYS:
+        await tickets.hand_over(turn)
     elif check.verdict == Verdict.NEAR:
         await turn.tell("claim.near", turn.choice(Act.CANCEL, "button.cancel"), turn.person)
     else:

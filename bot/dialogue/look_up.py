@@ -7,7 +7,7 @@ from bot.dialogue.acts import Act, Intent
 from bot.dialogue.state import Scene, Step
 from shop.errors import ShopDown
 from shop.masking import normalise_code
-from shop.port import CodeCheck, Order, Shop, Verdict
+from shop.port import CodeCheck, Order, ProofWay, Shop, Verdict
 
 _BEST_FIRST = (Verdict.EXACT, Verdict.NEAR, Verdict.OTHER)
 
@@ -21,6 +21,7 @@ class Looked:
     order: Order | None = None  # only ever one that is proved, before or by `is_owner`
     is_bound: bool = False  # it was proved before
     is_owner: bool | None = None  # what the shop said of a proof
+    way: ProofWay | None = None  # in which that proof fits
     check: CodeCheck | None = None
     is_down: bool = False  # the shop does not answer
 
@@ -62,9 +63,9 @@ def _order_no_of(intent: Intent, current: str, scene: Scene) -> str:
 async def _prove(shop: Shop, intent: Intent, order_no: str) -> Looked:
     if intent.act not in (Act.PROOF, Act.ORDER) or not intent.secret:
         return Looked(intent, order_no)
-    is_owner = await shop.prove_owner(order_no, intent.secret)
-    order = await shop.find_order(order_no) if is_owner else None
-    return Looked(intent, order_no, order, is_owner=order is not None)
+    way = await shop.prove_owner(order_no, intent.secret)
+    order = await shop.find_order(order_no) if way else None
+    return Looked(intent, order_no, order, is_owner=order is not None, way=way)
 
 
 async def _check(shop: Shop, order_no: str, typed: Sequence[str]) -> CodeCheck:

@@ -8,7 +8,7 @@ from bot.dialogue.acts import Act, Goal
 from bot.dialogue.state import ORDERS_OFFERED, Step, orders_of
 from bot.dialogue.turn import Choice, Turn
 from shop.masking import mask
-from shop.port import OrderStatus, ProofWay
+from shop.port import OrderStatus
 
 
 async def find(turn: Turn) -> None:
@@ -75,9 +75,9 @@ async def take_proof(turn: Turn) -> None:
         return
     if await _is_locked(turn):
         return
-    if looked.is_owner and looked.order is not None:
+    if looked.is_owner and looked.order is not None and looked.way is not None:
         identity = turn.conversation.identity_id
-        await ownership.bind(turn.session, turn.now, identity, looked.order, ProofWay.QUERY_PASSWORD)
+        await ownership.bind(turn.session, turn.now, identity, looked.order, looked.way)
         await proceed(turn)
         return
     await ownership.miss(turn.session, turn.now, turn.conversation.identity_id, looked.order_no)

@@ -37,6 +37,7 @@ class State:
     fingerprint: str = ""  # of the code claimed
     reason: str = ""  # Reason, as soon as it is known
     misses: int = 0  # questions in a row that were not understood
+    strays: int = 0  # typed codes that were none of the order's, in the whole conversation
     told: int = 0  # the ticket whose buyer knows that words are passed on
 
     @classmethod

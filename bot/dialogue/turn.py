@@ -116,7 +116,7 @@ class Turn:
 
     def rest(self) -> None:
         """Nothing is asked for any more; what was said about tickets stays said."""
-        self.state = State(told=self.state.told)
+        self.state = State(told=self.state.told, strays=self.state.strays)
 
     def file_under(self, ticket: Ticket) -> None:
         """The buyer's message belongs to this ticket."""

@@ -58,7 +58,7 @@ class LocalShop:
             order, product = row
             return _as_order(order, product, await self._codes_of(session, order))
 
-    async def prove_owner(self, order_no: str, proof: str) -> bool:
+    async def prove_owner(self, order_no: str, proof: str) -> ProofWay | None:
         """One look-up, one slow hash and one keyed hash, whether the order exists or not."""
         order_no = normalise_code(order_no)
         async with self._database.reading() as session:
@@ -68,10 +68,12 @@ class LocalShop:
         knows_tail = hmac.compare_digest(hash_payment_tail(self._vault, self.name, order_no, proof), tail_hash or "")
         pepper = _pepper(self._vault, self.name, order_no, proof)
         knows_password = await asyncio.to_thread(_verify, password_hash, pepper)
-        return knows_password or (knows_tail and len(normalise_code(proof)) >= TAIL)
+        if knows_password:
+            return ProofWay.QUERY_PASSWORD
+        return ProofWay.PAYMENT_TAIL if knows_tail and len(normalise_code(proof)) >= TAIL else None
 
     async def check_code(self, order_no: str, code: str) -> CodeCheck:
-        """Exact by fingerprint; near when a typing error away and not itself a code that is known."""
+        """Exact by fingerprint, near when a typing error away: the answer depends on this order's codes alone."""
         async with self._database.reading() as session:
             order = await self._find(session, normalise_code(order_no))
             if order is None:
@@ -80,9 +82,7 @@ class LocalShop:
             fingerprint = self._vault.fingerprint(code)
             if ref := refs.get(fingerprint):
                 return CodeCheck(Verdict.EXACT, ref)
-            known = (await session.exec(select(Code).where(col(Code.fingerprint).in_([fingerprint, *refs])))).all()
-        if any(row.fingerprint == fingerprint for row in known):
-            return CodeCheck(Verdict.OTHER)
+            known = (await session.exec(select(Code).where(col(Code.fingerprint).in_(list(refs))))).all()
         texts = {row.fingerprint: read_code(self._vault, row) for row in known}
         nearest = _find_near(code, texts)
         return CodeCheck(Verdict.NEAR, refs[nearest]) if nearest else CodeCheck(Verdict.OTHER)

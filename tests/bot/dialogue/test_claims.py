@@ -145,6 +145,28 @@ async def test_a_code_of_another_order_is_never_placed(house: House) -> None:
     assert "ZZ98" not in foreign
 
 
+async def test_who_types_ten_codes_that_do_not_fit_is_handed_to_a_person(house: House) -> None:
+    buyer = house.buyer()
+    await buyer.say(f"{ORDER} {PASSWORD} 提示已被使用")
+
+    verdicts = [await buyer.say(f"QQQQQ-7777{number}-WWWWW") for number in range(9)]
+    tickets = len(await house.all(Ticket))
+    await buyer.say("QQQQQ-77779-WWWWW")
+
+    assert all("不是这笔订单" in verdict for verdict in verdicts)
+    assert tickets == 0
+    assert (await house.one(Ticket)).level == 1
+
+
+async def test_a_proof_is_remembered_in_the_way_that_fitted(house: House) -> None:
+    await house.buyer("password").say(f"{ORDER} {PASSWORD}")
+    tail = house.buyer("tail")
+    await tail.say(f"查 {ORDER}")
+    await tail.say(PAYMENT[-6:])
+
+    assert [binding.way for binding in await house.all(OrderBinding)] == ["query_password", "payment_tail"]
+
+
 async def test_a_code_is_never_stored_or_echoed(house: House) -> None:
     buyer = house.buyer()
     replies = [await buyer.say(f"{CODE} 提示已被使用"), await buyer.say(f"{ORDER} {PASSWORD}"), await buyer.say(CODE)]

@@ -16,6 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
 from bot.bell import Bell
+from bot.channels.pace import Queue
 from bot.channels.port import Channel, Inbound, Update
 from bot.faults import place_of
 from bot.tables import InboxRow, InboxState
@@ -26,11 +27,19 @@ log = logging.getLogger(__name__)
 
 # Waits before the second to the fifth try; their sum, how long a poisoned row holds its buyer up, is under a minute.
 BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (1, 4, 10, 30))
+FLOOD = "the first of a flood"  # the problem of a row after which its buyer is told that the rest is queued
 LANES = 8  # buyers served at a time by one process
 LOOK_EVERY = 1.0  # seconds between looks for rows that another process stored
 
 
-async def store(session: AsyncSession, now: datetime, vault: Vault, update: Update) -> bool:
+async def store(
+    session: AsyncSession,
+    now: datetime,
+    vault: Vault,
+    update: Update,
+    not_before: datetime | None = None,
+    problem: str | None = None,
+) -> bool:
     """Add one raw update, sealed, to the caller's transaction; False when it is a repeat."""
     row = InboxRow(
         channel=update.channel,
@@ -39,7 +48,8 @@ async def store(session: AsyncSession, now: datetime, vault: Vault, update: Upda
         thread=f"{update.channel}:{update.account}:{update.address}",
         sealed=vault.seal_text("inbox", _seal_id(update.channel, update.account, update.update_id), update.raw),
         received_at=now,
-        not_before=now,
+        not_before=not_before or now,
+        problem=problem,
     )
     try:
         async with session.begin_nested():
@@ -64,11 +74,22 @@ class Dialogue(Protocol):
     async def apologise(self, session: AsyncSession, now: datetime, inbound: Inbound) -> None:
         """Tell the buyer that a message of theirs was laid aside."""
 
+    async def calm(self, session: AsyncSession, now: datetime, inbound: Inbound) -> None:
+        """Tell the buyer that they write too fast, and that the rest is queued."""
+
 
 class Door:
-    """Where channels hand updates over."""
+    """Where channels hand updates over. Who floods is told so once, and what they sent takes effect at their pace."""
 
-    def __init__(self, database: Transactions, vault: Vault, clock: Callable[[], datetime], bell: Bell) -> None:
+    def __init__(
+        self,
+        database: Transactions,
+        vault: Vault,
+        clock: Callable[[], datetime],
+        bell: Bell,
+        rate: int = 40,  # messages a minute of one buyer that take effect
+    ) -> None:
+        self._queue = Queue(rate)
         self._database = database
         self._vault = vault
         self._clock = clock
@@ -79,9 +100,15 @@ class Door:
         if not updates:
             return 0
         async with self._database.writing() as session:
-            fresh = [await store(session, self._clock(), self._vault, one) for one in updates]
+            fresh = [await self._store(session, one) for one in updates]
         self._bell.ring()
         return sum(fresh)
+
+    async def _store(self, session: AsyncSession, update: Update) -> bool:
+        now = self._clock()
+        sender = f"{update.channel}:{update.account}:{update.address}"
+        not_before, is_first = self._queue.place(sender, now)
+        return await store(session, now, self._vault, update, not_before, FLOOD if is_first else None)
 
 
 class Inbox:
@@ -176,6 +203,8 @@ class Inbox:
             if not await _finish(session, row):
                 return False
             await self._dialogue.answer(session, self._clock(), inbound, looked)
+            if row.problem == FLOOD:
+                await self._dialogue.calm(session, self._clock(), inbound)
         self._outbox_bell.ring()
         return True
 

@@ -68,7 +68,7 @@ class Kadesk:
 
     @property
     def door(self) -> Door:
-        return Door(self.database, self.vault, clock, self.inbox_bell)
+        return Door(self.database, self.vault, clock, self.inbox_bell, self.settings.bot.rate)
 
     def inbox(self, channels: Iterable[Channel]) -> Inbox:
         return Inbox(

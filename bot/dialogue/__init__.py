@@ -104,6 +104,11 @@ class Dialogue:
         turn = await self._begin(session, now, inbound, Looked(Intent(Act.START, "")))
         await turn.tell("error.lost", turn.person)
 
+    async def calm(self, session: AsyncSession, now: datetime, inbound: Inbound) -> None:
+        """The buyer writes faster than is read: say so."""
+        turn = await self._begin(session, now, inbound, Looked(Intent(Act.START, "")))
+        await turn.tell("error.too_fast")
+
     async def _begin(self, session: AsyncSession, now: datetime, inbound: Inbound, looked: Looked) -> Turn:
         """The conversation, its state, and the message in its thread."""
         first = _language_of_app(inbound)

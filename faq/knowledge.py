@@ -49,8 +49,9 @@ def entry(row: Any, file: str = "entry") -> Entry:
     if not spoken:
         raise BadKnowledge(file=file, problem=f"entry {key} has no text in any of {', '.join(LANGUAGES)}")
     texts = {language: _text(body, key, language, file) for language, body in spoken.items()}
-    phrasings = [Phrasing(text, language) for language, body in spoken.items()
-                 for text in _phrasings(body, key, language, file)]
+    phrasings = [
+        Phrasing(text, language) for language, body in spoken.items() for text in _phrasings(body, key, language, file)
+    ]
     return Entry(key, row.get("flow"), tuple(related), texts, tuple(phrasings), row.get("theme") or "")
 
 

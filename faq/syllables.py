@@ -9,33 +9,117 @@ import unicodedata
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 _FIRST = 0xE000  # the first private-use code point
-_SAME = {"liao": "le", "lv": "lu", "nv": "lu", "lve": "lue", "nve": "lue", "me": "mo", "ne": "le", "shui": "sui", "shei": "sui"}
+_SAME = {
+    "liao": "le",
+    "lv": "lu",
+    "nv": "lu",
+    "lve": "lue",
+    "nve": "lue",
+    "me": "mo",
+    "ne": "le",
+    "shui": "sui",
+    "shei": "sui",
+}
 _INITIALS = (("zh", "z"), ("ch", "c"), ("sh", "s"), ("n", "l"))
 _FINALS = (("iang", "ian"), ("uang", "uan"), ("ang", "an"), ("eng", "en"), ("ing", "in"))
 # Pinyin by form, English by use: alone they do not make a text Chinese.
-_ENGLISH = frozenset("""
-a an ban bang bin can change china dan dance den dong fan fang fen gang gen gun hang hen he hi ke ken la lane lie long lou man me men min mine
-nan nine no o pan pen pin ping pong ran rang rent run sang she shun so song sun sung tan tang ten tie tong wan wang wen women yang yen you
-""".split())
+_ENGLISH = frozenset(
+    [
+        "a",
+        "an",
+        "ban",
+        "bang",
+        "bin",
+        "can",
+        "change",
+        "china",
+        "dan",
+        "dance",
+        "den",
+        "dong",
+        "fan",
+        "fang",
+        "fen",
+        "gang",
+        "gen",
+        "gun",
+        "hang",
+        "hen",
+        "he",
+        "hi",
+        "ke",
+        "ken",
+        "la",
+        "lane",
+        "lie",
+        "long",
+        "lou",
+        "man",
+        "me",
+        "men",
+        "min",
+        "mine",
+        "nan",
+        "nine",
+        "no",
+        "o",
+        "pan",
+        "pen",
+        "pin",
+        "ping",
+        "pong",
+        "ran",
+        "rang",
+        "rent",
+        "run",
+        "sang",
+        "she",
+        "shun",
+        "so",
+        "song",
+        "sun",
+        "sung",
+        "tan",
+        "tang",
+        "ten",
+        "tie",
+        "tong",
+        "wan",
+        "wang",
+        "wen",
+        "women",
+        "yang",
+        "yen",
+        "you",
+    ]
+)
 _han = re.compile("[\u3007\u3400-\u4dbf\u4e00-\u9fff]")
 _words = re.compile("[a-z]+")
 _pieces = re.compile("[a-z]+|.", re.DOTALL)
 
 
-@lru_cache(maxsize=1)
-def _readings() -> dict[str, str]:
-    # pypinyin's package start loads 60 MB of phrases; the single readings stand in one file beside them.
+def read_data(file: str) -> dict[str, Any]:
+    """One of pypinyin's data files; empty when the package is missing. Its own start would load all of them."""
     package = find_spec("pypinyin")
     if package is None or not package.submodule_search_locations:
         return {}
-    raw = json.loads((Path(package.submodule_search_locations[0]) / "pinyin_dict.json").read_text("utf-8"))
+    data: dict[str, Any] = json.loads((Path(package.submodule_search_locations[0]) / file).read_text("utf-8"))
+    return data
+
+
+@lru_cache(maxsize=1)
+def _readings() -> dict[str, str]:
+    raw = read_data("pinyin_dict.json")
     return {chr(int(code)): _toneless(readings.split(",")[0]) for code, readings in raw.items()}
 
 
 def _toneless(reading: str) -> str:
-    flat = unicodedata.normalize("NFD", reading.replace("ü", "v").replace("ǖ", "v").replace("ǘ", "v").replace("ǚ", "v").replace("ǜ", "v"))
+    flat = unicodedata.normalize(
+        "NFD", reading.replace("ü", "v").replace("ǖ", "v").replace("ǘ", "v").replace("ǚ", "v").replace("ǜ", "v")
+    )
     return "".join(char for char in flat if char.isascii() and char.isalpha())
 
 
@@ -43,7 +127,7 @@ def _fuzzy(syllable: str) -> str:
     syllable = _SAME.get(syllable, syllable)
     for sound, alike in _INITIALS:
         if syllable.startswith(sound) and len(syllable) > len(sound):
-            syllable = alike + syllable[len(sound):]
+            syllable = alike + syllable[len(sound) :]
             break
     for sound, alike in _FINALS:
         if syllable.endswith(sound):
@@ -52,7 +136,7 @@ def _fuzzy(syllable: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _codes() -> dict[str, str]:
+def codes() -> dict[str, str]:
     """Syllable → its private-use character."""
     syllables = {reading for char, reading in _readings().items() if "\u4e00" <= char <= "\u9fff" and reading.isalpha()}
     syllables |= {name for name in _SAME if name not in syllables}
@@ -63,19 +147,25 @@ def _codes() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _sounds() -> dict[str, str]:
-    codes = _codes()
-    return {char: codes[reading] for char, reading in _readings().items() if reading in codes}
+    known = codes()
+    return {char: known[reading] for char, reading in _readings().items() if reading in known}
+
+
+@lru_cache(maxsize=1)
+def common_characters() -> frozenset[str]:
+    """The characters that common Chinese words are written with."""
+    return frozenset(char for word in read_data("phrases_dict.json") if len(word) == 2 for char in word)
 
 
 @lru_cache(maxsize=20_000)
 def syllables_of(word: str) -> tuple[str, ...]:
     """A Latin word cut into pinyin syllables, as few as possible; empty when it is no pinyin."""
-    codes = _codes()
+    known = codes()
     best: list[tuple[str, ...] | None] = [()] + [None] * len(word)
     for end in range(1, len(word) + 1):
         for start in range(max(0, end - 6), end):
             before = best[start]
-            if before is None or word[start:end] not in codes or word[start:end] in ("m", "n", "ng", "r", "e", "o"):
+            if before is None or word[start:end] not in known or word[start:end] in ("m", "n", "ng", "r", "e", "o"):
                 continue
             if best[end] is None or len(before) + 1 < len(best[end] or ()):
                 best[end] = (*before, word[start:end])
@@ -94,10 +184,12 @@ def is_pinyin(plain: str) -> bool:
 def sound(plain: str) -> str:
     """A normalised text as it sounds; what is no syllable stays as it is."""
     sounds, typed = _sounds(), is_pinyin(plain)
-    codes = _codes()
+    known = codes()
     heard: list[str] = []
     for piece in _pieces.findall(plain):
-        cut = syllables_of(piece) if piece[0].isascii() and (typed or len(piece) > 4 and piece not in _ENGLISH) else ()
-        heard.extend(map(codes.__getitem__, cut)) if cut else heard.append(sounds.get(piece, piece))
+        cut = (
+            syllables_of(piece) if piece[0].isascii() and (typed or (len(piece) > 4 and piece not in _ENGLISH)) else ()
+        )
+        heard.extend(map(known.__getitem__, cut)) if cut else heard.append(sounds.get(piece, piece))
     joined = "".join(heard)
     return joined.replace(" ", "") if typed else joined

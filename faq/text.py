@@ -20,8 +20,18 @@ _spaces = re.compile(" +")
 _stretched = re.compile(r"(\D)\1{2,}")
 _parroted = re.compile(r"(\D{2,8}?)\1{2,}")
 _breaks = re.compile(r"[?？!！。;；\n]+|(?<=[a-z])\.(?=\s|$)", re.IGNORECASE)
-_ZERO_WIDTH = {0xAD, 0x34F, 0x61C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F),
-               *range(0x2060, 0x2070), *range(0xFE00, 0xFE10), *range(0xE0000, 0xE01F0)}
+_ZERO_WIDTH = {
+    0xAD,
+    0x34F,
+    0x61C,
+    0x180E,
+    0xFEFF,
+    *range(0x200B, 0x2010),
+    *range(0x202A, 0x202F),
+    *range(0x2060, 0x2070),
+    *range(0xFE00, 0xFE10),
+    *range(0xE0000, 0xE01F0),
+}
 _MARKS = range(0x300, 0x370)
 
 
@@ -46,7 +56,12 @@ def _simplified() -> dict[str, str]:
         return {}
     lines = (Path(package.submodule_search_locations[0]) / "dictionary" / "TSCharacters.txt").read_text("utf-8")
     pairs = (line.split("\t") for line in lines.splitlines() if "\t" in line)
-    return {source: targets.split(" ")[0] for source, targets in pairs} | {"妳": "你", "嘅": "的", "冇": "没", "喺": "在"}
+    return {source: targets.split(" ")[0] for source, targets in pairs} | {
+        "妳": "你",
+        "嘅": "的",
+        "冇": "没",
+        "喺": "在",
+    }
 
 
 def _fold(char: str) -> str:

@@ -1,0 +1,136 @@
+"""What each view sees: how near a query is to every indexed row by grams, sound, concepts, letters and meaning."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rapidfuzz import fuzz, process
+
+from faq.encoder import Encoder, WordEncoder
+from faq.features import grams
+from faq.inverted import Floats, InvertedIndex
+from faq.spelling import Speller
+from faq.syllables import sound
+from faq.thesaurus import linked_concepts
+
+BLOCK = 128  # queries that are compared at once
+LETTERED = 64  # rows whose letters are compared: the best by grams and sound
+VIEWS = ("letters", "grams", "sound", "concepts", "meaning")
+
+
+@dataclass(frozen=True)
+class Query:
+    """A buyer's words, ready to be compared."""
+
+    plain: str  # as typed, chatter off
+    words: str  # with spelling put right
+    vector: Floats | None  # the meaning of the whole
+    sense: Floats | None  # the mean meaning of its word pieces, rare ones weighing more
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The nearness of a query to every row by each view, and the share of the query that no row knows."""
+
+    by: dict[str, Floats]
+    sense: Floats | None
+    unknown: float
+
+
+class Senses:
+    """Mean meanings of word pieces, weighed by rarity in the index and freed from what all rows share."""
+
+    def __init__(self, texts: Sequence[str], encoder: WordEncoder) -> None:
+        pieces = [encoder.pieces(text) for text in texts]
+        often = Counter(piece for row in pieces for piece in set(row))
+        self._rare = {
+            piece: float(np.log((1 + len(texts)) / (1 + count)) + 1) for piece, count in sorted(often.items())
+        }
+        self._unseen = float(np.log(1 + len(texts)) + 1)
+        sums = np.stack([self._sum(row, encoder) for row in pieces])
+        self._shared = sums.mean(0)
+        self.rows = _unit(sums - self._shared)
+
+    def _sum(self, pieces: list[int], encoder: WordEncoder) -> Floats:
+        if not pieces:
+            pieces = [0]
+        weights = np.array([self._rare.get(piece, self._unseen) for piece in pieces], np.float32)
+        mean: Floats = weights @ encoder.meanings(np.array(pieces)) / weights.sum()
+        return mean
+
+    def of(self, text: str, encoder: WordEncoder) -> Floats:
+        """The unit vector of one text."""
+        found: Floats = _unit(self._sum(encoder.pieces(text), encoder)[None] - self._shared)[0]
+        return found
+
+
+class Views:
+    """The index of all rows. The encoder is handed in per call: a saved index holds none."""
+
+    def __init__(self, texts: Sequence[str], spoken: int, encoder: Encoder | None, vectors: Floats | None) -> None:
+        self.texts = list(texts)
+        self.speller = Speller(self.texts[:spoken])
+        self.grams = InvertedIndex([grams(text) for text in texts])
+        self.sound = InvertedIndex([grams(sound(text)) for text in texts])
+        self.concepts = InvertedIndex([linked_concepts(text) for text in texts])
+        self.vectors = vectors
+        self.senses = Senses(texts, encoder) if isinstance(encoder, WordEncoder) else None
+
+    def query(self, plain: str, encoder: Encoder | None) -> Query:
+        """A text as all views need it."""
+        return self.queries([plain], encoder)[0]
+
+    def queries(self, plain: Sequence[str], encoder: Encoder | None) -> list[Query]:
+        """Several texts, encoded together."""
+        known = encoder if isinstance(encoder, WordEncoder) else None
+        words = [self.speller.correct(text, known.knows) if known else self.speller.correct(text) for text in plain]
+        vectors = list(encoder.encode(words)) if encoder and self.vectors is not None else [None] * len(words)
+        senses = [self.senses.of(text, known) if known and self.senses else None for text in words]
+        return [Query(*parts) for parts in zip(plain, words, vectors, senses, strict=True)]
+
+    def look(self, query: Query) -> Sight:
+        """The nearness of every row."""
+        return next(self.look_each([query]))
+
+    def look_each(self, queries: Sequence[Query], held: int = 0) -> Iterator[Sight]:
+        """The nearness of every row to each query. With `held`, terms of no more than so many rows count as unknown."""
+        for start in range(0, len(queries), BLOCK):
+            block = queries[start : start + BLOCK]
+            meanings = _products(self.vectors, [query.vector for query in block])
+            senses = _products(self.senses.rows if self.senses else None, [query.sense for query in block])
+            for query, meaning, sense in zip(block, meanings, senses, strict=True):
+                yield self._sight(query, held, meaning, sense)
+
+    def _sight(self, query: Query, held: int, meaning: Floats | None, sense: Floats | None) -> Sight:
+        by_grams, unknown = self.grams.scores(grams(query.words), held)
+        by_sound, _ = self.sound.scores(grams(sound(query.plain)), held)
+        by_concepts, _ = self.concepts.scores(linked_concepts(query.words))
+        by = {
+            "letters": self._letters(query, by_grams + by_sound, held),
+            "grams": by_grams,
+            "sound": by_sound,
+            "concepts": by_concepts,
+        }
+        return Sight(by if meaning is None else {**by, "meaning": meaning}, sense, unknown)
+
+    def _letters(self, query: Query, likely: Floats, held: int) -> Floats:
+        count = min(LETTERED + held, len(likely))
+        rows = np.argpartition(-likely, count - 1)[:count]
+        ratios = process.cdist([query.words], [self.texts[row] for row in rows], scorer=fuzz.ratio, dtype=np.float32)[0]
+        found = np.zeros(len(likely), np.float32)
+        found[rows] = ratios / 100
+        return found
+
+
+def _products(rows: Floats | None, vectors: Sequence[Floats | None]) -> Sequence[Floats | None]:
+    """The products of all rows with each vector, in one go: a matrix is read from memory but once."""
+    seen = [vector for vector in vectors if vector is not None]
+    if rows is None or not seen:
+        return [None] * len(vectors)
+    return [rows @ seen[0]] if len(seen) == 1 else list(np.stack(seen) @ rows.T)
+
+
+def _unit(rows: Floats) -> Floats:
+    scaled: Floats = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)).astype(np.float32)
+    return scaled

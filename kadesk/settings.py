@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -91,6 +91,14 @@ def _bot_token(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _hours(text: str) -> str:
+    try:
+        _opens, _closes = (time.fromisoformat(end.strip()) for end in text.split("-"))
+    except ValueError as error:
+        raise ValueError(f"write hours such as '09:00-23:00', not {text!r}") from error
+    return text
+
+
 Span = Annotated[timedelta, BeforeValidator(parse_span), AfterValidator(_positive)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]  # in the environment: "one,two"
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -119,6 +127,10 @@ class Data(Section):
 
 class Sla(Section):
     handling: Span
+    first_response: Span
+    next_response: Span
+    resolution: Span
+    pause_cap: Span
     warn_before: Span
     lead_after: Span
     manager_after: Span
@@ -157,7 +169,7 @@ class Telegram(Section):
 class Console(Section):
     session: Span
     time_zone: Zone
-    hours: str
+    hours: Annotated[str, AfterValidator(_hours)]
 
 
 class Log(Section):

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from sqlmodel import select
 
@@ -34,10 +35,13 @@ from shop.vault import Vault
 from tickets.claims import ClaimRules, Claims
 from tickets.clocks import ensure_policy
 from tickets.desk import Desk, DeskRules
+from tickets.hours import Calendar, Window
 from tickets.ownership import Ownership, OwnershipRules
 from tickets.rungs import Rungs
 from tickets.sla import Metric, Policy
 from tickets.tables import Reason
+
+STAFFED = "staffed"  # the calendar of the hours in which people answer
 
 
 def clock() -> datetime:
@@ -134,7 +138,19 @@ def _desk_rules(settings: Settings) -> DeskRules:
         hurry_every=settings.bot.hurry_every,
         message_limit=settings.bot.message_limit,
         rungs=Rungs(sla.warn_before, sla.lead_after, sla.manager_after, sla.again_every),
+        policies=(
+            Policy(Metric.FIRST_RESPONSE, sla.first_response, STAFFED),
+            Policy(Metric.NEXT_RESPONSE, sla.next_response, STAFFED),
+            Policy(Metric.RESOLUTION, sla.resolution, pause_cap=sla.pause_cap),
+        ),
+        calendars={STAFFED: _staffed(settings)},
     )
+
+
+def _staffed(settings: Settings) -> Calendar:
+    """The hours of [console], every day."""
+    opens, closes = (time.fromisoformat(end.strip()) for end in settings.console.hours.split("-"))
+    return Calendar(STAFFED, ZoneInfo(settings.console.time_zone), ((Window(opens, closes),),) * 7)
 
 
 def _claim_rules(settings: Settings) -> ClaimRules:

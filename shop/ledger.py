@@ -16,6 +16,7 @@ from audit.trail import record
 from shop.codes import read_code
 from shop.errors import AlreadyReplaced, ChainTooLong, PoolEmpty, SealBroken
 from shop.port import CodeRef, Order
+from shop.reveals import close_links
 from shop.tables import Code, CodeState, Pool, Product, Replacement
 from shop.vault import Vault
 
@@ -37,7 +38,8 @@ async def issue_replacement(
     Raises `AlreadyReplaced`, `PoolEmpty` or, unless an agent grants it, `ChainTooLong`; the transaction stays usable.
     """
     await _refuse_second(session, claim_id, order, replaced)
-    chain = await _next_link(session, order, replaced, actor)
+    before = await find_issued(session, order.shop, order.order_no, replaced.fingerprint)
+    chain = _next_link(before, order, actor)
     code = await _take_reserve_code(session, now, vault, order, actor)
     replacement = Replacement(
         claim_id=claim_id,
@@ -60,6 +62,8 @@ async def issue_replacement(
         raise
     after = {"claim": claim_id, "order": f"{order.shop}/{order.order_no}", "replaces": replaced.masked, "chain": chain}
     record(session, now, actor, "code.issued", f"code:{code.id}", {"state": CodeState.FREE}, after)
+    if before is not None:
+        await _call_back(session, now, before.code_id, actor)
     return replacement
 
 
@@ -68,6 +72,12 @@ async def find_replacement(session: AsyncSession, shop: str, order_no: str, fing
     found = await session.exec(
         _replacements_of(shop, order_no).where(col(Replacement.replaced_fingerprint) == fingerprint)
     )
+    return found.first()
+
+
+async def find_issued(session: AsyncSession, shop: str, order_no: str, fingerprint: str) -> Replacement | None:
+    """The replacement that gave this code to this order; None of a code that was sold."""
+    found = await session.exec(_replacements_of(shop, order_no).where(col(Replacement.fingerprint) == fingerprint))
     return found.first()
 
 
@@ -112,12 +122,8 @@ async def _refuse_second(session: AsyncSession, claim_id: int, order: Order, rep
         raise AlreadyReplaced(order_no=order.order_no)
 
 
-async def _next_link(session: AsyncSession, order: Order, replaced: CodeRef, actor: str) -> int:
-    """Where a replacement of `replaced` stands in its chain: 1 after a sold code, 2 after a replacement."""
-    found = await session.exec(
-        _replacements_of(order.shop, order.order_no).where(col(Replacement.fingerprint) == replaced.fingerprint)
-    )
-    before = found.first()
+def _next_link(before: Replacement | None, order: Order, actor: str) -> int:
+    """Where a replacement stands in its chain: 1 after a sold code, 2 after the replacement `before`."""
     chain = before.chain + 1 if before else 1
     if chain > CHAIN_LIMIT and not actor.startswith("agent:"):
         raise ChainTooLong(order_no=order.order_no)
@@ -142,6 +148,15 @@ async def _take_reserve_code(session: AsyncSession, now: datetime, vault: Vault,
         if await _move(session, code, CodeState.FREE, CodeState.ISSUED):
             return code
     raise PoolEmpty(sku=sku)
+
+
+async def _call_back(session: AsyncSession, now: datetime, code_id: int, actor: str) -> None:
+    """A replacement that was itself replaced is out of use: nobody may open it any more."""
+    code = await session.get_one(Code, code_id)
+    if await _move(session, code, CodeState.ISSUED, CodeState.QUARANTINED):
+        before, after = {"state": CodeState.ISSUED}, {"state": CodeState.QUARANTINED, "why": "replaced"}
+        record(session, now, actor, "code.quarantined", f"code:{code_id}", before, after)
+    await close_links(session, now, code_id, actor=actor)
 
 
 async def _quarantine(session: AsyncSession, now: datetime, code: Code, actor: str) -> None:

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import update
+from sqlalchemy import case, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import Select
@@ -54,6 +54,27 @@ def read_token(vault: Vault, link: RevealLink) -> str:
     return vault.open_text(SEAL, link.token_hash, link.sealed_token)
 
 
+async def close_links(session: AsyncSession, now: datetime, code_id: int, *, actor: str) -> None:
+    """End the links of a code that nobody has opened: a new one takes their place, or the code is worth nothing now."""
+    # Two that make a link at once must not leave two.
+    await session.get_one(Code, code_id, with_for_update=True)
+    closed = await session.exec(
+        update(RevealLink)
+        .where(col(RevealLink.code_id) == code_id, col(RevealLink.opened_at).is_(None))
+        .where(col(RevealLink.sealed_token) != "")
+        .values(sealed_token="", expires_at=case((col(RevealLink.expires_at) > now, now), else_=RevealLink.expires_at))
+    )
+    if closed.rowcount:
+        record(session, now, actor, "code.links_closed", f"code:{code_id}", after={"links": closed.rowcount})
+
+
+async def is_unseen(session: AsyncSession, code_id: int) -> bool:
+    """Whether this code is out, and nobody has seen it through a link."""
+    opened = select(RevealLink.id).where(RevealLink.code_id == code_id, col(RevealLink.opened_at).is_not(None))
+    code = await session.get_one(Code, code_id)
+    return code.state == CodeState.ISSUED and (await session.exec(opened.limit(1))).first() is None
+
+
 async def find_link(session: AsyncSession, now: datetime, token: str) -> RevealLink | None:
     """The link of this token while it can still be opened."""
     found = (await session.exec(_usable(now, token))).first()
@@ -87,7 +108,7 @@ def _usable(now: datetime, token: str) -> Select[RevealLink, Code, Product]:
 async def _use_up(session: AsyncSession, now: datetime, link: RevealLink, seen_from: str) -> bool:
     used = await session.exec(
         update(RevealLink)
-        .where(col(RevealLink.id) == link.id, col(RevealLink.opened_at).is_(None))
+        .where(col(RevealLink.id) == link.id, col(RevealLink.opened_at).is_(None), col(RevealLink.expires_at) > now)
         .values(opened_at=now, opened_from=seen_from, sealed_token="")
     )
     return bool(used.rowcount == 1)

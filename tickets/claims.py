@@ -55,7 +55,7 @@ class Settled:
     """What became of a claim."""
 
     claim: Claim
-    kind: Literal["replaced", "ticket"]
+    kind: Literal["replaced", "link", "ticket"]  # "link": the code it was given before, by a new link
     why: str  # "auto", or why a person must look: see `why_not` and `REFUSALS`
     link: RevealLink | None = field(default=None, repr=False)  # the one look at the new code
     ticket: Ticket | None = None
@@ -99,7 +99,12 @@ class Claims:
         code: CodeRef,
         reason: Reason,
     ) -> Settled:
-        """Settle a claim at once where the rules allow it, else open a ticket; filed again, it finds that ticket."""
+        """Settle a claim at once where the rules allow it, else open a ticket; filed again, it finds that ticket.
+
+        Whoever has a replacement that nobody has seen yet gets its link again, never another code.
+        """
+        if (again := await self._link_again(session, now, conversation, order, code)) is not None:
+            return again
         claim = await _find_open(session, order, code) or await _create(session, now, conversation, order, code, reason)
         if claim.ticket_id is not None:
             ticket = await session.get_one(Ticket, claim.ticket_id)
@@ -143,6 +148,27 @@ class Claims:
         await self.desk.resolve(session, now, ticket_id, agent_id, Outcome.REPLACE, text, link_id=link.id)
         return Settled(claim, "replaced", "agent", link=link, ticket=ticket)
 
+    async def _link_again(
+        self, session: AsyncSession, now: datetime, conversation: Conversation, order: Order, code: CodeRef
+    ) -> Settled | None:
+        """The link of the replacement that this conversation has and nobody has opened, made anew."""
+        place = order.shop, order.order_no, code.fingerprint
+        given = await ledger.find_replacement(session, *place) or await ledger.find_issued(session, *place)
+        if given is None or order.status != OrderStatus.DELIVERED or order.refunded > 0:
+            return None
+        claim = await session.get_one(Claim, given.claim_id)
+        is_theirs = claim.conversation_id == conversation.id
+        if not is_theirs or REFUNDS & await _outcomes_before(session, claim):
+            return None
+        if await _find_open(session, order, code) or not await reveals.is_unseen(session, given.code_id):
+            return None
+        return Settled(claim, "link", "again", link=await self._make_link(session, now, given.code_id, "bot"))
+
+    async def _make_link(self, session: AsyncSession, now: datetime, code_id: int, actor: str) -> RevealLink:
+        """The one link of a code that can be opened from now on."""
+        await reveals.close_links(session, now, code_id, actor=actor)
+        return await reveals.make_link(session, now, self.vault, code_id, self.rules.reveal_ttl, actor=actor)
+
     async def _issue(
         self, session: AsyncSession, now: datetime, claim: Claim, order: Order, code: CodeRef, *, actor: str, why: str
     ) -> RevealLink:
@@ -150,8 +176,7 @@ class Claims:
         replacement = await ledger.issue_replacement(
             session, now, self.vault, claim_id=id_of(claim), order=order, replaced=code, actor=actor
         )
-        ttl = self.rules.reveal_ttl
-        link = await reveals.make_link(session, now, self.vault, replacement.code_id, ttl, actor=actor)
+        link = await self._make_link(session, now, replacement.code_id, actor)
         claim.outcome, claim.why, claim.decided_at = Outcome.REPLACE, why, now
         session.add(claim)
         after = {"outcome": Outcome.REPLACE, "why": why}

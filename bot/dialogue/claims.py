@@ -83,7 +83,7 @@ async def _claim(turn: Turn, order: Order, code: CodeRef) -> None:
 async def _file(turn: Turn, order: Order, code: CodeRef, reason: Reason) -> None:
     settled = await turn.parts.claims.file(turn.session, turn.now, turn.conversation, order, code, reason)
     turn.rest()
-    if settled.kind == "replaced":
+    if settled.kind != "ticket":
         await _give_link(turn, code, settled)
     else:
         await _promise(turn, code, settled)
@@ -92,7 +92,8 @@ async def _file(turn: Turn, order: Order, code: CodeRef, reason: Reason) -> None
 async def _give_link(turn: Turn, code: CodeRef, settled: Settled) -> None:
     assert settled.link is not None
     ttl = turn.span(turn.parts.claims.rules.reveal_ttl)
-    text = turn.word("claim.replaced_now", masked=code.masked, link=MARK, ttl=ttl)
+    key = "claim.link_again" if settled.kind == "link" else "claim.replaced_now"
+    text = turn.word(key, masked=code.masked, link=MARK, ttl=ttl)
     await turn.say(text, turn.person, ticket=settled.ticket, priority=Priority.OUTCOME, link_id=settled.link.id)
 
 

@@ -15,7 +15,7 @@ from shop.codes import seal_code
 from shop.errors import AlreadyReplaced, LinkGone, PoolEmpty
 from shop.invariants import check_invariants
 from shop.port import CodeRef, Goods, Order, OrderStatus
-from shop.tables import Batch, Pool, Product, Replacement, RevealLink, Supplier
+from shop.tables import Batch, Code, Pool, Product, Replacement, RevealLink, Supplier
 from shop.vault import Vault
 from tests.tickets.conftest import Floor
 from tickets.claims import ClaimRules, Claims, Outcome, Reason, Settled, why_not
@@ -229,8 +229,59 @@ async def test_the_link_is_not_shown_by_accident(counter: Counter) -> None:
     assert reveals.read_token(counter.claims.vault, settled.link) not in repr(settled) + repr(settled.link)
 
 
-async def test_a_replaced_code_is_never_replaced_again(counter: Counter) -> None:
+async def test_a_replacement_that_nobody_has_seen_is_linked_again_not_replaced(counter: Counter) -> None:
+    first = await counter.file()
+
+    by_old_code = await counter.file()
+    by_new_code = await counter.file(code=counter.new_code(RESERVE[0]))
+
+    assert [settled.kind for settled in (first, by_old_code, by_new_code)] == ["replaced", "link", "link"]
+    for closed in (first, by_old_code):
+        with pytest.raises(LinkGone):
+            await counter.look(closed.link)
+    assert await counter.look(by_new_code.link) == RESERVE[0]
+    assert len(await counter.floor.all(Replacement)) == 1
+    assert [link.sealed_token for link in await counter.floor.all(RevealLink)] == ["", "", ""]
+    actions = {row.action for row in await counter.floor.all(AuditRow)}
+    assert {"code.links_closed", "code.link_made"} <= actions
+
+
+async def test_a_link_that_ended_unopened_is_made_anew(counter: Counter) -> None:
     await counter.file()
+
+    again = await counter.file(at=counter.floor.now + 2 * DAY)
+
+    assert again.kind == "link"
+    assert await counter.look(again.link, at=counter.floor.now + 2 * DAY) == RESERVE[0]
+
+
+async def test_another_buyer_does_not_get_the_link(counter: Counter) -> None:
+    first = await counter.file()
+    counter.conversation = await counter.floor.meet("buyer-2")
+
+    second = await counter.file()
+
+    assert (second.kind, second.why, second.link) == ("ticket", "already_replaced", None)
+    assert await counter.look(first.link) == RESERVE[0]
+
+
+async def test_after_a_refund_no_link_is_made(counter: Counter) -> None:
+    await counter.file()
+
+    again = await counter.file(replace(ORDER, refunded=1))
+
+    assert (again.kind, again.link) == ("ticket", None)
+
+
+async def test_a_replacement_that_is_replaced_is_out_of_use(counter: Counter) -> None:
+    first = await counter.file()
+    await counter.file(code=counter.new_code(await counter.look(first.link)))
+
+    assert [code.state for code in await counter.floor.all(Code)] == ["quarantined", "issued", "free"]
+
+
+async def test_a_replaced_code_is_never_replaced_again(counter: Counter) -> None:
+    await counter.look((await counter.file()).link)
 
     again = await counter.file()
 
@@ -254,10 +305,10 @@ async def test_one_claim_filed_at_once_gets_one_replacement(counter: Counter, ti
     ends = await asyncio.gather(*(counter.file() for _ in range(times)))
 
     assert [end.kind for end in ends].count("replaced") == 1
-    assert len(await counter.floor.all(Replacement)) == len(await counter.floor.all(RevealLink)) == 1
-    undecided = [claim for claim in await counter.floor.all(Claim) if claim.decided_at is None]
-    assert len(undecided) == 1  # what came after the replacement, and is for a person
-    assert len(await counter.floor.all(Ticket)) == 1
+    assert len(await counter.floor.all(Replacement)) == 1
+    now = counter.floor.now
+    usable = [link for link in await counter.floor.all(RevealLink) if link.expires_at > now and link.sealed_token]
+    assert len(usable) == 1
 
 
 async def test_two_codes_of_one_order_are_two_claims(counter: Counter) -> None:

@@ -1,8 +1,12 @@
 """The claim flow as buyers live it."""
 
+import re
+
 import pytest
 
 from shop.port import OrderStatus
+from shop.reveals import open_link
+from shop.tables import Replacement
 from tests.bot.conftest import CODE, ORDER, PASSWORD, PAYMENT, House
 from tickets.tables import Claim, Level, Message, OrderBinding, OwnershipMiss, Ticket
 
@@ -177,10 +181,28 @@ async def test_a_code_is_never_stored_or_echoed(house: House) -> None:
     assert not any(secret in text for secret in (CODE, "NETEASEMUSIC4242", PASSWORD) for text in [*replies, *stored])
 
 
-async def test_a_code_that_was_replaced_goes_to_a_person_the_second_time(house: House) -> None:
+async def test_who_has_not_opened_the_link_gets_it_again(house: House) -> None:
     buyer = house.buyer()
     await buyer.say(f"{ORDER} {PASSWORD} 提示已被使用")
-    await buyer.press("****-3VNP")
+    first = await buyer.press("****-3VNP")
+
+    await buyer.say(f"{ORDER} 提示已被使用")
+    again = await buyer.press("****-3VNP")
+
+    assert "重新发给您" in again
+    assert "https://kadesk.test/r/" in again
+    assert again != first
+    assert len(await house.all(Replacement)) == 1
+    assert await house.all(Ticket) == []
+
+
+async def test_a_code_that_was_replaced_and_seen_goes_to_a_person_the_second_time(house: House) -> None:
+    buyer = house.buyer()
+    await buyer.say(f"{ORDER} {PASSWORD} 提示已被使用")
+    link = re.search("/r/([^\\s]+)", await buyer.press("****-3VNP"))
+    assert link is not None
+    async with house.database.writing() as session:
+        await open_link(session, house.clock(), house.vault, link[1], "192.0.2.1")
 
     await buyer.say(f"{ORDER} 提示已被使用")
     again = await buyer.press("****-3VNP")

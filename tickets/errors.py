@@ -9,6 +9,7 @@ TicketError
 ├─ NoOpenClaim                       nothing to replace on this ticket
 ├─ AlreadyCompensated                this code was refunded: it gets nothing more
 ├─ LoginTaken                        a staff account has this login
+├─ WeakPassword                      too short to keep anybody out
 ├─ StaleTicket                       the page showed an older version
 ├─ EmptyMessage · MessageTooLong     bad text
 ├─ TooSoon                           hurried again too early
@@ -59,6 +60,10 @@ class AlreadyCompensated(TicketError):
 
 class LoginTaken(TicketError):
     """There is a staff account {login} already."""
+
+
+class WeakPassword(TicketError):
+    """A password has at least {least} characters."""
 
 
 class StaleTicket(TicketError):

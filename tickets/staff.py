@@ -11,14 +11,16 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
-from tickets.errors import LoginTaken, UnknownAgent
+from tickets.errors import LoginTaken, UnknownAgent, WeakPassword
 from tickets.tables import Agent, Role
 
+SHORTEST_PASSWORD = 10  # characters
 _HASHER = PasswordHasher()  # argon2id with the parameters of RFC 9106
 
 
 async def add_agent(session: AsyncSession, now: datetime, login: str, name: str, role: Role, password: str) -> Agent:
-    """Make a staff account; `LoginTaken` when there is one of this login."""
+    """Make a staff account; raises `LoginTaken`, `WeakPassword`."""
+    _check_strength(password)
     agent = Agent(
         login=_normalise(login),
         name=name,
@@ -32,6 +34,28 @@ async def add_agent(session: AsyncSession, now: datetime, login: str, name: str,
     except IntegrityError:
         raise LoginTaken(login=agent.login) from None
     record(session, now, "system", "agent.added", f"agent:{agent.id}", after={"login": agent.login, "role": agent.role})
+    return agent
+
+
+async def set_password(
+    session: AsyncSession, now: datetime, login: str, password: str, *, actor: str = "system"
+) -> Agent:
+    """Give an account a new password; raises `UnknownAgent`, `WeakPassword`. Its sessions are the caller's to end."""
+    _check_strength(password)
+    agent = await _get_by_login(session, login)
+    agent.password_hash = await asyncio.to_thread(_HASHER.hash, password)
+    session.add(agent)
+    record(session, now, actor, "agent.password_set", f"agent:{agent.id}")
+    return agent
+
+
+async def disable(session: AsyncSession, now: datetime, login: str, *, actor: str = "system") -> Agent:
+    """Switch an account off, whatever it holds; `UnknownAgent` when there is none. Sessions are the caller's to end."""
+    agent = await _get_by_login(session, login)
+    if agent.is_active:
+        agent.is_active = False
+        session.add(agent)
+        record(session, now, actor, "agent.disabled", f"agent:{agent.id}", {"is_active": True}, {"is_active": False})
     return agent
 
 
@@ -49,6 +73,18 @@ async def get_agent(session: AsyncSession, agent_id: int) -> Agent:
     if agent is None or not agent.is_active:
         raise UnknownAgent(agent=agent_id)
     return agent
+
+
+async def _get_by_login(session: AsyncSession, login: str) -> Agent:
+    agent = (await session.exec(select(Agent).where(Agent.login == _normalise(login)))).first()
+    if agent is None:
+        raise UnknownAgent(agent=_normalise(login))
+    return agent
+
+
+def _check_strength(password: str) -> None:
+    if len(password) < SHORTEST_PASSWORD:
+        raise WeakPassword(least=SHORTEST_PASSWORD)
 
 
 def _normalise(login: str) -> str:

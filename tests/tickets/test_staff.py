@@ -5,7 +5,7 @@ import pytest
 from audit.tables import AuditRow
 from tests.tickets.conftest import Floor
 from tickets import staff
-from tickets.errors import LoginTaken, UnknownAgent
+from tickets.errors import LoginTaken, UnknownAgent, WeakPassword
 from tickets.tables import Agent, Role
 
 
@@ -81,3 +81,42 @@ async def test_a_switched_off_account_is_unknown(floor: Floor) -> None:
         for agent_id in (gone, 404):
             with pytest.raises(UnknownAgent):
                 await staff.get_agent(session, agent_id)
+
+
+async def test_a_password_has_ten_characters_at_least(floor: Floor) -> None:
+    with pytest.raises(WeakPassword, match="at least 10 characters"):
+        await floor.do(staff.add_agent, "lin", "小林", Role.AGENT, "ninechars")
+    await floor.do(staff.add_agent, "lin", "小林", Role.AGENT, "ten chars.")
+
+    with pytest.raises(WeakPassword):
+        await floor.do(staff.set_password, "lin", "ninechars")
+
+    assert await sign_in(floor, "lin", "ten chars.") is not None
+
+
+async def test_a_new_password_takes_the_place_of_the_old_one(floor: Floor) -> None:
+    agent = await floor.do(staff.add_agent, "lin", "小林", Role.AGENT, "correct horse")
+
+    await floor.do(staff.set_password, " LIN", "battery staple")
+
+    assert await sign_in(floor, "lin", "correct horse") is None
+    assert await sign_in(floor, "lin", "battery staple") is not None
+    rows = await floor.all(AuditRow, subject=f"agent:{agent.id}")
+    assert [row.action for row in rows] == ["agent.added", "agent.password_set"]
+    assert not any("battery" in str(row) or "argon2" in str(row) for row in rows)
+
+
+async def test_an_account_that_was_switched_off_opens_no_more(floor: Floor) -> None:
+    agent = await floor.do(staff.add_agent, "lin", "小林", Role.AGENT, "correct horse")
+
+    await floor.do(staff.disable, "Lin")
+    await floor.do(staff.disable, "lin")
+
+    assert await sign_in(floor, "lin", "correct horse") is None
+    assert len(await floor.all(AuditRow, subject=f"agent:{agent.id}", action="agent.disabled")) == 1
+
+
+@pytest.mark.parametrize("verb", ["set_password", "disable"])
+async def test_a_login_that_nobody_has_cannot_be_changed(floor: Floor, verb: str) -> None:
+    with pytest.raises(UnknownAgent):
+        await floor.do(getattr(staff, verb), "nobody", *(["battery staple"] if verb == "set_password" else []))

@@ -28,9 +28,10 @@ import json
 import re
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -46,6 +47,7 @@ from tickets.outbox import Say
 from tickets.tables import Agent, Conversation, Message, Outgoing
 
 COOKIE = "kadesk_chat"
+SECURE_COOKIE = f"__Host-{COOKIE}"  # no neighbour domain and no plain http page can set this one
 COOKIE_AGE = timedelta(days=180)
 BODY_LIMIT = 64 * 1024  # bytes
 HISTORY = 100  # messages
@@ -93,6 +95,7 @@ class WebChat:
         self._streams_from: Counter[str] = Counter()
         self._streams_per_source, self._streams = streams_per_source, streams
         self._is_secure = is_secure
+        self._cookie = SECURE_COOKIE if is_secure else COOKIE
         self._listeners: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._is_closing = False
 
@@ -136,13 +139,17 @@ class WebChat:
             event.set()
 
     async def _post_message(self, request: Request) -> Response:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return self._refuse(request, 415, "bad_request", "web.bad_request")
+        if not _is_own_page(request):
+            return self._refuse(request, 403, "bad_request", "web.bad_request")
         try:
             body = _check(json.loads(await _read_body(request)))
         except UpdateTooLarge:
             return self._refuse(request, 413, "too_large", "web.too_large")
         except (ValueError, RecursionError):  # the latter from brackets nested by the thousand
             return self._refuse(request, 400, "bad_request", "web.bad_request")
-        token = _token_of(request)
+        token = self._token_of(request)
         if wait := await self._wait_for(_source_of(request), token):
             seconds = max(1, round(wait.total_seconds()))
             refusal = self._refuse(request, 429, "too_fast", "web.too_fast", seconds=seconds)
@@ -170,7 +177,7 @@ class WebChat:
             return (await session.exec(held.where(Conversation.address == address).limit(1))).first() is not None
 
     async def _get_history(self, request: Request) -> Response:
-        token = _token_of(request)
+        token = self._token_of(request)
         async with self._database.reading() as session:
             messages = await self._messages(session, _address(token), newest=HISTORY) if token else []
         response = JSONResponse({"messages": messages})
@@ -179,7 +186,7 @@ class WebChat:
         return response
 
     async def _get_events(self, request: Request) -> Response:
-        token = _token_of(request)
+        token = self._token_of(request)
         if token is None:
             return self._refuse(request, 401, "no_session", "web.bad_request")
         source = _source_of(request)
@@ -192,7 +199,7 @@ class WebChat:
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
-    async def events(self, address: str, after: int, source: str = "") -> AsyncIterator[str]:
+    async def events(self, address: str, after: int, source: str = "") -> AsyncGenerator[str, None]:
         """The messages of one session after the given one, for as long as the page listens."""
         bell = asyncio.Event()
         self._listeners[address].add(bell)
@@ -240,11 +247,15 @@ class WebChat:
         shown = [_as_json(message, text, name) for (message, name), text in zip(rows, texts, strict=True)]
         return shown[::-1] if newest else shown
 
+    def _token_of(self, request: Request) -> str | None:
+        token = request.cookies.get(self._cookie, "")
+        return token if _TOKEN.fullmatch(token) else None
+
     def _keep_session(self, response: Response, token: str | None) -> str:
         """The session's address; a session is made if there is none."""
         token = token or secrets.token_urlsafe(32)
         response.set_cookie(
-            COOKIE,
+            self._cookie,
             token,
             max_age=int(COOKIE_AGE.total_seconds()),
             httponly=True,
@@ -288,9 +299,12 @@ def _source_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _token_of(request: Request) -> str | None:
-    token = request.cookies.get(COOKIE, "")
-    return token if _TOKEN.fullmatch(token) else None
+def _is_own_page(request: Request) -> bool:
+    """Whether the browser, where it says, was on a page of ours: another site must not replace a buyer's session."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return False
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
 
 
 def _address(token: str) -> str:

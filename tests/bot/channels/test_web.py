@@ -26,6 +26,7 @@ async def client(web: WebChat) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.include_router(web.router)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kadesk.test") as client:
+        client.headers["Content-Type"] = "application/json"
         yield client
 
 
@@ -58,6 +59,7 @@ async def test_over_https_the_cookie_is_secure(house: House) -> None:
         answer = await client.get("/chat/api/history")
 
     assert "Secure" in answer.headers["set-cookie"]
+    assert answer.headers["set-cookie"].startswith(f"__Host-{COOKIE}=")
 
 
 async def test_a_message_is_answered_in_the_history(house: House, web: WebChat, client: httpx.AsyncClient) -> None:
@@ -262,11 +264,11 @@ async def test_the_stream_tells_what_happens_and_resumes(house: House, web: WebC
     await post(client, id="m2", text="怎么查订单")
     await settle()
     fourth = parse(await waiting)
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
     resumed = web.events(address, fourth["id"])
     await next_event(resumed)
     seen = [parse(await next_event(resumed)) for _ in range(5)]
-    await resumed.aclose()  # type: ignore[attr-defined]
+    await resumed.aclose()
 
     assert first[0]["text"] == "能退款吗"
     assert fourth["client_id"] == "m2"
@@ -367,3 +369,25 @@ async def test_streams_are_limited_per_process(house: House) -> None:
 
     await stream.aclose()
     assert refused.json()["error"] == "too_many"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://kadesk.test", "Sec-Fetch-Site": "same-origin"}, 202),
+        ({"Origin": "http://evil.test"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/json; charset=utf-8"}, 202),
+    ],
+)
+async def test_another_site_cannot_write_or_replace_the_session(
+    house: House, client: httpx.AsyncClient, headers: dict[str, str], status: int
+) -> None:
+    answer = await client.post("/chat/api/messages", json={"id": "m1", "text": "在吗"}, headers=headers)
+
+    assert answer.status_code == status
+    assert ("set-cookie" in answer.headers) == (status == 202)
+    assert len(await house.all(InboxRow)) == (status == 202)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from faq import chatter
-from faq.text import fold, normalise
+from faq.text import MAX_LENGTH, fold, normalise
 
 SlotKind = Literal["order", "code", "url", "email", "amount", "number"]
 Kind = Literal["question", "code", "order", "number", "abuse", "empty", "chat"]
@@ -80,7 +80,7 @@ _MASHED = re.compile(r"(?:(?:[a-z]|[b-df-hj-np-tv-xz]{4,}|asdf\w*|qwer\w*|zxcv\w
 
 def extract(text: str) -> tuple[tuple[Slot, ...], str]:
     """The slots in order of appearance, and the text with a space in the place of each."""
-    rest = fold(text)
+    rest = fold(text[:MAX_LENGTH])[:MAX_LENGTH]  # the patterns' work grows with the square of it
     found: list[tuple[int, Slot]] = []
     for kind, pattern in _PATTERNS:
         for hit in pattern.finditer(rest):

@@ -4,12 +4,13 @@
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.channels.port import Inbound, Kind
-from bot.dialogue import claims, delivered, greeting, orders, questions, reading, tickets
+from bot.dialogue import claims, delivered, greeting, orders, patience, questions, reading, tickets
 from bot.dialogue.acts import Act, Intent
 from bot.dialogue.look_up import Looked, look_up
 from bot.dialogue.state import Scene, State, Step, set_scene
@@ -29,6 +30,7 @@ STEPS: dict[Act, Callable[[Turn], Awaitable[None]]] = {
     Act.MENU: greeting.show_menu,
     Act.CANCEL: greeting.cancel,
     Act.HUMAN: tickets.hand_over,
+    Act.GRIEVANCE: tickets.take_grievance,
     Act.TICKETS: tickets.list_tickets,
     Act.HURRY: tickets.hurry,
     Act.REPORT: orders.report,
@@ -38,19 +40,23 @@ STEPS: dict[Act, Callable[[Turn], Awaitable[None]]] = {
     Act.MISSING: delivered.take_missing,
     Act.PROOF: orders.take_proof,
     Act.WAS_CODE: orders.take_as_code,
+    Act.IS_ORDER: orders.take_as_order,
     Act.PICK_CODE: claims.pick_code,
     Act.TYPED_CODE: claims.take_code,
     Act.REASON: claims.take_reason,
     Act.ASK: questions.answer_question,
     Act.CHOOSE: questions.choose,
+    Act.NONE_FITS: patience.miss_suggestions,
+    Act.RELATED: questions.show_related,
     Act.HELPED: questions.thank,
     Act.MISSED: questions.regret,
     Act.CHAT: greeting.return_greeting,
-    Act.ABUSE: greeting.stay_calm,
-    Act.EMPTY: greeting.ask_for_words,
+    Act.ABUSE: patience.stay_calm,
+    Act.EMPTY: patience.ask_for_words,
+    Act.NUMBER: orders.ask_what_number,
     Act.MEDIA: greeting.ask_for_text,
     Act.TOO_LONG: greeting.ask_for_less,
-    Act.UNCLEAR: questions.miss,
+    Act.UNCLEAR: patience.miss,
     Act.STALE: greeting.excuse_button,
 }
 ASK_AGAIN: dict[Step, Callable[[Turn], Awaitable[None]]] = {
@@ -62,7 +68,7 @@ ASK_AGAIN: dict[Step, Callable[[Turn], Awaitable[None]]] = {
 # What is said beside the point: the bot answers it, then comes back to what it had asked.
 ASIDES = frozenset({Act.ASK, Act.CHAT, Act.EMPTY, Act.MEDIA, Act.TOO_LONG, Act.UNCLEAR, Act.ABUSE})
 # Words that belong to the person who has the case, if there is one.
-TALK = ASIDES | {Act.ORDER, Act.REPORT}
+TALK = ASIDES | {Act.ORDER, Act.REPORT, Act.NUMBER}
 
 
 class Dialogue:
@@ -94,6 +100,8 @@ class Dialogue:
         """Write all that follows from this message into the caller's transaction."""
         turn = await self._begin(session, now, inbound, looked)
         if not await self._leave_to_people(turn):
+            if looked.intent.beside is not None and looked.intent.act != Act.ASK:
+                await questions.answer_beside(turn, looked.intent.beside)
             await STEPS[looked.intent.act](turn)
             if looked.intent.act in ASIDES and turn.state.step in ASK_AGAIN:
                 await ASK_AGAIN[turn.state.step](turn)
@@ -120,7 +128,9 @@ class Dialogue:
         buyer = await session.get_one(Buyer, conversation.buyer_id)
         language = _language(inbound, looked, buyer.language)
         await conversations.set_language(session, now, conversation, language)
-        turn = Turn(self._parts, session, now, conversation, inbound, looked, message, State.load(row), language)
+        state = State.load(row, now)
+        shown, offered = replace(state, offered=0), state.offered
+        turn = Turn(self._parts, session, now, conversation, inbound, looked, message, shown, language, offered)
         if row is None and looked.intent.act != Act.START:
             await greeting.introduce(turn)
         return turn

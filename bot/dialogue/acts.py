@@ -13,6 +13,7 @@ class Act(StrEnum):
     MENU = "menu"
     CANCEL = "cancel"
     HUMAN = "human"
+    GRIEVANCE = "grievance"  # anger, or the law: a person at once; argument: Grievance
     TICKETS = "tickets"
     HURRY = "hurry"
 
@@ -26,6 +27,7 @@ class Act(StrEnum):
     # Answer what the bot asked
     PROOF = "proof"
     WAS_CODE = "was_code"  # "that was the code, not the order number"
+    IS_ORDER = "is_order"  # "that number was the order"
     PICK_CODE = "code"  # argument: order number/fingerprint
     TYPED_CODE = "typed_code"
     REASON = "reason"  # argument: Reason
@@ -33,13 +35,16 @@ class Act(StrEnum):
     # Ask, and judge the answer
     ASK = "ask"
     CHOOSE = "choose"  # a suggestion; argument: question id/entry key
-    HELPED = "helped"  # argument: question id
-    MISSED = "missed"  # argument: question id
+    NONE_FITS = "none_fits"  # no suggestion does; argument: question id
+    RELATED = "related"  # an entry offered after another; argument: entry key
+    HELPED = "helped"  # argument: question ids, joined by commas
+    MISSED = "missed"  # argument: the same
 
     # Nothing of these
     CHAT = "chat"  # hello, thanks
     ABUSE = "abuse"
     EMPTY = "empty"  # emoji and marks
+    NUMBER = "number"  # a number that may be anything
     MEDIA = "media"
     TOO_LONG = "too_long"
     UNCLEAR = "unclear"  # not what this step asked for
@@ -47,7 +52,9 @@ class Act(StrEnum):
 
 
 # What a button carries may only be one of these: the rest need words.
-PRESSABLE = frozenset(Act) - {Act.PROOF, Act.TYPED_CODE, Act.ORDER, Act.ASK, Act.STALE, Act.TOO_LONG}
+PRESSABLE = frozenset(Act) - {
+    *(Act.PROOF, Act.TYPED_CODE, Act.ORDER, Act.ASK, Act.STALE, Act.TOO_LONG, Act.NUMBER, Act.GRIEVANCE)
+}
 
 
 class Goal(StrEnum):
@@ -71,3 +78,4 @@ class Intent:
     codes: tuple[str, ...] = field(default=(), repr=False)  # what was typed and may be the code meant
     reason: Reason | None = None
     match: Match | None = None
+    beside: Match | None = None  # a second question in the same message, surely understood

@@ -1,5 +1,6 @@
 """Hello, the menu, and kind words for what is no request."""
 
+from bot.dialogue import reading
 from bot.dialogue.acts import Act, Goal
 from bot.dialogue.state import Step
 from bot.dialogue.turn import Choice, Turn
@@ -36,18 +37,10 @@ async def cancel(turn: Turn) -> None:
 
 
 async def return_greeting(turn: Turn) -> None:
-    """For "hello" and "thanks" in between."""
+    """For "hello", "thanks" and "all right" in between."""
     if turn.state.step == Step.IDLE:
-        await turn.tell("greeting.again", *menu(turn))
-
-
-async def stay_calm(turn: Turn) -> None:
-    await turn.tell("greeting.calm", turn.person)
-
-
-async def ask_for_words(turn: Turn) -> None:
-    """For emoji and marks alone."""
-    await turn.tell("greeting.words_please", *(menu(turn) if turn.state.step == Step.IDLE else ()))
+        is_settled = reading.acknowledges(turn.inbound.text)
+        await turn.tell("greeting.any_time" if is_settled else "greeting.again", *menu(turn))
 
 
 async def ask_for_less(turn: Turn) -> None:

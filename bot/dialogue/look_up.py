@@ -52,7 +52,7 @@ def _order_no_of(intent: Intent, current: str, scene: Scene) -> str:
             return intent.argument.partition("/")[0]
         case Act.MISSING:
             return intent.argument
-        case Act.PROOF | Act.TYPED_CODE | Act.REASON:
+        case Act.PROOF | Act.TYPED_CODE | Act.REASON | Act.IS_ORDER:
             return current
         case Act.ASK | Act.UNCLEAR if scene.state.step in (Step.CODE, Step.REASON):
             return current

@@ -3,10 +3,13 @@
 Unknown and foreign orders go the same way in the same words: the proof is asked for, and it does not fit.
 """
 
+from dataclasses import replace
+
 from bot.dialogue import claims, delivered
 from bot.dialogue.acts import Act, Goal
 from bot.dialogue.state import ORDERS_OFFERED, Step, orders_of
 from bot.dialogue.turn import Choice, Turn
+from bot.dialogue.understanding import REASON_OF_ENTRY
 from shop.masking import mask
 from shop.port import OrderStatus
 
@@ -23,7 +26,23 @@ async def report(turn: Turn) -> None:
 
 async def take_as_code(turn: Turn) -> None:
     """What was read as an order number was the code."""
-    await ask_order(turn, Goal.CLAIM)
+    await ask_order(turn, Goal.CLAIM, reason=turn.state.reason or _reason_in_mind(turn, Goal.CLAIM))
+
+
+async def ask_what_number(turn: Turn) -> None:
+    """A number that may be an order, a code, or anything: ask, and keep it at hand sealed."""
+    number = turn.intent.order_no
+    turn.state = replace(turn.state, goal=turn.intent.goal or Goal.LOOK, order=turn.seal_order(number))
+    is_order, was_code = turn.choice(Act.IS_ORDER, "button.is_order"), turn.choice(Act.WAS_CODE, "button.is_code")
+    await turn.tell("order.ask_what", is_order, was_code, turn.person, number=mask(number))
+
+
+async def take_as_order(turn: Turn) -> None:
+    """The number that was asked about is an order's."""
+    if turn.looked.order_no:
+        await take_order(turn)
+    else:
+        await ask_order(turn, turn.state.goal)
 
 
 async def ask_order(turn: Turn, goal: Goal, reason: str = "") -> None:
@@ -41,7 +60,9 @@ async def take_order(turn: Turn) -> None:
     """An order number was given, perhaps with its proof."""
     intent, looked = turn.intent, turn.looked
     goal = intent.goal or turn.state.goal
-    reason = intent.reason or (turn.state.reason if turn.state.step != Step.IDLE else "")
+    heard = turn.state.reason if turn.state.step != Step.IDLE else ""
+    reason = intent.reason or heard or _reason_in_mind(turn, goal)
+    turn.hold(None)
     turn.go(Step.PROOF, goal=goal, reason=reason, order=turn.seal_order(looked.order_no), fingerprint="")
     if looked.is_bound or looked.is_down:
         await proceed(turn)
@@ -54,7 +75,8 @@ async def take_order(turn: Turn) -> None:
 async def use_order(turn: Turn) -> None:
     """One of the buyer's own orders was pressed."""
     goal = Goal(turn.intent.argument.partition("/")[0])
-    turn.go(Step.ORDER, goal=goal, order=turn.seal_order(turn.looked.order_no), fingerprint="")
+    reason = turn.state.reason or _reason_in_mind(turn, goal)
+    turn.go(Step.ORDER, goal=goal, reason=reason, order=turn.seal_order(turn.looked.order_no), fingerprint="")
     await proceed(turn)
 
 
@@ -88,6 +110,7 @@ async def take_proof(turn: Turn) -> None:
 async def proceed(turn: Turn) -> None:
     """The order is proved: go on to what it was wanted for."""
     order, goal = turn.looked.order, turn.state.goal
+    turn.hold(order)
     if turn.looked.is_down:
         turn.rest()
         await turn.tell("order.shop_down", turn.person)
@@ -100,6 +123,11 @@ async def proceed(turn: Turn) -> None:
         await claims.ask_code(turn, order)
     else:
         await delivered.show(turn, order)
+
+
+def _reason_in_mind(turn: Turn, goal: Goal) -> str:
+    """What is wrong with the code by the entry that was answered last."""
+    return REASON_OF_ENTRY.get(turn.state.entry, "") if goal == Goal.CLAIM else ""
 
 
 async def _is_locked(turn: Turn) -> bool:

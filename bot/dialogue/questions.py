@@ -1,19 +1,19 @@
-"""Questions: a sure answer, a few suggestions, or a person."""
+"""Questions: a sure answer, or two, a few suggestions, or a person; and what the buyer thought of it."""
 
-from bot.dialogue import tickets
-from bot.dialogue.acts import Act, Goal
+from dataclasses import replace
+
+from bot.dialogue import answering, patience, tickets
+from bot.dialogue.acts import Act
 from bot.dialogue.greeting import menu
 from bot.dialogue.state import Step
 from bot.dialogue.turn import Choice, Turn
-from bot.dialogue.understanding import DELIVERY_THEME, HUMAN_ENTRY, REASON_OF_ENTRY
-from faq.entries import judge
-from faq.errors import UnknownEntry
+from bot.dialogue.understanding import HUMAN_ENTRY, find_entry
+from faq import entries as store
 from faq.matcher import Match
-from faq.phrasing import Entry, Text
+from faq.phrasing import Entry
 from faq.tables import FaqQuestion
 
 SUGGESTIONS = 3
-PATIENCE = 3  # questions in a row that are not understood before a person takes over
 
 
 async def answer_question(turn: Turn) -> None:
@@ -22,100 +22,100 @@ async def answer_question(turn: Turn) -> None:
     assert match is not None
     question = await _keep(turn, match)
     if match.outcome == "answer" and match.entry:
-        await _answer(turn, turn.parts.answers.get(match.entry), question)
-        turn.forget_misses()
+        await _answer(turn, match.entry, question)
     elif match.outcome == "suggest" and turn.state.step == Step.IDLE:
         await _suggest(turn, match, question)
-        turn.forget_misses()
     else:
-        await miss(turn)
+        await patience.miss(turn)
+
+
+async def answer_beside(turn: Turn, match: Match) -> None:
+    """The second question of a message that above all wants something done: its answer alone."""
+    await _keep(turn, match)
+    await turn.say(await answering.fill(turn, turn.parts.answers.get(match.entry or "")))
 
 
 async def choose(turn: Turn) -> None:
     """A suggestion was pressed: it is the answer, and the verdict on the question."""
     question, _, key = turn.intent.argument.partition("/")
-    try:
-        entry = turn.parts.answers.get(key)
-    except UnknownEntry:
+    entry = find_entry(turn.parts.answers, key)
+    if entry is None:
         await turn.tell("button.expired", *menu(turn))
         return
-    await judge(turn.session, turn.now, int(question), key)
-    if key == HUMAN_ENTRY:
-        await tickets.hand_over(turn)
+    await store.choose(turn.session, turn.now, int(question), key)
+    await _act_on(turn, entry, int(question))
+
+
+async def show_related(turn: Turn) -> None:
+    """An entry that was offered after another. Nothing was asked in words, so there is nothing to judge."""
+    entry = find_entry(turn.parts.answers, turn.intent.argument)
+    if entry is None:
+        await turn.tell("button.expired", *menu(turn))
     else:
-        await _answer(turn, entry, int(question))
+        await _act_on(turn, entry)
 
 
 async def thank(turn: Turn) -> None:
-    await judge(turn.session, turn.now, int(turn.intent.argument), "helped")
+    await _judge(turn, "helped")
+    turn.state = replace(turn.state, disliked="")
     await turn.tell("question.thanks")
 
 
 async def regret(turn: Turn) -> None:
-    await judge(turn.session, turn.now, int(turn.intent.argument), "missed")
+    answered = await _judge(turn, "missed")
+    turn.state = replace(turn.state, disliked=answered)
     await turn.tell("question.sorry", turn.person)
 
 
-async def miss(turn: Turn) -> None:
-    """Not understood: say so kindly, offer a person, and from the third time on let one take over."""
-    turn.count_miss()
-    if turn.state.misses >= PATIENCE:
+async def _answer(turn: Turn, key: str, question: int) -> None:
+    """One answer, or two when two things were asked; never one that was just found useless."""
+    beside = turn.intent.beside
+    keys, questions = [key], [question]
+    if beside is not None and beside.entry:
+        keys, questions = [key, beside.entry], [question, await _keep(turn, beside)]
+    elif key == turn.state.disliked:
+        if not await patience.is_spent(turn):
+            await turn.tell("question.same_again", turn.person)
+        return
+    turn.forget_misses()
+    await answering.give(turn, [turn.parts.answers.get(one) for one in keys], questions)
+
+
+async def _act_on(turn: Turn, entry: Entry, *questions: int) -> None:
+    """The entry was pressed: two are not answered but done."""
+    turn.forget_misses()
+    if entry.key == HUMAN_ENTRY:
         await tickets.hand_over(turn)
-    elif turn.state.misses == 2:
-        await turn.tell("question.miss_again", turn.person)
-    elif turn.state.step == Step.IDLE:
-        await turn.tell("question.miss", *menu(turn))
+    elif entry.flow == "tickets":
+        await tickets.list_tickets(turn)
     else:
-        await turn.tell("question.unclear", turn.person)
-
-
-async def _keep(turn: Turn, match: Match) -> int:
-    question = FaqQuestion(
-        text=turn.intent.stored,
-        language=match.language,
-        outcome=match.outcome,
-        entry_key=match.candidates[0].entry if match.candidates else None,
-        score=match.score,
-        asked_at=turn.now,
-    )
-    turn.session.add(question)
-    await turn.session.flush()
-    assert question.id is not None
-    return question.id
-
-
-async def _answer(turn: Turn, entry: Entry, question: int) -> None:
-    answer = turn.parts.answers.fill(
-        _text(turn, entry).answer,
-        promise=turn.span(turn.parts.desk.rules.handling),
-        hours=turn.parts.hours or turn.word("question.hours"),
-        warranty=turn.word("question.warranty"),
-    )
-    leads = [] if turn.state.step != Step.IDLE else _leads(turn, entry)
-    helped = turn.choice(Act.HELPED, "button.helped", str(question))
-    missed = turn.choice(Act.MISSED, "button.missed", str(question))
-    await turn.say(answer, *leads, helped, missed, turn.person)
-
-
-def _leads(turn: Turn, entry: Entry) -> list[Choice]:
-    """The button into the entry's flow; a person is offered under every answer anyway."""
-    match entry.flow:
-        case "claim":
-            return [turn.choice(Act.REPORT, "button.report", REASON_OF_ENTRY.get(entry.key, ""))]
-        case "order":
-            goal = Goal.UNDELIVERED if entry.theme == DELIVERY_THEME else Goal.LOOK
-            return [turn.choice(Act.FIND, "button.find", goal)]
-        case "tickets":
-            return [turn.choice(Act.TICKETS, "button.tickets")]
-        case _:
-            return []
+        await answering.give(turn, [entry], questions)
 
 
 async def _suggest(turn: Turn, match: Match, question: int) -> None:
+    """Up to three entries. Suggestions after suggestions that did not help are a miss."""
+    if turn.offered and await patience.is_spent(turn):
+        return
+    turn.state = replace(turn.state, offered=question)
     entries = [turn.parts.answers.get(candidate.entry) for candidate in match.candidates[:SUGGESTIONS]]
-    choices = [Choice(Act.CHOOSE, _text(turn, entry).question, f"{question}/{entry.key}") for entry in entries]
-    await turn.tell("question.suggest", *choices, turn.person)
+    choices = [
+        Choice(Act.CHOOSE, answering.text_of(turn, entry).question, f"{question}/{entry.key}") for entry in entries
+    ]
+    none = turn.choice(Act.NONE_FITS, "button.none_fits", str(question))
+    key = "question.suggest_again" if turn.state.misses > 1 else "question.suggest"
+    await turn.tell(key, *choices, none, turn.person)
 
 
-def _text(turn: Turn, entry: Entry) -> Text:
-    return entry.texts.get(turn.language) or next(iter(entry.texts.values()))
+async def _keep(turn: Turn, match: Match) -> int:
+    return await store.keep(turn.session, turn.now, turn.intent.stored, match)
+
+
+async def _judge(turn: Turn, verdict: str) -> str:
+    """Keep the verdict on every question that the answer was to; the key of the entry, if it was one alone."""
+    questions = [int(question) for question in turn.intent.argument.split(",")]
+    for question in questions:
+        await store.judge(turn.session, turn.now, question, verdict)
+    row = await turn.session.get(FaqQuestion, questions[0])
+    if row is None or len(questions) > 1:
+        return ""
+    return str(row.detail.get("chosen") or row.entry_key or "")

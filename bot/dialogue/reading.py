@@ -9,7 +9,7 @@ import unicodedata
 
 from bot.dialogue.acts import Act
 from faq.slots import extract
-from faq.text import essence, fold, is_chatter
+from faq.text import essence, fold, is_chatter, normalise
 from faq.text import language_of as matched_language
 from tickets.tables import Reason
 
@@ -55,6 +55,20 @@ _LABEL_PROOF = re.compile(
     r"|(?<![a-z])(?:password|pwd|pass|last six|last 6|tail)\s*(?:is\b|[:=])[\s:=]*)"
     r"(?!(?:wrong|not|incorrect|invalid|lost|forgotten|required|what|it|the|a)\b)(?P<proof>[!-9;<>-~][!-~]{1,63})",
     re.IGNORECASE,
+)
+_NAMES = re.compile(
+    r"订单编号|订单号码|订单号|订单|单号|查询密码|取卡密码|查单密码|查询码|密码|后六位|后6位|尾号|付款单号"
+    r"|这是|我的|这个|就是|是|为|和|给你|在这"
+    r"|\b(?:my|the|this|is|it|here|order|number|num|no|id|query|lookup|password|pwd|pass|last six|last 6|tail|and)\b"
+)
+_NONE = re.compile(
+    "都不是|不是|都不对|不对|没有(?:我要的|我想问的|一个是)?|没一个是|以上都不是"
+    "|none(?: of (?:these|those|them))?|neither|no|nope"
+)
+_YES = re.compile(
+    "(?:好|好的|好吧|好滴|嗯|嗯嗯|恩|行|行吧|可以|可以了|知道了|明白|明白了|懂了|了解|收到|没事了?|没问题了?|解决了|搞定了?|ok|okay|okk|哈|哈哈)+"
+    "|(?:ok|okay|yes|yep|yeah|fine|got it|i see|understood|all right|alright|great|cool|good|never mind|solved|done)"
+    "(?: (?:ok|then|got it|great|good|thanks))*"
 )
 _LABEL_CODE = re.compile(r"^(?:卡密|兑换码|激活码|卡号|code|key|是|is|[:：\s])+", re.IGNORECASE)
 _SPACED = re.compile(r"(?<![A-Za-z0-9-])[A-Z0-9]{4}(?: [A-Z0-9]{4}){2,5}(?![A-Za-z0-9-])")
@@ -116,6 +130,22 @@ def find_language(text: str, current: str) -> str:
     return matched_language(plain)
 
 
+def refuses_all(text: str) -> bool:
+    """Whether it says that no suggestion fits."""
+    return bool(_NONE.fullmatch(essence(text)))
+
+
+def acknowledges(text: str) -> bool:
+    """Whether it only says that one has understood."""
+    return bool(_YES.fullmatch(essence(text)))
+
+
+def is_bare(text: str, order_no: str, proof: str | None) -> bool:
+    """Whether an order number, its proof and their names are all there is."""
+    plain = fold(text).replace(order_no, " ").replace(proof or " ", " ")
+    return len(normalise(_NAMES.sub(" ", essence(plain)))) < 2
+
+
 def has_words(text: str) -> bool:
     """Whether it speaks: Chinese, or at least two words."""
     return bool(_CJK.search(text)) or len(text.split()) > 1
@@ -123,7 +153,8 @@ def has_words(text: str) -> bool:
 
 def is_matter(text: str) -> bool:
     """Whether a stored message says what it is about, rather than greet, command, or give a number that is masked."""
-    return has_words(text) and find_command(text) is None and not is_chatter(text) and HIDDEN not in text
+    is_order_to_us = find_command(text) is not None or refuses_all(text) or acknowledges(text)
+    return has_words(text) and not is_order_to_us and not is_chatter(text) and HIDDEN not in text
 
 
 def find_order_no(text: str) -> str | None:

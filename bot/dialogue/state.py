@@ -14,6 +14,7 @@ from bot.tables import Button, DialogueRow
 from tickets.tables import Buyer, Conversation, OrderBinding
 
 BUTTONS_LIVE = timedelta(days=14)
+TOPIC_LIVES = timedelta(minutes=30)  # a follow-up that comes later is a question of its own
 ORDERS_OFFERED = 3
 
 
@@ -39,18 +40,30 @@ class State:
     misses: int = 0  # questions in a row that were not understood
     strays: int = 0  # typed codes that were none of the order's, in the whole conversation
     told: int = 0  # the ticket whose buyer knows that words are passed on
+    entry: str = ""  # the key of the entry answered last
+    disliked: str = ""  # the key of the entry whose answer got a thumbs-down last
+    offered: int = 0  # the question whose suggestions were the last thing said
+    in_hand: str = ""  # the number of the order proved and spoken of last
+    status: str = ""  # of that order
+    warranty: int = 0  # of its product, in seconds
 
     @classmethod
-    def load(cls, row: DialogueRow | None) -> "State":
-        """The state of a row; facts that an older version left are dropped."""
+    def load(cls, row: DialogueRow | None, now: datetime) -> "State":
+        """The state of a row; facts that an older version left, and what was spoken of long ago, are dropped."""
         if row is None:
             return cls()
-        known = {name: value for name, value in row.facts.items() if name in cls.__slots__ and name != "step"}
+        is_old = row.updated_at < now - TOPIC_LIVES
+        names = {name for name in cls.__slots__ if name != "step" and not (is_old and name in TOPIC)}
+        known = {name: value for name, value in row.facts.items() if name in names}
         known["goal"] = Goal(known.get("goal", Goal.LOOK))
         return cls(step=Step(row.step), **known)
 
     def facts(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if name != "step" and value}
+
+
+# What the next words may lean on.
+TOPIC = frozenset({"entry", "disliked", "offered", "in_hand", "status", "warranty"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +90,7 @@ async def set_scene(session: AsyncSession, now: datetime, inbound: Inbound) -> S
         return Scene()
     conversation, language = row
     return Scene(
-        state=State.load(await session.get(DialogueRow, conversation.id)),
+        state=State.load(await session.get(DialogueRow, conversation.id), now),
         language=language,
         conversation_id=conversation.id,
         orders=await orders_of(session, conversation.identity_id),

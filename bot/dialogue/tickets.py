@@ -5,13 +5,14 @@ from datetime import timedelta
 
 from sqlmodel import col, select
 
+from audit.trail import record
 from bot.dialogue import reading
 from bot.dialogue.acts import Act
 from bot.dialogue.greeting import menu
 from bot.dialogue.turn import Turn
 from bot.tables import Button
 from tickets.errors import TooSoon
-from tickets.tables import Agent, Cycle, Direction, Level, Message, Phase, Ticket
+from tickets.tables import Agent, Author, Cycle, Direction, Level, Message, Phase, Ticket
 
 SHOWN = 5  # tickets in one answer
 WORDS_KEPT_IN_MIND = 10  # messages among which the subject of a new ticket is looked for
@@ -21,16 +22,53 @@ REOPEN_WITHIN = timedelta(days=3)  # after that, a word that is not understood i
 async def hand_over(turn: Turn) -> None:
     """A person, in one step."""
     known = await in_human_hands(turn)
-    ticket = await turn.parts.desk.hand_over(turn.session, turn.now, turn.conversation, await _subject(turn))
+    ticket = await _call_person(turn, await _subject(turn))
+    is_new = known is None or known.id != ticket.id
+    await _tell_where(turn, ticket, "ticket.handed_over" if is_new else "ticket.with_people")
+
+
+async def take_grievance(turn: Turn) -> None:
+    """Anger, or the law: a person at once, who sees why; calm words to the buyer, once."""
+    known = await in_human_hands(turn)
+    if known is not None and turn.state.told == known.id:
+        await pass_on(turn, known)
+        return
+    kind = turn.intent.argument
+    why = turn.word(f"grievance.why.{kind}", words=turn.intent.stored)
+    ticket = await _call_person(turn, why)
+    if not why.startswith(ticket.subject):  # it was there before, and is about something else
+        await _note(turn, ticket, why)
+    calm = turn.word(f"grievance.calm.{kind}")
+    await _tell_where(turn, ticket, "grievance.handed_over", calm=calm)
+
+
+async def _call_person(turn: Turn, subject: str) -> Ticket:
+    ticket = await turn.parts.desk.hand_over(turn.session, turn.now, turn.conversation, subject)
     turn.rest()
     turn.state = replace(turn.state, told=ticket.id or 0)
     turn.file_under(ticket)
-    is_new = known is None or known.id != ticket.id
-    key = "ticket.handed_over" if is_new else "ticket.with_people"
-    promise = turn.span(turn.parts.desk.rules.handling)
-    await turn.tell(
-        key, ticket=ticket, number=ticket.number, place=await place(turn, ticket), promise=promise, hours=_hours(turn)
+    return ticket
+
+
+async def _tell_where(turn: Turn, ticket: Ticket, key: str, **facts: object) -> None:
+    facts |= {"number": ticket.number, "place": await place(turn, ticket), "hours": _hours(turn)}
+    await turn.tell(key, ticket=ticket, promise=turn.span(turn.parts.desk.rules.handling), **facts)
+
+
+async def _note(turn: Turn, ticket: Ticket, text: str) -> None:
+    """For staff only."""
+    note = Message(
+        conversation_id=ticket.conversation_id,
+        ticket_id=ticket.id,
+        direction=Direction.OUT,
+        author=Author.BOT,
+        is_note=True,
+        text=text,
+        created_at=turn.now,
     )
+    turn.session.add(note)
+    await turn.session.flush()
+    record(turn.session, turn.now, "bot", "ticket.noted", f"ticket:{ticket.id}", after={"message": note.id})
 
 
 async def list_tickets(turn: Turn) -> None:
@@ -110,21 +148,35 @@ async def place(turn: Turn, ticket: Ticket) -> str:
     return turn.word("ticket.place.next") if ahead < 1 else turn.word("ticket.place.queued", ahead=ahead)
 
 
+async def own_place(turn: Turn) -> str:
+    """Where the buyer stands in the queue, in words; that they do not, when nothing of theirs waits."""
+    ticket = await find_waiting(turn)
+    return await place(turn, ticket) if ticket else turn.word("ticket.place.nowhere")
+
+
 async def _active(turn: Turn) -> list[Ticket]:
     return await turn.parts.desk.open_tickets(turn.session, turn.now, turn.conversation.buyer_id)
 
 
 async def _subject(turn: Turn) -> str:
-    """What the buyer was last heard to say in words of their own: no command, no button, no password, no hello."""
+    """What the buyer was last heard to say in words of their own: no command, no button, no password, no hello.
+
+    A question that was pressed is theirs too. Words that ask for a person are the last choice.
+    """
+    pressed = select(Button.label).where(
+        Button.conversation_id == turn.conversation.id, col(Button.action).not_in((Act.CHOOSE, Act.RELATED))
+    )
     own = (
-        select(Message.text)
+        select(Message.id, Message.text)
         .where(Message.conversation_id == turn.conversation.id, Message.direction == Direction.IN)
-        .where(col(Message.text).not_in(select(Button.label).where(Button.conversation_id == turn.conversation.id)))
+        .where(col(Message.text).not_in(pressed))
         .order_by(col(Message.id).desc())
         .limit(WORDS_KEPT_IN_MIND)
     )
-    said = (await turn.session.exec(own)).all()
-    return next((text for text in said if reading.is_matter(text)), turn.word("ticket.subject_asked"))
+    said = [(number, text) for number, text in (await turn.session.exec(own)).all() if reading.is_matter(text)]
+    asking = turn.message.id if turn.message is not None and turn.intent.act == Act.HUMAN else None
+    before = [text for number, text in said if number != asking]
+    return next(iter([*before, *(text for _, text in said)]), turn.word("ticket.subject_asked"))
 
 
 def _hours(turn: Turn) -> str:

@@ -13,6 +13,7 @@ from bot.dialogue.look_up import Looked
 from bot.dialogue.state import State, Step
 from bot.dialogue.understanding import Answers
 from bot.tables import Button
+from shop.port import Order
 from shop.vault import Vault
 from tickets.claims import Claims
 from tickets.desk import Desk
@@ -20,6 +21,7 @@ from tickets.outbox import Say, post
 from tickets.ownership import Ownership
 from tickets.tables import Author, Conversation, Message, Priority, Ticket, id_of
 
+DAY = 86_400  # seconds
 SEAL = "dialogue"  # the kind of an order number that is sealed in a state
 
 
@@ -57,6 +59,7 @@ class Turn:
     message: Message | None  # the buyer's, stored; None when only the conversation was opened
     state: State
     language: str
+    offered: int = 0  # the question whose suggestions the last message offered
 
     @property
     def intent(self) -> Intent:
@@ -69,6 +72,8 @@ class Turn:
     def span(self, span: timedelta) -> str:
         """A length of time in words, rounded up to what one would say."""
         seconds = max(1, int(span.total_seconds()))
+        if seconds >= 2 * DAY and seconds % DAY == 0:
+            return self.word("span.days", count=seconds // DAY)
         for name, size in (("hours", 3600), ("minutes", 60)):
             if seconds >= size:
                 return self.word(f"span.{name}", count=-(-seconds // size))
@@ -115,8 +120,18 @@ class Turn:
         self.state = replace(self.state, step=step, misses=0, **changes)
 
     def rest(self) -> None:
-        """Nothing is asked for any more; what was said about tickets stays said."""
-        self.state = State(told=self.state.told, strays=self.state.strays)
+        """Nothing is asked for any more; what was said about tickets and the order in hand stays said."""
+        kept = {"strays", "told", "disliked", "in_hand", "status", "warranty"}
+        self.state = State(**{name: getattr(self.state, name) for name in kept})
+
+    def hold(self, order: Order | None) -> None:
+        """This proved order is the one that is spoken of from now on, or none is."""
+        self.state = replace(
+            self.state,
+            in_hand=order.order_no if order else "",
+            status=order.status if order else "",
+            warranty=int(order.goods.warranty.total_seconds()) if order else 0,
+        )
 
     def file_under(self, ticket: Ticket) -> None:
         """The buyer's message belongs to this ticket."""

@@ -1,18 +1,24 @@
 """From a message and its scene to what is meant. Pure: asks no shop and no database, only the matcher."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from bot.channels.port import Inbound, Kind
-from bot.dialogue import hiding, reading
+from bot.dialogue import follow_up, hiding, reading
 from bot.dialogue.acts import PRESSABLE, Act, Goal, Intent
+from bot.dialogue.grievance import Grievance, find_grievance
 from bot.dialogue.state import Scene, Step
+from faq.errors import UnknownEntry
 from faq.matcher import Match
 from faq.phrasing import Entry
 from shop.masking import normalise_code
+from shop.port import OrderStatus
 from tickets.tables import Reason
 
 HUMAN_ENTRY = "human"  # the entry whose only answer is a person
+THREAT_ENTRY = "threat_platform"  # the entry of those who go to others about us
+QUESTIONS = 2  # answered of one message
 DELIVERY_THEME = "delivery"  # entries about paid orders that bring nothing
 
 # What a buyer who asks for this entry says is wrong with the code.
@@ -29,6 +35,16 @@ REASON_OF_ENTRY = {
     "account_banned": Reason.ACCOUNT_PROBLEM,
 }
 
+# What a follow-up leans on where no entry was answered: the flow that goes on, or the order that was shown.
+ENTRY_OF_GOAL = {Goal.LOOK: "find_order", Goal.CLAIM: "invalid_generic", Goal.UNDELIVERED: "paid_not_delivered"}
+ENTRY_OF_STATUS = {
+    OrderStatus.UNPAID: "pay_pending",
+    OrderStatus.PAID_UNDELIVERED: "paid_not_delivered",
+    OrderStatus.PARTIAL: "partial",
+    OrderStatus.REFUNDED: "refund_where",
+    OrderStatus.CLOSED: "order_expired",
+}
+
 # What is no question and has one answer.
 SIMPLE = {"chat": Act.CHAT, "abuse": Act.ABUSE, "empty": Act.EMPTY}
 
@@ -43,9 +59,19 @@ class Answers(Protocol):
 
     def match(self, text: str, language: str | None = None) -> Match: ...
 
+    def match_all(self, text: str) -> tuple[Match, ...]: ...
+
     def get(self, key: str) -> Entry: ...
 
     def fill(self, answer: str, **variables: object) -> str: ...
+
+
+def find_entry(answers: Answers, key: str) -> Entry | None:
+    """The entry, or None when the shop has taken it back."""
+    try:
+        return answers.get(key) if key else None
+    except UnknownEntry:
+        return None
 
 
 class Understanding:
@@ -82,63 +108,144 @@ class Understanding:
         return replace(intent, stored=hiding.hide(text, known))
 
     def _at_step(self, scene: Scene, text: str) -> Intent:
+        if self._is_grievance(scene, text):
+            return Intent(Act.GRIEVANCE, "", argument=find_grievance(text) or Grievance.COMPLAINT)
         match scene.state.step:
             case Step.ORDER:
                 return self._given_order(scene, text)
             case Step.PROOF:
-                return self._given_proof(text)
+                return self._given_proof(scene, text)
             case Step.CODE:
                 codes = reading.find_typed_codes(text)
                 # Names and words stay what they are; only what could be a code is compared with the order's.
-                return Intent(Act.TYPED_CODE, "", codes=codes) if codes else self._aside(text)
+                return Intent(Act.TYPED_CODE, "", codes=codes) if codes else self._aside(scene, text)
             case Step.REASON:
                 match = self._answers.match(text)
                 reason = reading.find_reason(text) or REASON_OF_ENTRY.get(match.entry or "")
-                return Intent(Act.REASON, "", argument=reason) if reason else self._aside(text)
+                return Intent(Act.REASON, "", argument=reason) if reason else self._aside(scene, text)
             case Step.IDLE:
                 return self._idle(scene, text)
 
+    def _is_grievance(self, scene: Scene, text: str) -> bool:
+        if scene.state.step == Step.PROOF and not reading.has_words(text):
+            return False  # a password may be any word
+        return find_grievance(text) is not None
+
     def _given_order(self, scene: Scene, text: str) -> Intent:
         number = reading.find_given_order_no(text)
-        return self._order(scene, number, text, scene.state.goal) if number else self._aside(text)
+        return self._order(scene, number, text, scene.state.goal) if number else self._aside(scene, text)
 
-    def _given_proof(self, text: str) -> Intent:
+    def _given_proof(self, scene: Scene, text: str) -> Intent:
         is_question = reading.has_words(text) and self._answers.match(text).outcome == "answer"
         proof = reading.find_named_proof(text) or (None if is_question else reading.find_typed_proof(text))
-        return Intent(Act.PROOF, "", secret=proof) if proof else self._aside(text)
+        return Intent(Act.PROOF, "", secret=proof) if proof else self._aside(scene, text)
 
-    def _aside(self, text: str) -> Intent:
+    def _aside(self, scene: Scene, text: str) -> Intent:
         """Something else than was asked for: a sure question, or unclear."""
-        match = self._answers.match(text)
-        if simple := SIMPLE.get(match.kind):
+        matches = self._matches(scene, text)
+        if simple := SIMPLE.get(matches[0].kind):
             return Intent(simple, "")
-        return self._ask(match) if match.outcome == "answer" else Intent(Act.UNCLEAR, "", match=match)
+        return self._ask(matches) if matches[0].outcome == "answer" else Intent(Act.UNCLEAR, "", match=matches[0])
 
     def _idle(self, scene: Scene, text: str) -> Intent:
-        match = self._answers.match(text)
-        entry = self._answers.get(match.entry) if match.outcome == "answer" and match.entry else None
-        reason = reading.find_reason(text) or REASON_OF_ENTRY.get(match.entry or "")
-        leads_to_order = entry is None or entry.flow in ("order", "claim")
+        if scene.state.offered and reading.refuses_all(text):
+            return Intent(Act.NONE_FITS, "", argument=str(scene.state.offered))
+        if reading.acknowledges(text):
+            return Intent(Act.CHAT, "")
+        matches = self._matches(scene, text)
         number = reading.find_order_no(text) or _own_order(scene, text)
-        if number and leads_to_order:
-            is_undelivered = entry is not None and entry.theme == DELIVERY_THEME
-            is_claim = reason is not None or (entry is not None and entry.flow == "claim")
-            goal = Goal.UNDELIVERED if is_undelivered else Goal.CLAIM if is_claim else Goal.LOOK
-            return replace(self._order(scene, number, text, goal), reason=reason)
-        has_code = any(slot.kind == "code" for slot in match.slots)
-        if match.kind == "code" or (has_code and (reason or (entry and entry.flow == "claim"))):
-            return Intent(Act.REPORT, "", argument=reason or "")
-        simple = SIMPLE.get(match.kind)
-        return Intent(simple, "") if simple else self._ask(match)
+        if number and (intent := self._about_order(scene, text, number, matches)):
+            return intent
+        kind = matches[0].kind
+        if intent := self._about_code(scene, text, matches) or self._what_next(scene, text):
+            return intent
+        if kind == "number" and matches[0].slots:
+            goal = self._goal(self._last(scene), None)
+            return Intent(Act.NUMBER, "", goal=goal, order_no=matches[0].slots[0].value)
+        return Intent(SIMPLE[kind], "") if kind in SIMPLE else self._ask(matches)
 
-    def _ask(self, match: Match) -> Intent:
-        """A question; two entries are not answered but done."""
-        entry = self._answers.get(match.entry) if match.outcome == "answer" and match.entry else None
-        if entry and entry.key == HUMAN_ENTRY:
-            return Intent(Act.HUMAN, "")
-        if entry and entry.flow == "tickets":
-            return Intent(Act.TICKETS, "")
-        return Intent(Act.ASK, "", match=match)
+    def _about_order(self, scene: Scene, text: str, number: str, matches: Sequence[Match]) -> Intent | None:
+        """An order number, and what is wanted of the order: by these words, else by the answer before them."""
+        is_bare = reading.is_bare(text, number, reading.find_proof(text, number))
+        sure = [] if is_bare else [(match, entry) for match in matches if (entry := self._entry(match))]
+        leading = [entry for _, entry in sure if entry.flow in ("order", "claim")]
+        if sure and not leading:
+            return None
+        entry = leading[0] if leading else self._last(scene)
+        reason = reading.find_reason(text) or REASON_OF_ENTRY.get(entry.key if entry else "")
+        beside = next((match for match, other in sure if other not in leading), None)
+        order = self._order(scene, number, text, self._goal(entry, reason))
+        return replace(order, reason=reason, beside=beside)
+
+    def _about_code(self, scene: Scene, text: str, matches: Sequence[Match]) -> Intent | None:
+        """A code alone, or with words that say what is wrong with it."""
+        entry, last = self._entry(matches[0]), self._last(scene)
+        reason = reading.find_reason(text) or REASON_OF_ENTRY.get(entry.key if entry else "")
+        has_code = any(slot.kind == "code" for slot in matches[0].slots)
+        if matches[0].kind == "code":
+            reason = reason or REASON_OF_ENTRY.get(last.key if last else "")
+            return Intent(Act.REPORT, "", argument=reason or "")
+        if has_code and (reason or (entry and entry.flow == "claim")):
+            return Intent(Act.REPORT, "", argument=reason or "")
+        return None
+
+    def _what_next(self, scene: Scene, text: str) -> Intent | None:
+        """ "那怎么办" after an answer: on into its flow, with the order in hand."""
+        last = self._last(scene)
+        if last is None or last.flow not in ("order", "claim") or not follow_up.asks_what_next(text):
+            return None
+        goal = self._goal(last, None)
+        if scene.state.in_hand in scene.orders:
+            return Intent(Act.USE_ORDER, "", argument=f"{goal}/{scene.state.in_hand}")
+        if goal == Goal.CLAIM:
+            return Intent(Act.REPORT, "", argument=REASON_OF_ENTRY.get(last.key, ""))
+        return Intent(Act.FIND, "", argument=goal)
+
+    def _ask(self, matches: Sequence[Match]) -> Intent:
+        """Questions, two at most. Some entries are not answered but done; what was asked beside them is answered."""
+        for match in matches:
+            entry = self._entry(match)
+            beside = next((other for other in matches if other is not match and other.outcome == "answer"), None)
+            if entry and entry.key == THREAT_ENTRY:
+                return Intent(Act.GRIEVANCE, "", argument=Grievance.COMPLAINT)
+            if entry and entry.key == HUMAN_ENTRY:
+                return Intent(Act.HUMAN, "", beside=beside)
+            if entry and entry.flow == "tickets":
+                return Intent(Act.TICKETS, "", beside=beside)
+        return Intent(Act.ASK, "", match=matches[0], beside=matches[1] if len(matches) > 1 else None)
+
+    def _matches(self, scene: Scene, text: str) -> tuple[Match, ...]:
+        """What is asked, in one question or two; a follow-up with what was spoken of."""
+        matches = self._answers.match_all(text)[:QUESTIONS]
+        topic = self._topic(scene)
+        if len(matches) > 1 or topic is None or matches[0].kind != "question" or not follow_up.is_follow_up(text):
+            return matches
+        plain = self._answers.match(follow_up.core_of(text))
+        related = [entry for key in topic.related if (entry := find_entry(self._answers, key))]
+        return (follow_up.resolve(matches[0], plain, text, topic, related),)
+
+    def _entry(self, match: Match) -> Entry | None:
+        """The entry that is surely meant."""
+        return self._answers.get(match.entry) if match.outcome == "answer" and match.entry else None
+
+    def _last(self, scene: Scene) -> Entry | None:
+        """The entry answered last, if it leads to an order."""
+        entry = find_entry(self._answers, scene.state.entry)
+        return entry if entry and entry.flow in ("order", "claim") else None
+
+    def _topic(self, scene: Scene) -> Entry | None:
+        """What is spoken of: the entry answered last, else the flow that goes on, else the order shown."""
+        state = scene.state
+        if entry := find_entry(self._answers, state.entry):
+            return entry
+        key = ENTRY_OF_STATUS.get(OrderStatus(state.status), "") if state.status else ""
+        return find_entry(self._answers, key if state.step == Step.IDLE else ENTRY_OF_GOAL[state.goal])
+
+    def _goal(self, entry: Entry | None, reason: Reason | None) -> Goal:
+        """What an order is wanted for by somebody who asked for this entry."""
+        if entry and entry.theme == DELIVERY_THEME:
+            return Goal.UNDELIVERED
+        return Goal.CLAIM if reason or (entry and entry.flow == "claim") else Goal.LOOK
 
     def _order(self, scene: Scene, number: str, text: str, goal: Goal) -> Intent:
         proof = reading.find_proof(text, number)

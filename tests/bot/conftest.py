@@ -18,6 +18,7 @@ from faq import slots as slot_finding
 from faq.errors import UnknownEntry
 from faq.matcher import Candidate, Match
 from faq.phrasing import Entry, Text
+from faq.text import sentences
 from kadesk.database import Database
 from shop.adapters.local import LocalShop, hash_payment_tail, hash_query_password
 from shop.codes import seal_code
@@ -63,6 +64,9 @@ class Answers:
         candidates = tuple(Candidate(key, 0.9, {}) for key in keys)
         entry = keys[0] if outcome == "answer" else None
         return Match(outcome, entry, 0.9, candidates, slots, language or "zh", slot_finding.kind_of(slots, rest))
+
+    def match_all(self, text: str) -> tuple[Match, ...]:
+        return tuple(self.match(part) for part in sentences(text)) or (self.match(text),)
 
     def get(self, key: str) -> Entry:
         if key not in self.entries:

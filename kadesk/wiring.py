@@ -164,7 +164,7 @@ def _claim_rules(settings: Settings) -> ClaimRules:
 
 def build_matcher(settings: Settings, entries: Iterable[Entry]) -> Matcher:
     encoder = installed() if settings.faq.encoder else None
-    return Matcher.build(entries, encoder, Price(settings.faq.wrong_in))
+    return Matcher.build(entries, encoder, Price(settings.faq.wrong_in), cache=settings.data.dir / "cache")
 
 
 async def open_entries(settings: Settings) -> tuple[Entry, ...]:

@@ -58,13 +58,28 @@ class Served:
 Serve = Callable[..., Awaitable[Served]]
 
 
+@pytest.fixture(scope="session")
+def matcher_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The matcher over the seed entries, made once: each fresh install would take seconds for the same."""
+    return tmp_path_factory.mktemp("matcher")
+
+
+def share_cache(folder: Path, cache: Path) -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if not (folder / "cache").exists():
+        (folder / "cache").symlink_to(cache)
+
+
 @pytest.fixture
-async def serve(tmp_path: Path, unused_tcp_port_factory: Callable[[], int]) -> AsyncIterator[Serve]:
+async def serve(
+    tmp_path: Path, unused_tcp_port_factory: Callable[[], int], matcher_cache: Path
+) -> AsyncIterator[Serve]:
     """Start a Kadesk with these settings; all are stopped at the end."""
     running: list[Served] = []
 
     async def start(folder: Path = tmp_path / "data", **settings: str) -> Served:
         port = unused_tcp_port_factory()
+        share_cache(folder, matcher_cache)
         environment = os.environ | {
             "KADESK_DATA__DIR": str(folder),
             "KADESK_WEB__PORT": str(port),

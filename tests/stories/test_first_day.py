@@ -36,7 +36,7 @@ class Chat:
         return chat
 
     def bubbles(self) -> Locator:
-        return self.page.locator("#log li.bot, #log li.agent, #log li.system")
+        return self.page.locator("#log > .bot, #log > .agent, #log > .system")
 
     async def answer(self, number: int) -> Locator:
         """The answer of this number, as soon as it is there."""

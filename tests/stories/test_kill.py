@@ -18,6 +18,7 @@ from sqlmodel import col, select
 
 from bot.tables import InboxRow, InboxState
 from kadesk.database import Database
+from tests.stories.conftest import share_cache
 from tickets.tables import Author, Message, Outgoing, Sending
 
 KILLS = int(os.environ.get("TEST_KILLS", "50"))
@@ -59,7 +60,8 @@ class Nursery:
 
 
 @pytest.fixture
-async def nursery(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[Nursery]:
+async def nursery(tmp_path: Path, unused_tcp_port: int, matcher_cache: Path) -> AsyncIterator[Nursery]:
+    share_cache(tmp_path / "data", matcher_cache)
     environment = os.environ | {
         "KADESK_DATA__DIR": str(tmp_path / "data"),
         "KADESK_WEB__PORT": str(unused_tcp_port),

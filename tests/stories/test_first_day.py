@@ -115,7 +115,7 @@ async def test_a_ticket_nobody_handles_stands_in_the_human_queue_once(
     for words in ("my code does not work", order_no, password):
         await chat.say(words)
     await chat.press(r"\*\*\*\*")
-    await chat.press("region")  # a reason for which the bot does not replace: a ticket in its own lane
+    await chat.press("Region")  # a reason for which the bot does not replace: a ticket in its own lane
 
     late = await chat.answer(await chat.bubbles().count() + 1)
     await shots(chat.page, "chat-late")

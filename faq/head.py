@@ -88,9 +88,8 @@ class Lesson:
 
     def without(self, alike: Floats, held: Numbers, entries: Numbers) -> Floats:
         """What the head would say of these entries had the taught places `held` never been taught."""
-        change: Floats = (self._inverse[held] @ alike) @ self._unlearned(held)[:, entries]
-        found: Floats = self.head.weights[entries] @ alike - change
-        return found
+        change = (self._inverse[held] @ alike) @ self._unlearned(held)[:, entries]
+        return (self.head.weights[entries] @ alike - change).astype(np.float32)
 
     def _unlearned(self, held: Numbers) -> Floats:
         key = tuple(held.tolist())

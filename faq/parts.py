@@ -22,7 +22,7 @@ from faq.vectors import VectorStore
 
 FORMAT = "1"  # changes with every change of what is computed, so that no kept parts outlive it
 RESEMBLING = 0.7  # the likeness from which a question from elsewhere may well be one of this shop
-TAUGHT = 16_000  # rows that the head may have: its lesson takes memory and time by their square and cube
+TAUGHT = 20_000  # rows that the head may have: its lesson takes memory and time by their square and cube
 TAUGHT_OF_MANY = 4_000  # rows when there are more than that
 
 Labelled = Iterable[tuple[str, str | None]]

@@ -6,30 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from faq.inverted import Floats, Numbers
-from faq.views import VIEWS
 
 WEIGHTS = {"letters": 0.1, "grams": 0.2, "sound": 0.15, "concepts": 0.15, "meaning": 0.4}
 SHORTLIST = 8  # entries that are weighed against each other
 _PER_VIEW = 10  # entries that each view may bring forward
-NAMES = (
-    "head",
-    "head gap",
-    "fused",
-    "fused gap",
-    *VIEWS,
-    *(f"{view} gap" for view in VIEWS),
-    "agreement",
-    "unknown",
-    "length",
-    "nobody",
-    "head squared",
-    "unknown head",
-)
+_FUSED = 0.3  # weight of the fused views beside the head
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One row per shortlisted entry; `votes` keeps what each view and the head said."""
+    """The shortlisted entries, likeliest first, a row of evidence for each, and what views and head said."""
 
     entries: Numbers
     rows: Floats
@@ -47,45 +33,27 @@ def bring_forward(best: Mapping[str, Floats]) -> Numbers:
 def fused(best: Mapping[str, Floats]) -> Floats:
     """The weighted sum of the views, by the weight of those that see."""
     total = sum(WEIGHTS[view] for view in best)
-    found: Floats = sum(np.float32(WEIGHTS[view] / total) * scores for view, scores in best.items())  # type: ignore[assignment]
+    found: Floats = np.sum([np.float32(WEIGHTS[view] / total) * scores for view, scores in best.items()], axis=0)
     return found
 
 
-def gather(best: Mapping[str, Floats], entries: Numbers, head: Floats | None, unknown: float, length: int) -> Evidence:
+def gather(best: Mapping[str, Floats], entries: Numbers, head: Floats | None) -> Evidence:
     """The evidence for the likeliest of `entries`; `best` holds every entry's best row by view.
 
-    `head` is the head's vote on each of them, and last on none of them.
+    `head` is the head's vote on each of them, and last on none of them; without a head the views vote for it.
     """
     together = fused(best)[entries]
-    vote, nobody = (together, 0.0) if head is None else (head[:-1], float(head[-1]))
-    kept = np.lexsort((entries, -np.round(together + 2 * vote, 5)))[:SHORTLIST]
-    chosen = entries[kept]
-    votes = {"head": vote[kept], "fused": together[kept], **{view: scores[chosen] for view, scores in best.items()}}
-    nothing = np.zeros(len(chosen), np.float32)
-    seen = [votes.get(view, nothing) for view in VIEWS]
-    agreement = np.mean([votes[view] >= votes[view].max() for view in best], axis=0)
-    lead, same = votes["head"], np.ones(len(chosen))
-    rows = np.stack(
-        [
-            lead,
-            _gap(lead),
-            votes["fused"],
-            _gap(votes["fused"]),
-            *seen,
-            *map(_gap, seen),
-            agreement,
-            unknown * same,
-            np.log1p(length) * same,
-            nobody * same,
-            lead * abs(lead),
-            unknown * lead,
-        ],
-        axis=1,
-    )
-    return Evidence(chosen, rows.astype(np.float32), votes)
+    vote, nobody = (together, np.float32(0)) if head is None else (head[:-1], head[-1])
+    kept = np.lexsort((entries, -np.round(vote + _FUSED * together, 5)))[:SHORTLIST]
+    chosen, vote = entries[kept], vote[kept]
+    votes = {"head": vote, "fused": together[kept], **{view: scores[chosen] for view, scores in best.items()}}
+    # Without meaning, a phrasing that is nearly the same to the letter is the surest sign there is.
+    letters = np.zeros_like(vote) if "meaning" in best else gap(votes["letters"])
+    rows = np.stack([np.tanh(2 * vote), gap(vote), np.full_like(vote, nobody), letters], axis=1)
+    return Evidence(chosen, rows, votes)
 
 
-def _gap(scores: Floats) -> Floats:
+def gap(scores: Floats) -> Floats:
     """How far each stands above the best of the others."""
     if len(scores) < 2:
         return scores

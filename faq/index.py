@@ -48,16 +48,16 @@ class Index:
 
     def evidence(self, query: Query) -> Evidence:
         """What speaks for which entry."""
-        return self.weigh(self.views.look(query), NONE_HELD, None, len(query.plain))
+        return self.weigh(self.views.look(query), NONE_HELD, None)
 
-    def weigh(self, sight: Sight, held: Numbers, lesson: Lesson | None, length: int) -> Evidence:
+    def weigh(self, sight: Sight, held: Numbers, lesson: Lesson | None) -> Evidence:
         """The evidence of a sight as if the rows `held` had never been there.
 
         Taking them out of the head takes the lesson.
         """
         best = self._best(sight, held)
         entries = bring_forward(best)
-        return gather(best, entries, self._vote(sight, entries, held, lesson), sight.unknown, length)
+        return gather(best, entries, self._vote(sight, entries, held, lesson))
 
     def _best(self, sight: Sight, held: Numbers) -> dict[str, Floats]:
         found = {}

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from faq import shelf
 from faq import slots as slot_finding
 from faq.calibration import Price
@@ -99,19 +101,16 @@ class Matcher:
         return tuple(found.values()) if len(found) > 1 else (whole,)
 
     def _rank(self, evidence: Evidence, owners: tuple[str, ...]) -> tuple[Candidate, ...]:
-        chances = self._parts.calibrator.probabilities(evidence.rows)
-        found = [
-            Candidate(
-                key,
-                round(float(chance), 4),
-                {view: round(float(votes[place]), 4) for view, votes in evidence.votes.items()},
-            )
-            for place, (entry, chance) in enumerate(zip(evidence.entries, chances, strict=True))
-            if (key := self._parts.index.keys[entry]) not in owners
-        ]
-        found.sort(key=lambda candidate: (-candidate.score, candidate.entry))
-        sure = [Candidate(key, round(SURE / len(owners), 4), {"written": 1.0}) for key in owners]
-        return (*sure, *found)[:SUGGESTIONS]
+        """The likeliest first; `owners` are the entries that the words were written for."""
+        found = [Candidate(key, round(SURE / len(owners), 4), {"written": 1.0}) for key in owners]
+        # The calibrator knows how sure the first is; the others are no surer than those before them.
+        chances = np.minimum.accumulate(self._parts.calibrator.probabilities(evidence.rows))
+        for place, (entry, chance) in enumerate(zip(evidence.entries, chances, strict=True)):
+            key = self._parts.index.keys[entry]
+            if key not in owners:
+                votes = {view: round(float(votes[place]), 4) for view, votes in evidence.votes.items()}
+                found.append(Candidate(key, round(float(chance), 4), votes))
+        return tuple(found[:SUGGESTIONS])
 
     def _outcome(self, score: float, owners: int) -> Outcome:
         if owners:

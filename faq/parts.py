@@ -4,11 +4,13 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from faq import elsewhere
-from faq.calibration import Calibrator, Price, Thresholds
+from faq.calibration import Calibrator, Price, Thresholds, cold_calibrator, cold_thresholds
 from faq.encoder import Encoder
 from faq.errors import TooFewEntries
 from faq.features import grams
@@ -20,10 +22,10 @@ from faq.rehearsal import rehearse, sample
 from faq.text import essence, fold, normalise
 from faq.vectors import VectorStore
 
-FORMAT = "1"  # changes with every change of what is computed, so that no kept parts outlive it
 RESEMBLING = 0.7  # the likeness from which a question from elsewhere may well be one of this shop
 TAUGHT = 20_000  # rows that the head may have: its lesson takes memory and time by their square and cube
 TAUGHT_OF_MANY = 4_000  # rows when there are more than that
+FEWEST_TO_REHEARSE = 40  # phrasings and labelled questions; with fewer the shipped calibrator serves
 
 Labelled = Iterable[tuple[str, str | None]]
 
@@ -48,8 +50,15 @@ class Material:
 
     def fingerprint(self, encoder: Encoder | None, price: Price) -> str:
         """What the parts are kept under."""
-        facts = (FORMAT, encoder and encoder.name, price, self.asked, self.labelled, sorted(self.written.items()))
+        facts = (_code(), encoder and encoder.name, price, self.asked, self.labelled, sorted(self.written.items()))
         return hashlib.blake2b(repr(facts).encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """A hash of this room's code, so that no kept parts outlive what made them."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.blake2b(b"".join(file.read_bytes() for file in files), digest_size=8).hexdigest()
 
 
 def material_of(entries: Iterable[Entry], labelled: Labelled) -> Material:
@@ -96,7 +105,10 @@ def make(material: Material, encoder: Encoder | None, price: Price, vectors: Vec
         np.int32,
     )
     index = Index(keys, texts, owners, len(spoken), encoder, vectors.encode(texts, encoder))
-    lesson = index.teach(sample(texts, owners, len(texts) if len(texts) <= TAUGHT else TAUGHT_OF_MANY))
+    few = len(spoken) + len(material.labelled) < FEWEST_TO_REHEARSE
+    lesson = None if few else index.teach(sample(texts, owners, len(texts) if len(texts) <= TAUGHT else TAUGHT_OF_MANY))
+    if few:
+        return Parts(index, material.written, cold_calibrator(encoder is not None), cold_thresholds(price))
     calibrator, thresholds = rehearse(index, lesson, encoder, len(material.labelled), price)
     return Parts(index, material.written, calibrator, thresholds)
 
@@ -109,5 +121,5 @@ def _foreign(spoken: list[str], encoder: Encoder | None, vectors: VectorStore) -
         nearest: Floats = (there @ here.T).max(1)
     else:
         index = InvertedIndex([grams(text) for text in spoken])
-        nearest = np.array([index.scores(grams(text))[0].max() for text in texts])
+        nearest = np.array([index.scores(grams(text)).max() for text in texts])
     return [text for text, near in zip(texts, nearest, strict=True) if near < RESEMBLING]

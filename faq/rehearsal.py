@@ -14,7 +14,7 @@ from faq.head import Lesson
 from faq.index import NOBODY, NONE_HELD, Index
 from faq.inverted import Numbers
 from faq.noise import noisy, reworded
-from faq.views import Query, Sight
+from faq.views import Sight
 
 REHEARSED = 600  # phrasings that ask
 TRUSTED = 100  # labelled questions that count as much as all rehearsed ones
@@ -30,12 +30,10 @@ class Mix:
     echoes: float  # of the rest: it resembles some phrasing in its words
 
 
-LESSON = Mix(
-    outside=0.2, neighbours=0.1, echoes=0.5
-)  # what the calibrator learns from: as much of the hard as of the easy
-TRAFFIC = Mix(
-    outside=0.1, neighbours=0.1, echoes=0.9
-)  # what the price is kept for: most people say what most people say
+# What the calibrator learns from: as much of the hard as of the easy.
+LESSON = Mix(outside=0.2, neighbours=0.1, echoes=0.5)
+# What the price is kept for: people mostly say what people say.
+TRAFFIC = Mix(outside=0.08, neighbours=0.05, echoes=0.97)
 
 
 @dataclass(frozen=True)
@@ -47,9 +45,12 @@ class Trial:
     evidence: Evidence
 
     @property
-    def hits(self) -> Numbers:
-        found: Numbers = self.evidence.entries == self.right
-        return found
+    def is_hit(self) -> bool:
+        return bool(self.evidence.entries[0] == self.right)
+
+    @property
+    def is_reached(self) -> bool:
+        return bool((self.evidence.entries[:_SUGGESTIONS] == self.right).any())
 
 
 def sample(texts: Sequence[str], owners: Numbers, most: int) -> list[int]:
@@ -67,41 +68,42 @@ def rehearse(
     """What the phrasings call for, and the labelled questions, which are the last `labelled` rows."""
     trials = [*_phrasings(index, lesson, encoder), *_others(index, lesson, encoder, len(index.views.texts) - labelled)]
     kinds = [trial.kind for trial in trials]
-    rows = np.concatenate([trial.evidence.rows for trial in trials])
-    sizes = [len(trial.hits) for trial in trials]
-    calibrator = fit(rows, np.concatenate([trial.hits for trial in trials]), np.repeat(_weights(kinds, LESSON), sizes))
-    return calibrator, _thresholds(trials, _weights(kinds, TRAFFIC), calibrator, price)
+    hits = np.array([trial.is_hit for trial in trials])
+    rows = np.stack([trial.evidence.rows[0] for trial in trials])
+    calibrator = fit(rows, hits, _weights(kinds, LESSON))
+    reached = np.array([trial.is_reached for trial in trials])
+    return calibrator, thresholds(calibrator.probabilities(rows), hits, reached, _weights(kinds, TRAFFIC), price)
 
 
 def _phrasings(index: Index, lesson: Lesson | None, encoder: Encoder | None) -> Iterator[Trial]:
     """Sampled phrasings, clean and misspelt: themselves held out, their entry held out, reworded with all there."""
     asked = sample(index.views.texts[: index.spoken], index.owners[: index.spoken], REHEARSED)
     for change in (str, noisy):
-        texts = [change(index.views.texts[row]) for row in asked]
-        for row, query, sight in zip(asked, *_seen(index, texts, encoder, 1), strict=True):
-            entry, length = int(index.owners[row]), len(query.plain)
+        for row, sight in zip(
+            asked, _seen(index, [change(index.views.texts[row]) for row in asked], encoder), strict=True
+        ):
+            entry = int(index.owners[row])
             held = index.rows_of(entry)
             if len(held) > 1:
-                yield Trial("novel", entry, index.weigh(sight, np.array([row], np.int32), lesson, length))
+                yield Trial("novel", entry, index.weigh(sight, np.array([row], np.int32), lesson))
             if len(index.keys) > 1:
-                yield Trial("neighbour", NOBODY, index.weigh(sight, held, lesson, length))
+                yield Trial("neighbour", NOBODY, index.weigh(sight, held, lesson))
         echoes = [change(reworded(index.views.texts[row])) for row in asked]
-        for row, query, sight in zip(asked, *_seen(index, echoes, encoder, 0), strict=True):
-            yield Trial("echo", int(index.owners[row]), index.weigh(sight, NONE_HELD, lesson, len(query.plain)))
+        for row, sight in zip(asked, _seen(index, echoes, encoder), strict=True):
+            yield Trial("echo", int(index.owners[row]), index.weigh(sight, NONE_HELD, lesson))
 
 
 def _others(index: Index, lesson: Lesson | None, encoder: Encoder | None, first_labelled: int) -> Iterator[Trial]:
     """The rows behind the phrasings, each with itself held out."""
     rows = range(index.spoken, len(index.views.texts))
-    for row, query, sight in zip(rows, *_seen(index, index.views.texts[index.spoken :], encoder, 1), strict=True):
+    for row, sight in zip(rows, _seen(index, index.views.texts[index.spoken :], encoder), strict=True):
         right = int(index.owners[row])
         kind = "elsewhere" if row < first_labelled else "refused" if right == NOBODY else "confirmed"
-        yield Trial(kind, right, index.weigh(sight, np.array([row], np.int32), lesson, len(query.plain)))
+        yield Trial(kind, right, index.weigh(sight, np.array([row], np.int32), lesson))
 
 
-def _seen(index: Index, texts: list[str], encoder: Encoder | None, held: int) -> tuple[list[Query], Iterator[Sight]]:
-    queries = index.views.queries(texts, encoder)
-    return queries, index.views.look_each(queries, held)
+def _seen(index: Index, texts: list[str], encoder: Encoder | None) -> Iterator[Sight]:
+    return index.views.look_each(index.views.queries(texts, encoder))
 
 
 def _weights(kinds: list[str], mix: Mix) -> Doubles:
@@ -117,16 +119,3 @@ def _weights(kinds: list[str], mix: Mix) -> Doubles:
         "refused": mix.outside * refused,
     }
     return np.array([share[kind] / count[kind] for kind in kinds])
-
-
-def _thresholds(trials: list[Trial], weights: Doubles, calibrator: Calibrator, price: Price) -> Thresholds:
-    chances: list[float] = []
-    hits: list[bool] = []
-    reachable: list[bool] = []
-    for trial in trials:
-        chance = calibrator.probabilities(trial.evidence.rows)
-        order = np.argsort(-chance, kind="stable")[:_SUGGESTIONS]
-        chances.append(float(chance[order[0]]))
-        hits.append(bool(trial.hits[order[0]]))
-        reachable.append(bool(trial.hits[order].any()))
-    return thresholds(chances, hits, reachable, weights, price)

@@ -15,8 +15,7 @@ from faq.syllables import sound
 from faq.thesaurus import linked_concepts
 
 BLOCK = 128  # queries that are compared at once
-LETTERED = 64  # rows whose letters are compared: the best by grams and sound
-VIEWS = ("letters", "grams", "sound", "concepts", "meaning")
+LETTERED = 100  # rows whose letters are compared: the best by grams and sound
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Sight:
-    """The nearness of a query to every row by each view, and the share of the query that no row knows."""
+    """The nearness of a query to every row by each view; `sense` serves the head alone."""
 
     by: dict[str, Floats]
     sense: Floats | None
-    unknown: float
 
 
 class Senses:
@@ -93,31 +91,28 @@ class Views:
         """The nearness of every row."""
         return next(self.look_each([query]))
 
-    def look_each(self, queries: Sequence[Query], held: int = 0) -> Iterator[Sight]:
-        """The nearness of every row to each query. With `held`, terms of no more than so many rows count as unknown."""
+    def look_each(self, queries: Sequence[Query]) -> Iterator[Sight]:
+        """The nearness of every row to each query."""
         for start in range(0, len(queries), BLOCK):
             block = queries[start : start + BLOCK]
             meanings = _products(self.vectors, [query.vector for query in block])
             senses = _products(self.senses.rows if self.senses else None, [query.sense for query in block])
             for query, meaning, sense in zip(block, meanings, senses, strict=True):
-                yield self._sight(query, held, meaning, sense)
+                yield self._sight(query, meaning, sense)
 
-    def _sight(self, query: Query, held: int, meaning: Floats | None, sense: Floats | None) -> Sight:
-        by_grams, unknown = self.grams.scores(grams(query.words), held)
-        by_sound, _ = self.sound.scores(grams(sound(query.plain)), held)
-        by_concepts, _ = self.concepts.scores(linked_concepts(query.words))
+    def _sight(self, query: Query, meaning: Floats | None, sense: Floats | None) -> Sight:
         by = {
-            "letters": self._letters(query, by_grams + by_sound, held),
-            "grams": by_grams,
-            "sound": by_sound,
-            "concepts": by_concepts,
+            "grams": self.grams.scores(grams(query.words)),
+            "sound": self.sound.scores(grams(sound(query.plain))),
+            "concepts": self.concepts.scores(linked_concepts(query.words)),
         }
-        return Sight(by if meaning is None else {**by, "meaning": meaning}, sense, unknown)
+        by["letters"] = self._letters(query.words, by["grams"] + by["sound"])
+        return Sight(by if meaning is None else {**by, "meaning": meaning}, sense)
 
-    def _letters(self, query: Query, likely: Floats, held: int) -> Floats:
-        count = min(LETTERED + held, len(likely))
+    def _letters(self, words: str, likely: Floats) -> Floats:
+        count = min(LETTERED, len(likely))
         rows = np.argpartition(-likely, count - 1)[:count]
-        ratios = process.cdist([query.words], [self.texts[row] for row in rows], scorer=fuzz.ratio, dtype=np.float32)[0]
+        ratios = process.cdist([words], [self.texts[row] for row in rows], scorer=fuzz.ratio, dtype=np.float32)[0]
         found = np.zeros(len(likely), np.float32)
         found[rows] = ratios / 100
         return found

@@ -17,6 +17,8 @@ from tickets.conversations import add_message
 from tickets.outbox import post
 from tickets.tables import Agent, Author, Conversation, Level, Ticket
 
+expect.set_options(timeout=20_000)  # a busy machine is no failure
+
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

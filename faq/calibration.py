@@ -53,8 +53,8 @@ def cold_calibrator(with_meaning: bool) -> Calibrator:
 
     Fitted on the seed entries with three phrasings per language each and no head.
     """
-    facts = (_COLD_MEANING if with_meaning else _COLD_LETTERS).reshape(3, -1)
-    return Calibrator(*facts, 0.5 if with_meaning else 0.36)
+    middle, spread, weights = (_COLD_MEANING if with_meaning else _COLD_LETTERS).reshape(3, -1)
+    return Calibrator(middle, spread, weights, 0.5 if with_meaning else 0.36)
 
 
 def cold_thresholds(price: Price) -> Thresholds:

@@ -71,13 +71,24 @@ def _prepare_sqlite(engine: AsyncEngine, module: ModuleType) -> None:
     @event.listens_for(engine.sync_engine, "begin")
     def on_begin(connection: Any) -> None:
         # A transaction that reads first and writes later is refused when another wrote between; so writers say so.
-        is_writing = connection.get_execution_options().get("kadesk_writes", False)
+        options = connection.get_execution_options()
+        is_writing = options.get("kadesk_writes", False)
+        if options.get("kadesk_moves_tables", False):
+            # A column is changed by copying its table and dropping the old one, which other tables still name.
+            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
 
 
 def _lock_number(name: str) -> int:
     """The 64-bit number that PostgreSQL's advisory locks want."""
     return int.from_bytes(hashlib.sha256(f"kadesk {name}".encode()).digest()[:8], signed=True)
+
+
+async def _require_whole(connection: AsyncConnection) -> None:
+    broken = (await connection.exec_driver_sql("PRAGMA foreign_key_check")).first()
+    if broken is not None:
+        table, _row, parent, _key = tuple(broken)
+        raise RuntimeError(f"A migration left a row of {table} without the row of {parent} that it names.")
 
 
 class Database:
@@ -127,12 +138,19 @@ class Database:
 
     @asynccontextmanager
     async def alone(self, name: str) -> AsyncIterator[AsyncConnection]:
-        """One transaction that no other process of this install runs at the same time; the others wait."""
-        engine = self._engine.execution_options(kadesk_writes=True)
-        async with self._turn, engine.begin() as connection:
-            if not self.is_sqlite:
-                await connection.execute(select(func.pg_advisory_xact_lock(_lock_number(name))))
-            yield connection
+        """One transaction that no other process of this install runs at the same time; the others wait.
+
+        It may change tables: on SQLite references are checked at its end, not before.
+        """
+        engine = self._engine.execution_options(kadesk_writes=True, kadesk_moves_tables=True)
+        async with self._turn, engine.connect() as connection:
+            async with connection.begin():
+                if not self.is_sqlite:
+                    await connection.execute(select(func.pg_advisory_xact_lock(_lock_number(name))))
+                yield connection
+                if self.is_sqlite:
+                    await _require_whole(connection)
+            await connection.invalidate()  # the next one checks references again
 
     @asynccontextmanager
     async def elected(self, name: str) -> AsyncIterator[bool]:

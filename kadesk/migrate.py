@@ -37,16 +37,16 @@ def draft(message: str) -> Path:
     return Path(script.path)
 
 
-async def upgrade(database: Database) -> tuple[str | None, str]:
-    """Run the missing migrations; return the revision before and after. A second process waits for the first."""
+async def upgrade(database: Database, target: str = "head") -> tuple[str | None, str]:
+    """Run the missing migrations up to `target`; return the revision before and after. A second process waits for the first."""
 
     def run(connection: Any) -> tuple[str | None, str]:
         before = MigrationContext.configure(connection).get_current_revision()
         config = _config(connection)
-        head = ScriptDirectory.from_config(config).get_current_head() or ""
-        if before != head:
-            command.upgrade(config, "head")
-        return before, head
+        wanted = ScriptDirectory.from_config(config).get_revision(target)
+        if before != wanted.revision:
+            command.upgrade(config, target)
+        return before, wanted.revision
 
     async with database.alone("migrations") as connection:
         return await connection.run_sync(run)

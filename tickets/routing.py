@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
+GENERAL = "general"  # the queue of whatever the owner gave no queue of its own
+
 
 class Tier(StrEnum):
     NORMAL = "normal"

@@ -14,17 +14,27 @@ from audit.tables import BigKey
 
 # Whoever reads a row needs the words in it: they are to be had here too.
 from tickets.lifecycle import Phase as Phase
+from tickets.people import Agent as Agent
+from tickets.people import Buyer as Buyer
+from tickets.people import Identity as Identity
+from tickets.routing import GENERAL
 from tickets.routing import Level as Level
 from tickets.routing import Tier as Tier
 from tickets.sla import Metric as Metric
 from tickets.words import Author as Author
 from tickets.words import Direction as Direction
+from tickets.words import LinkKind as LinkKind
 from tickets.words import Outcome as Outcome
 from tickets.words import Priority as Priority
 from tickets.words import Reason as Reason
 from tickets.words import Role as Role
 from tickets.words import Sending as Sending
 from tickets.words import Trigger as Trigger
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """A partial index, in the words of both databases."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class Row(Protocol):
@@ -35,41 +45,6 @@ def id_of(row: Row) -> int:
     """The number of a row that was read or flushed; one that was neither has none yet."""
     assert row.id is not None
     return row.id
-
-
-class Agent(SQLModel, table=True):
-    """A person who answers, with any staff role."""
-
-    id: int | None = Field(default=None, primary_key=True)
-    login: str = Field(unique=True)
-    name: str
-    role: str  # Role
-    password_hash: str  # argon2id
-    is_active: bool = True
-    created_at: datetime
-
-
-class Buyer(SQLModel, table=True):
-    """The person who asks."""
-
-    id: int | None = Field(default=None, primary_key=True)
-    name: str
-    tier: str = Tier.NORMAL
-    language: str = "zh"  # "zh" or "en": the language of the last question
-    created_at: datetime
-
-
-class Identity(SQLModel, table=True):
-    """A buyer's account on one channel."""
-
-    __table_args__ = (UniqueConstraint("channel", "account", "address"),)
-
-    id: int | None = Field(default=None, primary_key=True)
-    buyer_id: int = Field(foreign_key="buyer.id", index=True)
-    channel: str  # "telegram", "wechat", "wecom", "web", "terminal"
-    account: str  # which bot or shop page of ours
-    address: str  # the buyer's id there: chat id, openid, session id
-    created_at: datetime
 
 
 class Conversation(SQLModel, table=True):
@@ -122,12 +97,14 @@ class Ticket(SQLModel, table=True):
     __table_args__ = (
         Index(
             "ticket_queue",
+            "queue",
             "level",
             "rank_at",
             "id",
-            sqlite_where=text("phase = 'open' AND assignee_id IS NULL"),
-            postgresql_where=text("phase = 'open' AND assignee_id IS NULL"),
+            **_where("phase = 'open' AND assignee_id IS NULL AND snoozed_until IS NULL"),
         ),
+        Index("ticket_snoozed", "snoozed_until", **_where("snoozed_until IS NOT NULL")),
+        Index("ticket_closing", "closes_at", **_where("closes_at IS NOT NULL")),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -136,6 +113,7 @@ class Ticket(SQLModel, table=True):
     buyer_id: int = Field(foreign_key="buyer.id", index=True)
     category: str  # "claim", "undelivered", "question", "refund", "other"
     subject: str
+    queue: str = Field(default=GENERAL, sa_column_kwargs={"server_default": GENERAL})  # decides who pulls it
     status: str  # name shown
     phase: str = Field(default=Phase.OPEN, index=True)
     level: int = Level.BOT_LANE
@@ -146,8 +124,58 @@ class Ticket(SQLModel, table=True):
     hurries: int = 0
     order_ref: str | None = None  # "shop/order number"
     product: str | None = None  # sku of the goods that it is about
+    snoozed_until: datetime | None = None  # out of the queue until then, or until the buyer speaks; no clock stops
+    closes_at: datetime | None = None  # the next step of the close after silence: its warning, then itself
+    warned_at: datetime | None = None  # when the buyer was told that silence will close it
+    merged_into_id: int | None = Field(default=None, foreign_key="ticket.id", index=True)
+    parent_id: int | None = Field(default=None, foreign_key="ticket.id", index=True)  # the incident that it is part of
+    fields: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}"))
     created_at: datetime
     version: int = 1  # counts changes; a page that shows an old one may not write
+
+
+class TicketTag(SQLModel, table=True):
+    """A word that staff put on a ticket."""
+
+    __tablename__ = "ticket_tag"
+
+    ticket_id: int = Field(foreign_key="ticket.id", primary_key=True)
+    tag: str = Field(primary_key=True, index=True)
+
+
+class TicketLink(SQLModel, table=True):
+    """Two tickets that have to do with each other; the later one names the earlier."""
+
+    __tablename__ = "ticket_link"
+
+    ticket_id: int = Field(foreign_key="ticket.id", primary_key=True)
+    other_id: int = Field(foreign_key="ticket.id", primary_key=True, index=True)
+    kind: str  # LinkKind
+
+
+class Rating(SQLModel, table=True):
+    """What the buyer thought of a cycle; asked once."""
+
+    cycle_id: int = Field(foreign_key="cycle.id", primary_key=True)
+    ticket_id: int = Field(foreign_key="ticket.id", index=True)
+    agent_id: int | None = Field(default=None, foreign_key="agent.id")  # who held the ticket at its end
+    asked_at: datetime
+    score: int | None = None  # 1 to 5
+    comment: str | None = None
+    rated_at: datetime | None = None
+
+
+class Macro(SQLModel, table=True):
+    """A saved reply with actions, which one verb carries out together."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    reply: str | None = None  # to the buyer; {number}, {buyer} and {product} are filled in
+    status: str | None = None
+    tags: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    assign_to_id: int | None = Field(default=None, foreign_key="agent.id")
+    is_active: bool = True
+    created_at: datetime
 
 
 class Cycle(SQLModel, table=True):
@@ -194,8 +222,7 @@ class Clock(SQLModel, table=True):
         Index(
             "clock_wake",
             "wake_at",
-            sqlite_where=text("met_at IS NULL AND stopped_at IS NULL AND wake_at IS NOT NULL"),
-            postgresql_where=text("met_at IS NULL AND stopped_at IS NULL AND wake_at IS NOT NULL"),
+            **_where("met_at IS NULL AND stopped_at IS NULL AND wake_at IS NOT NULL"),
         ),
     )
 
@@ -233,10 +260,11 @@ class Notice(SQLModel, table=True):
     """Something staff must know; shown in the console until seen."""
 
     id: int | None = Field(default=None, primary_key=True)
-    agent_id: int = Field(foreign_key="agent.id", index=True)
+    agent_id: int | None = Field(default=None, foreign_key="agent.id", index=True)  # None: there was nobody to tell
     ticket_id: int | None = Field(default=None, foreign_key="ticket.id")
     text: str
     created_at: datetime
+    not_before: datetime | None = None  # quiet hours: not shown or sent until then
     seen_at: datetime | None = None
 
 
@@ -250,8 +278,7 @@ class Claim(SQLModel, table=True):
             "order_no",
             "fingerprint",
             unique=True,
-            sqlite_where=text("decided_at IS NULL"),
-            postgresql_where=text("decided_at IS NULL"),
+            **_where("decided_at IS NULL"),
         ),
     )
 
@@ -316,8 +343,7 @@ class Outgoing(SQLModel, table=True):
             "account",
             "conversation_id",
             "id",
-            sqlite_where=text("state = 'queued'"),
-            postgresql_where=text("state = 'queued'"),
+            **_where("state = 'queued'"),
         ),
     )
 

@@ -38,6 +38,14 @@ class Sending(StrEnum):
     UNKNOWN = "unknown"  # timed out after sending: may have arrived
 
 
+class LinkKind(StrEnum):
+    """How a ticket relates to an earlier one."""
+
+    RELATED = "related"
+    FOLLOWS = "follows"  # the buyer came back too late to reopen
+    SPLIT = "split"  # was part of it
+
+
 class Priority(IntEnum):
     """Delivery order between conversations; lower goes first."""
 

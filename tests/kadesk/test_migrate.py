@@ -12,6 +12,7 @@ from audit.trail import record
 from kadesk.database import Database
 from kadesk.migrate import upgrade
 from kadesk.tables import metadata
+from tickets.tables import Agent, Notice, Ticket
 
 
 @pytest.fixture
@@ -53,6 +54,37 @@ async def test_a_second_upgrade_changes_nothing(bare: Database) -> None:
     _, head = await upgrade(bare)
 
     assert await upgrade(bare) == (head, head)
+
+
+async def test_rows_of_an_older_install_are_kept(bare: Database, now: datetime) -> None:
+    rows = {
+        "agent": {"id": 3, "login": "lin", "name": "Lin", "role": "agent", "password_hash": "x", "is_active": True},
+        "buyer": {"id": 5, "name": "Wang", "tier": "normal", "language": "zh"},
+        "identity": {"id": 6, "buyer_id": 5, "channel": "web", "account": "", "address": "a"},
+        "conversation": {"id": 7, "identity_id": 6, "buyer_id": 5, "channel": "web", "account": "", "address": "a"},
+        "ticket": {
+            **{"id": 8, "number": "K-000008", "conversation_id": 7, "buyer_id": 5, "category": "claim", "subject": "s"},
+            **{"status": "open", "phase": "open", "level": 1, "assignee_id": 3, "hurries": 0, "version": 1},
+        },
+        "notice": {"id": 9, "agent_id": 3, "ticket_id": 8, "text": "t"},
+    }
+    await upgrade(bare, "0001")
+    async with bare.engine.begin() as connection:
+        for table, row in rows.items():
+            names = [*row, "created_at"]
+            values = ", ".join(f":{name}" for name in names)
+            made_at = now.isoformat(" ") if bare.is_sqlite else now
+            statement = text(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})")
+            await connection.execute(statement, row | {"created_at": made_at})
+
+    await upgrade(bare)
+
+    async with bare.reading() as session:
+        ticket = await session.get_one(Ticket, 8)
+        notice = await session.get_one(Notice, 9)
+        agent = await session.get_one(Agent, 3)
+    assert (ticket.assignee_id, ticket.queue, ticket.fields, ticket.snoozed_until) == (3, "general", {}, None)
+    assert (notice.ticket_id, agent.is_away, agent.skills) == (8, False, [])
 
 
 async def test_two_upgrades_at_once_are_one(bare: Database, database_url: str) -> None:

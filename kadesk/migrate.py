@@ -38,7 +38,7 @@ def draft(message: str) -> Path:
 
 
 async def upgrade(database: Database, target: str = "head") -> tuple[str | None, str]:
-    """Run the missing migrations up to `target`; return the revision before and after. A second process waits for the first."""
+    """Run the missing migrations up to `target`; return the revisions before and after. A second process waits."""
 
     def run(connection: Any) -> tuple[str | None, str]:
         before = MigrationContext.configure(connection).get_current_revision()

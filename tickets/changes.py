@@ -49,10 +49,22 @@ def move(ticket: Ticket, phase: Phase, verb: str) -> None:
 @contextmanager
 def changing(
     session: AsyncSession, now: datetime, ticket: Ticket, actor: str, action: str, **facts: object
-) -> Iterator[None]:
-    """Count a change of the ticket and write its audit row: what differs, and the `facts` of the event."""
+) -> Iterator[dict[str, object]]:
+    """Count a change of the ticket and write its audit row: what differs, and the `facts` of the event.
+
+    A change inside another one of the same ticket is part of it: one count, one row, the facts of both.
+    """
+    under_way: dict[int | None, dict[str, object]] = session.info.setdefault("changing", {})
+    if ticket.id in under_way:
+        under_way[ticket.id].update(facts)
+        yield under_way[ticket.id]
+        return
     before = facts_of(ticket)
-    yield
+    under_way[ticket.id] = facts
+    try:
+        yield facts
+    finally:
+        del under_way[ticket.id]
     old, new = difference(before, facts_of(ticket))
     ticket.version += 1
     session.add(ticket)

@@ -28,7 +28,7 @@ class Banners:
 async def banners(session: AsyncSession, now: datetime, stale: timedelta, agent_id: int) -> Banners:
     heartbeat = await session.get(Heartbeat, "sweep")
     swept_at = heartbeat.at if heartbeat else None
-    unseen = await notices.unseen(session, agent_id)
+    unseen = await notices.unseen(session, now, agent_id)
     ids = {notice.ticket_id for notice in unseen}
     numbers = dict((await session.exec(select(Ticket.id, Ticket.number).where(col(Ticket.id).in_(ids)))).all())
     news = [News(notice, numbers.get(notice.ticket_id)) for notice in unseen]

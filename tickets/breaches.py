@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert
@@ -19,7 +19,7 @@ from audit.tables import AuditRow
 from tickets import lifecycle, rungs, standing
 from tickets.changes import difference, facts_of
 from tickets.ladder import Ladder
-from tickets.notices import Staff
+from tickets.notices import Staff, written
 from tickets.rungs import DUE, LEAD, WARNING
 from tickets.standing import Standing
 from tickets.tables import (
@@ -37,6 +37,7 @@ from tickets.tables import (
 )
 
 ACTOR = "scheduler"
+SAID_LATE = timedelta(minutes=2)  # after an outage; a move that is so late says so
 
 
 @dataclass
@@ -76,7 +77,10 @@ class Breaches:
             ticket.rise(level)
             ticket.queue_up(since, self.ladder.rules.head_starts)
         why = self._why("trigger.due" if level < LEAD else "trigger.still_due")
-        told = self._tell_staff(ticket, "notice.escalated", why=why)
+        if self.now - at < SAID_LATE:
+            told = self._tell_staff(ticket, "notice.escalated", why=why)
+        else:
+            told = self._tell_staff(ticket, "notice.escalated_late", why=why, minutes=self._minutes(at))
         if level == Level.HUMAN_QUEUE:
             told.append(self._tell_buyer(ticket, "ticket.escalated"))
         self._rows[Escalation].append(
@@ -140,9 +144,7 @@ class Breaches:
             self.ladder.rules.staff_language, key, number=ticket.number, subject=ticket.subject, **facts
         )
         people = self.staff.told(ticket.level, ticket.number, ticket.assignee_id if holder else None)
-        self._rows[Notice].extend(
-            {"agent_id": person, "ticket_id": ticket.id, "text": text, "created_at": self.now} for person in people
-        )
+        self._rows[Notice].extend(written(self.now, self.ladder.rules.quiet, ticket.id, ticket.level, text, people))
         return [f"agent:{person}" for person in people]
 
     def _tell_buyer(self, ticket: Standing, key: str) -> str:

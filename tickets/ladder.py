@@ -92,4 +92,4 @@ class Ladder:
     ) -> list[str]:
         """Notices for `agent_id`, or for all who answer for the ticket's level; returns whom."""
         text = self.say(self.rules.staff_language, key, number=ticket.number, subject=ticket.subject, **facts)
-        return await notices.tell(session, now, ticket, text, agent_id=agent_id)
+        return await notices.tell(session, now, ticket, text, self.rules.quiet, agent_id=agent_id)

@@ -1,79 +1,105 @@
-"""Notices: what staff must know. Shown in the console until seen."""
+"""Notices: what staff must know. Shown in the console until seen, once the quiet hours have ended."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import update
-from sqlmodel import col, select
+from sqlalchemy import ColumnElement, update
+from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from tickets.quiet import QuietHours
 from tickets.tables import Agent, Level, Notice, Role, Ticket
 
 log = logging.getLogger(__name__)
 
-# Who is told of a ticket at a level. When none of them is active, the managers are.
+# Who is told of a ticket at a level.
 TOLD: dict[Level, tuple[Role, ...]] = {
     Level.BOT_LANE: (Role.AGENT, Role.LEAD),
     Level.HUMAN_QUEUE: (Role.AGENT, Role.LEAD),
     Level.LEAD: (Role.LEAD,),
     Level.MANAGER: (Role.MANAGER, Role.ADMIN),
 }
-FALLBACK = (Role.MANAGER, Role.ADMIN)
+# And when there is none of them: the managers, then whoever is left.
+FALLBACK: tuple[tuple[Role, ...], ...] = ((Role.MANAGER, Role.ADMIN), (Role.LEAD,), (Role.AGENT,))
 
 
 async def tell(
-    session: AsyncSession, now: datetime, ticket: Ticket, text: str, *, agent_id: int | None = None
+    session: AsyncSession, now: datetime, ticket: Ticket, text: str, quiet: QuietHours, *, agent_id: int | None = None
 ) -> list[str]:
     """Tell `agent_id`, or all who answer for the ticket's level; returns whom ("agent:3"). Nobody is an alarm."""
-    staff = await find_staff(session)
-    people = [agent_id] if agent_id is not None else staff.told(ticket.level, ticket.number)
-    session.add_all([Notice(agent_id=person, ticket_id=ticket.id, text=text, created_at=now) for person in people])
+    people = [agent_id] if agent_id is not None else (await find_staff(session)).told(ticket.level, ticket.number)
+    session.add_all([Notice(**row) for row in written(now, quiet, ticket.id, ticket.level, text, people)])
     return [f"agent:{person}" for person in people]
 
 
-async def unseen(session: AsyncSession, agent_id: int, limit: int = 50) -> list[Notice]:
-    """What this agent has not seen yet, newest first."""
+def written(
+    now: datetime, quiet: QuietHours, ticket_id: int | None, level: int, text: str, people: Sequence[int]
+) -> Iterator[dict[str, Any]]:
+    """The rows that tell `people`; one without an agent when there is nobody, which counts as undeliverable."""
+    not_before = quiet.not_before(now, level)
+    for person in people or (None,):
+        yield {
+            "agent_id": person,
+            "ticket_id": ticket_id,
+            "text": text,
+            "created_at": now,
+            "not_before": not_before,
+        }
+
+
+async def unseen(session: AsyncSession, now: datetime, agent_id: int, limit: int = 50) -> list[Notice]:
+    """What this agent has not seen yet and may be disturbed with, newest first."""
     found = await session.exec(
-        select(Notice)
-        .where(Notice.agent_id == agent_id, col(Notice.seen_at).is_(None))
-        .order_by(col(Notice.id).desc())
-        .limit(limit)
+        select(Notice).where(Notice.agent_id == agent_id, *may_appear(now)).order_by(col(Notice.id).desc()).limit(limit)
     )
     return list(found.all())
 
 
 async def mark_seen(session: AsyncSession, now: datetime, agent_id: int, up_to_id: int) -> None:
-    """This agent has seen their notices up to `up_to_id`."""
-    await session.exec(
-        update(Notice)
-        .where(col(Notice.agent_id) == agent_id, col(Notice.id) <= up_to_id, col(Notice.seen_at).is_(None))
-        .values(seen_at=now)
-    )
+    """This agent has seen their notices up to `up_to_id`; what waits for the end of the quiet hours is not seen yet."""
+    mine = (col(Notice.agent_id) == agent_id, col(Notice.id) <= up_to_id)
+    await session.exec(update(Notice).where(*mine, *may_appear(now)).values(seen_at=now))
+
+
+def may_appear(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Not seen, and not kept back by the quiet hours."""
+    begun = or_(col(Notice.not_before).is_(None), col(Notice.not_before) <= now)
+    return (col(Notice.seen_at).is_(None), begun)
+
+
+class Person(NamedTuple):
+    id: int
+    role: str
+    is_away: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Staff:
     """Who can be told anything now."""
 
-    people: tuple[tuple[int, str], ...]  # id and role of the active accounts
+    people: tuple[Person, ...]  # of the active accounts
 
     def told(self, level: int, number: str, holder_id: int | None = None) -> list[int]:
-        """Who hears of ticket `number`: its active holder where one is named, else all who answer for the level."""
-        if any(person == holder_id for person, _ in self.people):
-            return [holder_id] if holder_id is not None else []
-        people = self._of(TOLD[Level(level)]) or self._of(FALLBACK)
-        if not people:
-            log.error("no active staff account: nobody was told of ticket %s", number)
-        return people
+        """Who hears of ticket `number`: its holder where one is named and there, else all who answer for the level.
 
-    def _of(self, roles: Sequence[Role]) -> list[int]:
-        return [person for person, role in self.people if role in roles]
+        When nobody of the level's roles is there, the managers hear of it, then anybody; who is away comes last.
+        """
+        present = [person for person in self.people if not person.is_away]
+        if any(person.id == holder_id for person in present):
+            return [holder_id] if holder_id is not None else []
+        for pool in (present, self.people):
+            for roles in (TOLD[Level(level)], *FALLBACK):
+                if people := [person.id for person in pool if person.role in roles]:
+                    return people
+        log.error("no active staff account: nobody was told of ticket %s", number)
+        return []
 
 
 async def find_staff(session: AsyncSession) -> Staff:
     found = await session.exec(
-        select(Agent.id, Agent.role).where(col(Agent.is_active).is_(True)).order_by(col(Agent.id))
+        select(Agent.id, Agent.role, Agent.is_away).where(col(Agent.is_active).is_(True)).order_by(col(Agent.id))
     )
-    return Staff(tuple((agent_id, role) for agent_id, role in found.all() if agent_id is not None))
+    return Staff(tuple(Person(*row) for row in found.all() if row[0] is not None))

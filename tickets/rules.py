@@ -2,16 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 
+from tickets.fields import TicketField
 from tickets.hours import ALWAYS, Calendar
+from tickets.quiet import QuietHours
 from tickets.routing import Tier
 from tickets.rungs import Rungs
 from tickets.sla import Metric, Policy
+from tickets.statuses import Status, statuses
 
 
 def _head_starts() -> dict[Tier, timedelta]:
     return {Tier.VIP: timedelta(hours=2), Tier.MERCHANT: timedelta(hours=4)}
+
+
+@dataclass(frozen=True, slots=True)
+class RatingRules:
+    """Whether buyers are asked what they thought of a cycle, and how long they may answer."""
+
+    ask: bool = True
+    correct_within: timedelta = timedelta(minutes=10)  # of the first score
+    answer_within: timedelta = timedelta(days=7)  # of the question
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +36,16 @@ class DeskRules:
     # How much longer a tier counts as waiting.
     head_starts: Mapping[Tier, timedelta] = field(default_factory=_head_starts)
     staff_language: str = "zh"
+    zone: tzinfo = UTC  # of the times that buyers are told
+    statuses: Mapping[str, Status] = field(default_factory=statuses)
+    reopen_within: timedelta = timedelta(days=7)  # a settled ticket hears its buyer so long; later words open a new one
+    # A buyer who is waited for and silent is warned after the first span; after the second the ticket closes.
+    silence_warned_after: timedelta = timedelta(days=2)
+    silence_closes_after: timedelta = timedelta(days=1)
     rungs: Rungs = field(default_factory=Rungs)
+    ratings: RatingRules = field(default_factory=RatingRules)
+    fields: tuple[TicketField, ...] = ()  # the owner's own facts about a ticket
+    quiet: QuietHours = field(default_factory=QuietHours)  # when notices to staff wait
 
     policies: tuple[Policy, ...] = ()  # beside the handling promise, and for special matters
     calendars: Mapping[str, Calendar] = field(default_factory=dict)  # that the policies name

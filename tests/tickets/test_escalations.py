@@ -375,7 +375,7 @@ async def test_a_notice_is_shown_until_it_is_seen_and_to_its_agent_alone(floor: 
 
     async def unseen(agent: int) -> list[Notice]:
         async with floor.database.reading() as session:
-            return await notices.unseen(session, agent)
+            return await notices.unseen(session, floor.now, agent)
 
     newest, oldest = await unseen(lin)
     await floor.do(notices.mark_seen, lin, oldest.id)

@@ -3,15 +3,29 @@
 TicketError
 ├─ UnknownTicket · UnknownAgent      no such thing
 ├─ NotAllowed                        this role may not
+│  ├─ HeldByColleague                its holder may, and a lead
+│  └─ OverLimit                      so dear a code a lead replaces
 ├─ InvalidTransition                 not in this phase
 ├─ AlreadyTaken                      another agent was first
 ├─ NotReplaced                       resolved as replaced, though no code was issued
 ├─ NoOpenClaim                       nothing to replace on this ticket
 ├─ AlreadyCompensated                this code was refunded: it gets nothing more
+├─ CodeSeen                          the replacement was looked at: no refund beside it, and no new link
+├─ NoReplacement                     there is none that could be linked again
+├─ Contested                         another buyer's claim about the same code is open
 ├─ LoginTaken                        a staff account has this login
 ├─ WeakPassword                      too short to keep anybody out
 ├─ StaleTicket                       the page showed an older version
 ├─ EmptyMessage · MessageTooLong     bad text
+├─ CodeInText                        staff wrote a code: it goes out by a link alone
+├─ BadTag · TooManyTags              no word that could be a tag; enough of them
+├─ UnknownField                      the owner has declared no such field
+├─ BadField                          no value of this field
+│  └─ NotANumber · NotADate · NotAChoice
+├─ UnknownMacro · MacroNameTaken     no such thing, or one too many
+├─ EmptyMacro · UnknownPlaceholder   a macro that cannot be kept
+├─ UnfilledPlaceholder               the ticket lacks what the macro's reply names
+├─ UnknownRating · RatingClosed      never asked, or too late
 ├─ TooSoon                           hurried again too early
 ├─ Locked                            too many wrong proofs; try later
 ├─ AlwaysClosed                      a calendar without opening hours
@@ -38,6 +52,14 @@ class NotAllowed(TicketError):
     """The role {role} may not {verb}."""
 
 
+class HeldByColleague(NotAllowed):
+    """Ticket {number} is in the hands of {agent}; they or a lead decide on it."""
+
+
+class OverLimit(NotAllowed):
+    """A code of {product} is worth more than agents may replace; a lead must grant it."""
+
+
 class InvalidTransition(TicketError):
     """Ticket {number} is {phase}; it cannot be {verb}."""
 
@@ -55,7 +77,19 @@ class NoOpenClaim(TicketError):
 
 
 class AlreadyCompensated(TicketError):
-    """The code of ticket {number} was refunded before; it cannot be replaced too."""
+    """The code of ticket {number} was refunded before; it gets nothing more."""
+
+
+class CodeSeen(TicketError):
+    """The buyer of ticket {number} has seen the replacement; a claim about that code is the way on."""
+
+
+class NoReplacement(TicketError):
+    """Ticket {number} has no replacement that could be linked again."""
+
+
+class Contested(TicketError):
+    """Another buyer's claim about the code of ticket {number} is open on {other}; settle that one first."""
 
 
 class LoginTaken(TicketError):
@@ -76,6 +110,66 @@ class EmptyMessage(TicketError):
 
 class MessageTooLong(TicketError):
     """A message may have {limit} characters at most."""
+
+
+class CodeInText(TicketError):
+    """This text holds what looks like a code ({masked}); codes go to buyers by a one-time link alone."""
+
+
+class BadTag(TicketError):
+    """A tag has 1 to {limit} letters and digits; spaces and . : / + - may stand between them."""
+
+
+class TooManyTags(TicketError):
+    """Ticket {number} may have {limit} tags at most."""
+
+
+class UnknownField(TicketError):
+    """There is no ticket field {field}."""
+
+
+class BadField(TicketError):
+    """{field} may have {limit} characters at most."""
+
+
+class NotANumber(BadField):
+    """{field} is a number such as 12 or 3.5."""
+
+
+class NotADate(BadField):
+    """{field} is a date such as 2026-03-02."""
+
+
+class NotAChoice(BadField):
+    """{field} is one of: {choices}."""
+
+
+class UnknownMacro(TicketError):
+    """There is no macro {macro}."""
+
+
+class MacroNameTaken(TicketError):
+    """There is a macro {name} already."""
+
+
+class EmptyMacro(TicketError):
+    """A macro needs a name, and a reply or an action."""
+
+
+class UnknownPlaceholder(TicketError):
+    """{placeholder} is no placeholder; there are {known}."""
+
+
+class UnfilledPlaceholder(TicketError):
+    """Ticket {number} has nothing to put in the place of {placeholder}; write it yourself or take it out."""
+
+
+class UnknownRating(TicketError):
+    """There is no such rating to give."""
+
+
+class RatingClosed(TicketError):
+    """This rating stands; it cannot be changed any more."""
 
 
 class TooSoon(TicketError):

@@ -22,6 +22,7 @@ TicketError
 ├─ UnknownField                      the owner has declared no such field
 ├─ BadField                          no value of this field
 │  └─ NotANumber · NotADate · NotAChoice
+├─ UnknownStatus                     the owner has named no such status
 ├─ UnknownMacro · MacroNameTaken     no such thing, or one too many
 ├─ EmptyMacro · UnknownPlaceholder   a macro that cannot be kept
 ├─ UnfilledPlaceholder               the ticket lacks what the macro's reply names
@@ -142,6 +143,10 @@ class NotADate(BadField):
 
 class NotAChoice(BadField):
     """{field} is one of: {choices}."""
+
+
+class UnknownStatus(TicketError):
+    """There is no status {status}."""
 
 
 class UnknownMacro(TicketError):

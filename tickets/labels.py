@@ -20,7 +20,7 @@ from tickets.fields import Value, find_field
 from tickets.ladder import Ladder
 from tickets.rights import is_lead
 from tickets.staff import get_agent
-from tickets.tables import TicketTag
+from tickets.tables import Ticket, TicketTag, id_of
 from tickets.texts import refuse_codes
 
 TAG_LENGTH = 40  # characters
@@ -70,6 +70,16 @@ async def all_tags(session: AsyncSession, limit: int = 500) -> list[TagUse]:
     return [TagUse(tag, count) for tag, count in found.all()]
 
 
+async def put_tags(session: AsyncSession, ticket: Ticket, tags: Iterable[str]) -> list[str]:
+    """Those of these well-formed `tags` that the locked ticket did not carry. The caller audits it."""
+    there = await tags_of(session, id_of(ticket))
+    new = [tag for tag in dict.fromkeys(tags) if tag not in there]
+    if len(there) + len(new) > TAGS:
+        raise TooManyTags(number=ticket.number, limit=TAGS)
+    await _add(session, new, [id_of(ticket)])
+    return new
+
+
 class Labels(Ladder):
     """The verbs of tags and fields."""
 
@@ -79,13 +89,8 @@ class Labels(Ladder):
         """Put tags on the ticket; returns those that were not there. Raises `BadTag`, `TooManyTags`."""
         wanted = [read_tag(tag) for tag in tags]
         await get_agent(session, agent_id)
-        ticket = await lock_ticket(session, ticket_id)
-        there = await tags_of(session, ticket_id)
-        new = [tag for tag in dict.fromkeys(wanted) if tag not in there]
-        if len(there) + len(new) > TAGS:
-            raise TooManyTags(number=ticket.number, limit=TAGS)
+        new = await put_tags(session, await lock_ticket(session, ticket_id), wanted)
         if new:
-            await _add(session, new, [ticket_id])
             record(session, now, f"agent:{agent_id}", "ticket.tagged", f"ticket:{ticket_id}", after={"tags": new})
         return new
 

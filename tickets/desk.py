@@ -78,11 +78,6 @@ class Desk(BuyersDesk):
             return ticket
         raise await _why_not_free(session, ticket)
 
-    async def take_next(self, session: AsyncSession, now: datetime, agent_id: int) -> Ticket | None:
-        """The head of the queue, taken; None when nobody waits."""
-        ticket_id = await queue.find_next(session)
-        return None if ticket_id is None else await self.take(session, now, ticket_id, agent_id)
-
     async def release(self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int) -> Ticket:
         """Give the ticket back to the queue, where it stands as if it had never left."""
         ticket = await lock_ticket(session, ticket_id)

@@ -1,7 +1,8 @@
 """What the desk refuses.
 
 TicketError
-├─ UnknownTicket · UnknownAgent      no such thing
+├─ UnknownTicket · UnknownAgent · UnknownBuyer   no such thing
+├─ IsAway · HandsFull                nothing new for this agent
 ├─ NotAllowed                        this role may not
 │  ├─ HeldByColleague                its holder may, and a lead
 │  └─ OverLimit                      so dear a code a lead replaces
@@ -47,6 +48,18 @@ class UnknownTicket(TicketError):
 
 class UnknownAgent(TicketError):
     """There is no agent {agent}."""
+
+
+class UnknownBuyer(TicketError):
+    """There is no buyer {buyer}."""
+
+
+class IsAway(TicketError):
+    """{agent} is away; nothing new comes to them until they are back."""
+
+
+class HandsFull(TicketError):
+    """{agent} holds {capacity} open tickets or more; settle one before the next."""
 
 
 class NotAllowed(TicketError):

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tickets import clocks, notices, routing
+from tickets.assignment import Assignments
 from tickets.changes import changing, move
 from tickets.outbox import Say, post
 from tickets.rules import DeskRules
@@ -13,7 +14,7 @@ from tickets.tables import Author, Buyer, Conversation, Escalation, Level, Phase
 
 
 @dataclass(frozen=True)
-class Ladder:
+class Ladder(Assignments):
     """Who is told what when a ticket rises. `say` gives the words, `rules` the owner's choices."""
 
     say: Say
@@ -59,11 +60,15 @@ class Ladder:
                 told=told,
             )
         )
+        await self.deal(session, now)
         return True
 
     async def queue_up(self, session: AsyncSession, ticket: Ticket, since: datetime) -> None:
-        """Stand in the queue from `since`, or from where the ticket stands already."""
+        """Stand in the queue from `since`, or from where the ticket stands already; not in hands that are away."""
         move(ticket, Phase.OPEN, "queued")
+        ticket.queue = self.rules.routing.queue_of(ticket.category)
+        if not await self.is_there(session, ticket.assignee_id):
+            ticket.assignee_id = None
         buyer = await session.get_one(Buyer, ticket.buyer_id)
         ticket.waiting_since = ticket.waiting_since or since
         ticket.rank_at = routing.rank_at(ticket.waiting_since, buyer.tier, self.rules.head_starts)

@@ -1,16 +1,40 @@
 """The queue as people see it: who is next, who stands where. Reading only; the desk moves tickets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func
-from sqlmodel import and_, col, or_, select
+from sqlalchemy import ColumnElement, String, cast, func, literal, literal_column, tuple_, union_all
+from sqlalchemy.orm import Mapped
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
+from audit.tables import AuditRow
 from tickets.tables import Agent, Buyer, Clock, Conversation, Metric, Phase, Ticket
 
 # The order of `routing.queue_key`, for the database.
-ORDER = (col(Ticket.level).desc(), col(Ticket.rank_at), col(Ticket.id))
+IN_BRANCH = (col(Ticket.rank_at), col(Ticket.id))
+ORDER = (col(Ticket.level).desc(), *IN_BRANCH)
+_PLACES = select(col(Ticket.level), col(Ticket.rank_at), col(Ticket.id))
+
+# The pace of a queue: so many of its last departures, no older than this, among so many of the newest audit rows.
+DEPARTURES = 50
+PACE_OF = timedelta(hours=24)
+LOOK_BACK = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One queue at one level, and what else must be true of a ticket that is pulled from it."""
+
+    queue: str
+    level: int
+    conditions: tuple[ColumnElement[bool], ...] = ()
+
+    @property
+    def who(self) -> tuple[ColumnElement[bool], ...]:
+        return (*of_branch(self.queue, self.level), *self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +51,75 @@ class QueueRow:
 
 
 def is_queued() -> tuple[ColumnElement[bool], ...]:
-    """What makes a ticket stand in the queue: open, and in nobody's hands."""
-    return (col(Ticket.phase) == Phase.OPEN, col(Ticket.assignee_id).is_(None))
+    """What makes a ticket stand in the queue: open, in nobody's hands, not asleep. In the words of its index.
+
+    The phase is written out: neither database uses a partial index for a value that it is only told when it runs.
+    """
+    is_open: ColumnElement[bool] = col(Ticket.phase) == literal_column(f"'{Phase.OPEN}'")
+    return (is_open, col(Ticket.assignee_id).is_(None), col(Ticket.snoozed_until).is_(None))
 
 
-async def find_next(session: AsyncSession) -> int | None:
-    """The id of the ticket at the head; other transactions' picks are passed over."""
-    head = select(Ticket.id).where(*is_queued()).order_by(*ORDER).limit(1)
-    return (await session.exec(head.with_for_update(skip_locked=True))).first()
+def stands(ticket: Ticket) -> bool:
+    """As `is_queued`, of one that was read."""
+    is_free = ticket.assignee_id is None and ticket.snoozed_until is None
+    return is_free and ticket.phase == Phase.OPEN and ticket.rank_at is not None
+
+
+def of_branch(queue: str, level: int) -> tuple[ColumnElement[bool], ...]:
+    """The tickets that stand in one queue at one level: a stretch of the index, in order."""
+    return (*is_queued(), col(Ticket.queue) == queue, col(Ticket.level) == level)
+
+
+async def find_heads(session: AsyncSession, branches: Sequence[Branch]) -> list[Branch]:
+    """The branches in which somebody stands, the one with the next ticket first: a look at each branch's head."""
+    heads = [_PLACES.where(*branch.who).order_by(*IN_BRANCH).limit(1).subquery() for branch in branches]
+    every = union_all(*(select(literal(number).label("branch"), head) for number, head in enumerate(heads))).subquery()
+    ordered = select(every.c.branch).order_by(every.c.level.desc(), every.c.rank_at, every.c.id)
+    return [branches[number] for number in await session.exec(ordered)]
 
 
 async def position(session: AsyncSession, ticket: Ticket) -> int:
-    """1 when next, 0 when the ticket does not stand in the queue."""
-    if ticket.phase != Phase.OPEN or ticket.assignee_id is not None or ticket.rank_at is None:
+    """1 when next in its queue, 0 when the ticket does not stand in one."""
+    if not stands(ticket):
         return 0
-    level, rank = col(Ticket.level), col(Ticket.rank_at)
-    earlier = or_(rank < ticket.rank_at, and_(rank == ticket.rank_at, col(Ticket.id) < ticket.id))
-    ahead = or_(level > ticket.level, and_(level == ticket.level, earlier))
-    return (await session.exec(select(func.count(col(Ticket.id))).where(*is_queued(), ahead))).one() + 1
+    mine = (*is_queued(), col(Ticket.queue) == ticket.queue)
+    earlier = tuple_(col(Ticket.rank_at), col(Ticket.id)) < tuple_(ticket.rank_at, ticket.id)
+    above = select(func.count()).where(*mine, col(Ticket.level) > ticket.level).scalar_subquery()
+    before = select(func.count()).where(*of_branch(ticket.queue, ticket.level), earlier).scalar_subquery()
+    ahead: int = (await session.exec(select(above + before))).one()
+    return ahead + 1
+
+
+async def load(session: AsyncSession, agent_id: int) -> int:
+    """How many tickets this agent owes an answer on."""
+    return (await session.exec(held_by(agent_id))).one()
+
+
+def held_by(agent_id: int | Mapped[int | None]) -> SelectOfScalar[int]:
+    """Counts what an agent owes an answer on; what waits for its buyer, or sleeps, takes none of their room."""
+    held = select(func.count()).where(col(Ticket.assignee_id) == agent_id, col(Ticket.phase) == Phase.OPEN)
+    return held.where(col(Ticket.snoozed_until).is_(None))
+
+
+async def departures(session: AsyncSession, now: datetime, ticket: Ticket) -> list[datetime]:
+    """When tickets of this one's queue were last taken into somebody's hands; those that rank above it left out.
+
+    Read from the newest part of the audit trail, so that a buyer's question costs the same in a big house.
+    """
+    newest = select(func.max(AuditRow.id)).scalar_subquery()
+    rows = (
+        select(AuditRow.at, AuditRow.subject, AuditRow.after)
+        .where(col(AuditRow.id) > newest - LOOK_BACK, col(AuditRow.at) > now - PACE_OF)
+        .where(cast(AuditRow.before, String).contains('"assignee": null'))  # whichever verb it was
+        .order_by(col(AuditRow.id))
+    )
+    left: dict[int, datetime] = {}
+    for at, subject, after in (await session.exec(rows)).all():
+        if after and after.get("assignee"):
+            left[int(subject.removeprefix("ticket:"))] = at
+    same = select(Ticket.id).where(col(Ticket.id).in_(left), Ticket.queue == ticket.queue)
+    ours = await session.exec(same.where(col(Ticket.level) <= ticket.level))
+    return sorted(left[ticket_id] for ticket_id in ours if ticket_id is not None)[-DEPARTURES:]
 
 
 async def rows(

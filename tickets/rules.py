@@ -7,10 +7,12 @@ from datetime import UTC, timedelta, tzinfo
 from tickets.fields import TicketField
 from tickets.hours import ALWAYS, Calendar
 from tickets.quiet import QuietHours
-from tickets.routing import Tier
+from tickets.routing import Routing, Tier
 from tickets.rungs import Rungs
 from tickets.sla import Metric, Policy
 from tickets.statuses import Status, statuses
+
+STAFFED = "staffed"  # the calendar of the hours in which people answer
 
 
 def _head_starts() -> dict[Tier, timedelta]:
@@ -35,6 +37,7 @@ class DeskRules:
     message_limit: int = 4_000  # characters
     # How much longer a tier counts as waiting.
     head_starts: Mapping[Tier, timedelta] = field(default_factory=_head_starts)
+    routing: Routing = field(default_factory=Routing)
     staff_language: str = "zh"
     zone: tzinfo = UTC  # of the times that buyers are told
     statuses: Mapping[str, Status] = field(default_factory=statuses)
@@ -54,6 +57,11 @@ class DeskRules:
     def promises(self) -> tuple[Policy, ...]:
         """Every policy, the handling promise among them."""
         return (Policy(Metric.HANDLING, self.handling), *self.policies)
+
+    @property
+    def staffed(self) -> Calendar:
+        """When people answer."""
+        return self.calendar(STAFFED)
 
     def calendar(self, name: str) -> Calendar:
         """The calendar of that name; one that the settings know no more counts every hour."""

@@ -1,18 +1,22 @@
-"""Staff accounts: who may sign in, and with what right."""
+"""Staff accounts: who may sign in, with what right, and what tickets come to them."""
 
 import asyncio
+import json
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import ColumnElement, String, cast
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
-from tickets.errors import LoginTaken, UnknownAgent, WeakPassword
-from tickets.tables import Agent, Role
+from tickets.changes import changing
+from tickets.errors import LoginTaken, UnknownAgent, UnknownBuyer, WeakPassword
+from tickets.tables import Agent, Buyer, Phase, Role, Ticket, id_of
 
 SHORTEST_PASSWORD = 10  # characters
 _HASHER = PasswordHasher()  # argon2id with the parameters of RFC 9106
@@ -50,13 +54,76 @@ async def set_password(
 
 
 async def disable(session: AsyncSession, now: datetime, login: str, *, actor: str = "system") -> Agent:
-    """Switch an account off, whatever it holds; `UnknownAgent` when there is none. Sessions are the caller's to end."""
+    """Switch an account off; `UnknownAgent` when there is none. Sessions are the caller's to end.
+
+    What it owed an answer on stands in the queue again: nobody else would look for it there.
+    """
     agent = await _get_by_login(session, login)
     if agent.is_active:
         agent.is_active = False
         session.add(agent)
         record(session, now, actor, "agent.disabled", f"agent:{agent.id}", {"is_active": True}, {"is_active": False})
+        await give_back(session, now, id_of(agent), actor)
     return agent
+
+
+async def set_skills(
+    session: AsyncSession, now: datetime, login: str, skills: Iterable[str], *, actor: str = "system"
+) -> Agent:
+    """What this agent can do: the queues that ask for one of these skills are theirs to pull from."""
+    agent = await _get_by_login(session, login)
+    before, after = agent.skills, sorted({skill.strip() for skill in skills} - {""})
+    agent.skills = after
+    session.add(agent)
+    record(session, now, actor, "agent.skills_set", f"agent:{agent.id}", {"skills": before}, {"skills": after})
+    return agent
+
+
+async def set_capacity(
+    session: AsyncSession, now: datetime, login: str, capacity: int | None, *, actor: str = "system"
+) -> Agent:
+    """How many open tickets this agent may hold; None: as many as the settings say."""
+    agent = await _get_by_login(session, login)
+    before, agent.capacity = agent.capacity, capacity
+    session.add(agent)
+    facts = {"capacity": before}, {"capacity": capacity}
+    record(session, now, actor, "agent.capacity_set", f"agent:{agent.id}", *facts)
+    return agent
+
+
+async def set_account_manager(
+    session: AsyncSession, now: datetime, buyer_id: int, login: str | None, *, actor: str = "system"
+) -> Buyer:
+    """Who looks after this merchant from now on; None: nobody. Raises `UnknownBuyer`, `UnknownAgent`."""
+    buyer = await session.get(Buyer, buyer_id)
+    if buyer is None:
+        raise UnknownBuyer(buyer=buyer_id)
+    manager = await _get_by_login(session, login) if login else None
+    before, buyer.account_manager_id = buyer.account_manager_id, manager.id if manager else None
+    session.add(buyer)
+    facts = {"account_manager": before}, {"account_manager": buyer.account_manager_id}
+    record(session, now, actor, "buyer.account_manager_set", f"buyer:{buyer_id}", *facts)
+    return buyer
+
+
+async def give_back(session: AsyncSession, now: datetime, agent_id: int, actor: str) -> int:
+    """What this agent owes an answer on stands in the queue again, where it stood; returns how many."""
+    mine = (Ticket.assignee_id == agent_id, Ticket.phase == Phase.OPEN)
+    held = (await session.exec(select(Ticket).where(*mine).order_by(col(Ticket.id)).with_for_update())).all()
+    for ticket in held:
+        with changing(session, now, ticket, actor, "ticket.released"):
+            ticket.assignee_id = None
+    return len(held)
+
+
+def is_there() -> tuple[ColumnElement[bool], ...]:
+    """Which accounts may be given tickets."""
+    return (col(Agent.is_active).is_(True), col(Agent.is_away).is_(False))
+
+
+def has_skill(skill: str) -> ColumnElement[bool]:
+    """Which accounts have this skill: a word of the JSON list, as it is written there."""
+    return cast(Agent.skills, String).contains(json.dumps(skill), autoescape=True)
 
 
 async def check_password(session: AsyncSession, login: str, password: str) -> Agent | None:
@@ -67,9 +134,11 @@ async def check_password(session: AsyncSession, login: str, password: str) -> Ag
     return agent if agent is not None and agent.is_active and is_right else None
 
 
-async def get_agent(session: AsyncSession, agent_id: int) -> Agent:
-    """The active account; a switched-off one is as unknown as none."""
-    agent = await session.get(Agent, agent_id)
+async def get_agent(session: AsyncSession, agent_id: int, *, for_change: bool = False) -> Agent:
+    """The active account, held `for_change` until the transaction ends; a switched-off one is as unknown as none."""
+    # Not against those who only refer to it: a notice for an agent need not wait while they take a ticket.
+    lock = {"key_share": True} if for_change else None
+    agent = await session.get(Agent, agent_id, with_for_update=lock, populate_existing=for_change)
     if agent is None or not agent.is_active:
         raise UnknownAgent(agent=agent_id)
     return agent

@@ -9,13 +9,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from tickets import clocks, lifecycle, queue
 from tickets.changes import changing, lock_ticket, move
 from tickets.errors import InvalidTransition, TooSoon
-from tickets.ladder import Ladder
+from tickets.grievance import find_grievance
 from tickets.tables import Conversation, Level, Message, Phase, Ticket, Trigger, id_of
+from tickets.triggers import TriggersDesk
 
 SUBJECT_LIMIT = 120
 
 
-class BuyersDesk(Ladder):
+class BuyersDesk(TriggersDesk):
     """The verbs that the dialogue calls for a buyer."""
 
     async def open(
@@ -61,7 +62,9 @@ class BuyersDesk(Ladder):
         was_resolved = ticket.phase == Phase.RESOLVED
         message.ticket_id = ticket.id
         session.add(message)
+        grievance = find_grievance(message.text, self.rules.triggers.risky_words)
         if ticket.phase == Phase.OPEN and ticket.waiting_since is not None:
+            await self.weigh(session, now, ticket, grievance)
             return False  # one more word of a wait that is already counted
         was_waiting = ticket.phase == Phase.WAITING
         action = "ticket.reopened" if was_resolved else "ticket.heard"
@@ -71,11 +74,13 @@ class BuyersDesk(Ladder):
                 ticket.assignee_id = None  # whoever had it may be away
             await self.queue_up(session, ticket, now)
         if was_resolved:
-            await clocks.begin_cycle(session, now, ticket, self.rules)
+            cycle = await clocks.begin_cycle(session, now, ticket, self.rules)
             await self.tell_staff(session, now, ticket, "notice.reopened")
+            await self.weigh_return(session, now, ticket, cycle)
         elif was_waiting:
             await clocks.resume(session, now, ticket, self.rules)
             await clocks.begin_next_response(session, now, ticket, self.rules)
+        await self.weigh(session, now, ticket, grievance)
         return was_resolved
 
     async def hand_over(self, session: AsyncSession, now: datetime, conversation: Conversation, subject: str) -> Ticket:
@@ -113,6 +118,7 @@ class BuyersDesk(Ladder):
             ticket.hurried_at = now
             ticket.hurries += 1
         await self.tell_staff(session, now, ticket, "notice.hurried", agent_id=ticket.assignee_id, times=ticket.hurries)
+        await self.weigh_hurry(session, now, ticket)
         return ticket.hurries
 
     async def position(self, session: AsyncSession, now: datetime, ticket: Ticket) -> int:

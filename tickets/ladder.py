@@ -10,7 +10,7 @@ from tickets.assignment import Assignments
 from tickets.changes import changing, move
 from tickets.outbox import Say, post
 from tickets.rules import DeskRules
-from tickets.tables import Author, Buyer, Conversation, Escalation, Level, Phase, Priority, Ticket, Trigger, id_of
+from tickets.tables import Agent, Author, Buyer, Conversation, Escalation, Level, Phase, Priority, Role, Ticket, id_of
 
 
 @dataclass(frozen=True)
@@ -29,25 +29,25 @@ class Ladder(Assignments):
         trigger: str,
         *,
         actor: str,
-        due_at: datetime | None = None,
-        since: datetime | None = None,
     ) -> bool:
         """Move a locked ticket up to `level`, once a cycle, and tell staff; False when it stands that high already.
 
-        When it was due, the owner changes with the level: whoever held it let it lie, so it stands in the queue again,
-        and the buyer is told.
+        Above the human queue the owner changes with the level: it stands in the queue again, unless a lead holds it.
         """
         if ticket.level >= level:
             return False
+        waited = ticket.phase == Phase.WAITING
+        changes_owner = level > Level.HUMAN_QUEUE and not await _is_led(session, ticket)
         with changing(session, now, ticket, actor, "ticket.escalated", trigger=trigger):
             ticket.level = level
-            if trigger == Trigger.DUE:
+            if changes_owner:
                 ticket.assignee_id = None
-                await self.queue_up(session, ticket, since or now)
+                await self.queue_up(session, ticket, now)
+        if changes_owner and waited:
+            await clocks.resume(session, now, ticket, self.rules)
+            await clocks.begin_next_response(session, now, ticket, self.rules)
         why = self.say(self.rules.staff_language, f"trigger.{trigger}")
         told = await self.tell_staff(session, now, ticket, "notice.escalated", why=why)
-        if trigger == Trigger.DUE:
-            told.append(await self.tell_buyer(session, now, ticket, "ticket.escalated"))
         cycle = await clocks.get_cycle(session, ticket)
         session.add(
             Escalation(
@@ -55,7 +55,7 @@ class Ladder(Assignments):
                 cycle_id=id_of(cycle),
                 level=level,
                 trigger=trigger,
-                due_at=due_at or now,
+                due_at=now,
                 escalated_at=now,
                 told=told,
             )
@@ -98,3 +98,9 @@ class Ladder(Assignments):
         """Notices for `agent_id`, or for all who answer for the ticket's level; returns whom."""
         text = self.say(self.rules.staff_language, key, number=ticket.number, subject=ticket.subject, **facts)
         return await notices.tell(session, now, ticket, text, self.rules.quiet, agent_id=agent_id)
+
+
+async def _is_led(session: AsyncSession, ticket: Ticket) -> bool:
+    """Whether a lead, or somebody above, has the ticket already."""
+    holder = await session.get(Agent, ticket.assignee_id) if ticket.assignee_id is not None else None
+    return holder is not None and Role(holder.role).rank >= Role.LEAD.rank

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, timedelta, tzinfo
 
 from tickets.fields import TicketField
+from tickets.grievance import Grievance
 from tickets.hours import ALWAYS, Calendar
 from tickets.quiet import QuietHours
 from tickets.routing import Routing, Tier
@@ -29,6 +30,16 @@ class RatingRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Triggers:
+    """What brings a ticket to the leads before it is due."""
+
+    reopened_times: int = 2  # of one ticket
+    hurried_times: int = 3  # of one ticket
+    grievances: frozenset[Grievance] = frozenset({Grievance.LEGAL, Grievance.DISPUTE, Grievance.COMPLAINT})
+    risky_words: tuple[str, ...] = ()  # that count as a complaint, beside those that `grievance` knows
+
+
+@dataclass(frozen=True, slots=True)
 class DeskRules:
     """Spans and limits, as settings.toml gives them."""
 
@@ -48,6 +59,7 @@ class DeskRules:
     rungs: Rungs = field(default_factory=Rungs)
     ratings: RatingRules = field(default_factory=RatingRules)
     fields: tuple[TicketField, ...] = ()  # the owner's own facts about a ticket
+    triggers: Triggers = field(default_factory=Triggers)
     quiet: QuietHours = field(default_factory=QuietHours)  # when notices to staff wait
 
     policies: tuple[Policy, ...] = ()  # beside the handling promise, and for special matters

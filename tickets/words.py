@@ -63,6 +63,9 @@ class Trigger(StrEnum):
     ASKED = "asked"  # the buyer wants a person
     POOL_EMPTY = "pool_empty"  # no reserve code left
     OPENED = "opened"  # opened for a person from the start
+    REOPENED = "reopened"  # the buyer came back again and again
+    HURRIED = "hurried"  # the buyer hurried again and again
+    RISK = "risk"  # the law, a payment dispute or a public complaint was spoken of
 
 
 class Reason(StrEnum):

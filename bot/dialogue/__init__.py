@@ -87,7 +87,7 @@ class Dialogue:
     ) -> None:
         self._parts = Parts(desk, claims, ownership, answers, phrases, claims.vault, hours)
         self._shop = shop
-        self._understanding = Understanding(answers, desk.rules.message_limit)
+        self._understanding = Understanding(answers, desk.rules.message_limit, desk.rules.triggers.risky_words)
 
     async def set_scene(self, session: AsyncSession, now: datetime, inbound: Inbound) -> Scene:
         return await set_scene(session, now, inbound)

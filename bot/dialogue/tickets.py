@@ -12,6 +12,7 @@ from bot.dialogue.greeting import menu
 from bot.dialogue.turn import Turn
 from bot.tables import Button
 from tickets.errors import TooSoon
+from tickets.grievance import Grievance
 from tickets.tables import Agent, Author, Cycle, Direction, Level, Message, Phase, Ticket
 
 SHOWN = 5  # tickets in one answer
@@ -36,6 +37,7 @@ async def take_grievance(turn: Turn) -> None:
     kind = turn.intent.argument
     why = turn.word(f"grievance.why.{kind}", words=turn.intent.stored)
     ticket = await _call_person(turn, why)
+    await turn.parts.desk.weigh(turn.session, turn.now, ticket, Grievance(kind))
     if not why.startswith(ticket.subject):  # it was there before, and is about something else
         await _note(turn, ticket, why)
     calm = turn.word(f"grievance.calm.{kind}")

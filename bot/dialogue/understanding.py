@@ -7,13 +7,13 @@ from typing import Protocol
 from bot.channels.port import Inbound, Kind
 from bot.dialogue import follow_up, hiding, reading
 from bot.dialogue.acts import PRESSABLE, Act, Goal, Intent
-from bot.dialogue.grievance import Grievance, find_grievance
 from bot.dialogue.state import Scene, Step
 from faq.errors import UnknownEntry
 from faq.matcher import Match
 from faq.phrasing import Entry
 from shop.masking import normalise_code
 from shop.port import OrderStatus
+from tickets.grievance import Grievance, find_grievance
 from tickets.tables import Reason
 
 HUMAN_ENTRY = "human"  # the entry whose only answer is a person
@@ -75,11 +75,12 @@ def find_entry(answers: Answers, key: str) -> Entry | None:
 
 
 class Understanding:
-    """Reads messages; `limit` is how many characters of one are read."""
+    """Reads messages; `limit` is how many characters of one are read, `risky` the owner's words for a person."""
 
-    def __init__(self, answers: Answers, limit: int) -> None:
+    def __init__(self, answers: Answers, limit: int, risky: Sequence[str] = ()) -> None:
         self._answers = answers
         self._limit = limit
+        self._risky = risky
 
     def understand(self, scene: Scene, inbound: Inbound) -> Intent:
         if inbound.kind == Kind.PRESS:
@@ -108,8 +109,8 @@ class Understanding:
         return replace(intent, stored=hiding.hide(text, known))
 
     def _at_step(self, scene: Scene, text: str) -> Intent:
-        if self._is_grievance(scene, text):
-            return Intent(Act.GRIEVANCE, "", argument=find_grievance(text) or Grievance.COMPLAINT)
+        if grievance := self._find_grievance(scene, text):
+            return Intent(Act.GRIEVANCE, "", argument=grievance)
         match scene.state.step:
             case Step.ORDER:
                 return self._given_order(scene, text)
@@ -126,10 +127,10 @@ class Understanding:
             case Step.IDLE:
                 return self._idle(scene, text)
 
-    def _is_grievance(self, scene: Scene, text: str) -> bool:
+    def _find_grievance(self, scene: Scene, text: str) -> Grievance | None:
         if scene.state.step == Step.PROOF and not reading.has_words(text):
-            return False  # a password may be any word
-        return find_grievance(text) is not None
+            return None  # a password may be any word
+        return find_grievance(text, self._risky)
 
     def _given_order(self, scene: Scene, text: str) -> Intent:
         number = reading.find_given_order_no(text)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.dialogue.grievance import Grievance, find_grievance
 from tests.bot.conftest import CODE, ORDER, House
+from tickets.grievance import Grievance, find_grievance
 from tickets.tables import Level, Message, Ticket
 
 
@@ -55,6 +55,7 @@ def test_anger_and_the_law_call_a_person(text: str, grievance: Grievance) -> Non
         "要不要报警",
         "杀毒软件报警了",
         "麻烦告诉我",
+        "我用工商银行付的款",
         "广告你们管吗",
         "订单 123155 查一下",
         "律师事务所可以开发票吗",
@@ -73,15 +74,32 @@ def test_neutral_questions_do_not(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "calm", "why"),
+    ("text", "grievance"),
     [
-        ("再不处理我打12315", "马上请同事直接跟您谈", "【法律/12315】再不处理我打12315"),
-        ("I will call my lawyer", "hear from a colleague in person", "[Legal] I will call my lawyer"),
-        ("骗子！退钱", "让您这么生气", "【情绪激动】骗子！退钱"),
-        ("charge back it is", "go through the payment", "[Payment dispute] charge back it is"),
+        pytest.param("我找黑猫去", Grievance.COMPLAINT, id="a word of the owner's"),
+        pytest.param("我找黑貓去", Grievance.COMPLAINT, id="in traditional characters"),
+        pytest.param("BBB will hear of it", Grievance.COMPLAINT, id="a Latin word"),
+        pytest.param("the code is XBBBX", None, id="letters in the middle of a word"),
+        pytest.param("骗子！黑猫见", Grievance.COMPLAINT, id="beside anger"),
+        pytest.param("找律师，黑猫见", Grievance.LEGAL, id="beside something graver"),
     ],
 )
-async def test_a_person_takes_over_with_calm_words_and_sees_why(house: House, text: str, calm: str, why: str) -> None:
+def test_the_owners_words_call_a_person_too(text: str, grievance: Grievance | None) -> None:
+    assert find_grievance(text, ("黑猫", "bbb")) == grievance
+
+
+@pytest.mark.parametrize(
+    ("text", "calm", "why", "level"),
+    [
+        ("再不处理我打12315", "马上请同事直接跟您谈", "【法律/12315】再不处理我打12315", Level.LEAD),
+        ("I will call my lawyer", "hear from a colleague in person", "[Legal] I will call my lawyer", Level.LEAD),
+        ("骗子！退钱", "让您这么生气", "【情绪激动】骗子！退钱", Level.HUMAN_QUEUE),
+        ("charge back it is", "go through the payment", "[Payment dispute] charge back it is", Level.LEAD),
+    ],
+)
+async def test_a_person_takes_over_with_calm_words_and_sees_why(
+    house: House, text: str, calm: str, why: str, level: Level
+) -> None:
     buyer = house.buyer()
 
     answer = await buyer.say(text)
@@ -89,7 +107,7 @@ async def test_a_person_takes_over_with_calm_words_and_sees_why(house: House, te
     ticket = await house.one(Ticket)
     assert calm in answer
     assert ticket.number in answer
-    assert (ticket.level, ticket.subject) == (Level.HUMAN_QUEUE, why)
+    assert (ticket.level, ticket.subject) == (level, why)
 
 
 async def test_a_grievance_in_the_middle_of_a_flow_ends_the_flow(house: House) -> None:
@@ -132,7 +150,7 @@ async def test_a_ticket_of_the_bot_is_raised_and_noted(house: House) -> None:
 
     ticket = await house.one(Ticket)
     (note,) = await house.all(Message, is_note=True)
-    assert ticket.level == Level.HUMAN_QUEUE
+    assert ticket.level == Level.LEAD
     assert (note.ticket_id, note.text) == (ticket.id, "【投诉】我要投诉你们")
 
 

@@ -1,9 +1,10 @@
 """Words after which only a person should answer: the law, complaints, payment disputes, and anger. One list, pure.
 
-A neutral question ("你们是骗子吧", "what is a chargeback") is no grievance; the consumer hotline 12315 always is one.
+The bot reads it to call a person, the desk to raise a ticket to the leads. A neutral question ("你们是骗子吧", "what is a chargeback") is no grievance; the consumer hotline 12315 always is one.
 """
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 
 from faq.text import fold, normalise
@@ -14,7 +15,7 @@ class Grievance(StrEnum):
 
     LEGAL = "legal"  # courts, lawyers, police, the consumer hotline
     DISPUTE = "dispute"  # the payment is being taken back
-    COMPLAINT = "complaint"  # platforms, authorities, the public
+    COMPLAINT = "complaint"  # platforms, authorities, the public; and the owner's own words
     ANGER = "anger"
 
 
@@ -28,7 +29,7 @@ _WORDS = {
     Grievance.LEGAL: _any(
         r"起诉|法院见|法院传票|打官司|律师函|(?:找|请|我)的?律师|走法律|法律(?:途径|程序|责任)",
         r"(?<![广报转])告(?:你们|死你|上法|到法)|(?:去|就|要)告你",
-        r"报了?警|报公安|派出所|网警|消协|消费者协会|工商局|市场监管|市监局|市场监督",
+        r"报了?警|报公安|派出所|网警|消协|消费者协会|工商(?!银行|行|[储卡])|市场监管|市监局|市场监督",
         r"\b(?:sue|suing|lawsuit|lawyers?|attorneys?|solicitors?|legal action|small claims|see you in court)\b",
         r"\b(?:to|call(?:ing|ed)?) the (?:police|cops)\b|\bpolice report\b",
         r"\b(?:consumer protection|trading standards|the authorities)\b",
@@ -78,8 +79,8 @@ _DOUBT = _any(
 _DEMAND = _any(r"退钱|还钱|赔钱|还我|滚|money back|refund me|(?:scammed|robbed|cheated) me")
 
 
-def find_grievance(text: str) -> Grievance | None:
-    """Why a person should answer this at once, if they should."""
+def find_grievance(text: str, words: Iterable[str] = ()) -> Grievance | None:
+    """Why a person should answer this at once, if they should. `words` are the owner's, beside the known ones."""
     # Traditional characters are simplified where they are compared, but a question mark counts too.
     spellings = (fold(text),) if text.isascii() else (fold(text), normalise(text))
 
@@ -90,6 +91,16 @@ def find_grievance(text: str) -> Grievance | None:
         return Grievance.LEGAL
     if holds(_NEUTRAL):
         return None
+    own = any(_spells(spelling, word) for word in words for spelling in spellings)
     found = next((grievance for grievance, pattern in _WORDS.items() if holds(pattern)), None)
+    if own and found in (None, Grievance.ANGER):
+        return Grievance.COMPLAINT
     is_doubt = found == Grievance.ANGER and holds(_DOUBT) and not holds(_DEMAND)
     return None if is_doubt else found
+
+
+def _spells(text: str, word: str) -> bool:
+    """Whether a word of the owner's stands in `text`; a Latin one only as a word of its own."""
+    if word.isascii():
+        return bool(re.search(rf"(?<![a-z0-9]){re.escape(word)}(?![a-z0-9])", text, re.IGNORECASE))
+    return normalise(word) in text

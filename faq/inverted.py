@@ -45,10 +45,13 @@ class InvertedIndex:
         places, weights = self._weigh(Counter(terms))
         if not len(places):
             return np.zeros(self.size, np.float32)
-        spans = [slice(self._starts[place], self._starts[place + 1]) for place in places]
-        documents = np.concatenate([self._documents[span] for span in spans])
-        products = np.concatenate([self._weights[span] * weight for span, weight in zip(spans, weights, strict=True)])
-        return np.bincount(documents, products, self.size).astype(np.float32)
+        starts = self._starts[places]
+        lengths = self._starts[places + 1] - starts
+        # The postings of all terms, one behind the other: a few calls, however many terms there are.
+        ends = lengths.cumsum()
+        postings = np.arange(ends[-1]) + (starts - ends + lengths).repeat(lengths)
+        products = self._weights[postings] * weights.repeat(lengths)
+        return np.bincount(self._documents[postings], products, self.size).astype(np.float32)
 
     def documents(self) -> tuple[Floats, Numbers, Numbers, tuple[int, int]]:
         """The weights by document: values, their terms, where each document starts, and the shape."""

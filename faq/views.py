@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from rapidfuzz import fuzz, process
 
+from faq.axes import Axes
 from faq.encoder import Encoder, WordEncoder
 from faq.features import grams
 from faq.inverted import Floats, InvertedIndex
@@ -24,7 +25,7 @@ class Query:
 
     plain: str  # as typed, chatter off
     words: str  # with spelling put right
-    vector: Floats | None  # the meaning of the whole
+    vector: Floats | None  # the meaning of the whole, along the axes of the index
     sense: Floats | None  # the mean meaning of its word pieces, rare ones weighing more
 
 
@@ -48,7 +49,9 @@ class Senses:
         self._unseen = float(np.log(1 + len(texts)) + 1)
         sums = np.stack([self._sum(row, encoder) for row in pieces])
         self._shared = sums.mean(0)
-        self.rows = _unit(sums - self._shared)
+        rows = _unit(sums - self._shared)
+        self._axes = Axes.of(rows)
+        self.rows = self._axes.along(rows)
 
     def _sum(self, pieces: list[int], encoder: WordEncoder) -> Floats:
         if not pieces:
@@ -58,9 +61,8 @@ class Senses:
         return mean
 
     def of(self, text: str, encoder: WordEncoder) -> Floats:
-        """The unit vector of one text."""
-        found: Floats = _unit(self._sum(encoder.pieces(text), encoder)[None] - self._shared)[0]
-        return found
+        """What one text is compared by."""
+        return self._axes.along(_unit(self._sum(encoder.pieces(text), encoder)[None] - self._shared)[0])
 
 
 class Views:
@@ -72,7 +74,8 @@ class Views:
         self.grams = InvertedIndex([grams(text) for text in texts])
         self.sound = InvertedIndex([grams(sound(text)) for text in texts])
         self.concepts = InvertedIndex([linked_concepts(text) for text in texts])
-        self.vectors = vectors
+        self.axes = None if vectors is None else Axes.of(vectors)
+        self.vectors = None if self.axes is None or vectors is None else self.axes.along(vectors)
         self.senses = Senses(texts, encoder) if isinstance(encoder, WordEncoder) else None
 
     def query(self, plain: str, encoder: Encoder | None) -> Query:
@@ -83,7 +86,7 @@ class Views:
         """Several texts, encoded together."""
         known = encoder if isinstance(encoder, WordEncoder) else None
         words = [self.speller.correct(text, known.knows) if known else self.speller.correct(text) for text in plain]
-        vectors = list(encoder.encode(words)) if encoder and self.vectors is not None else [None] * len(words)
+        vectors = list(self.axes.along(encoder.encode(words))) if encoder and self.axes else [None] * len(words)
         senses = [self.senses.of(text, known) if known and self.senses else None for text in words]
         return [Query(*parts) for parts in zip(plain, words, vectors, senses, strict=True)]
 

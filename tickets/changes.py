@@ -21,6 +21,12 @@ async def get_ticket(session: AsyncSession, ticket_id: int | None) -> Ticket:
     return ticket
 
 
+async def lock_tickets(session: AsyncSession, *ticket_ids: int) -> list[Ticket]:
+    """As `lock_ticket`, for several: locked in the order of their ids, so that no two verbs wait for each other."""
+    locked = {ticket_id: await lock_ticket(session, ticket_id) for ticket_id in sorted(set(ticket_ids))}
+    return [locked[ticket_id] for ticket_id in ticket_ids]
+
+
 async def lock_ticket(session: AsyncSession, ticket_id: int | None, version: int | None = None) -> Ticket:
     """The ticket as it is now, held until the transaction ends; `StaleTicket` when a page showed another `version`.
 
@@ -37,13 +43,19 @@ async def lock_ticket(session: AsyncSession, ticket_id: int | None, version: int
     return ticket
 
 
-def move(ticket: Ticket, phase: Phase, verb: str) -> None:
-    """Bring the ticket to `phase`; `verb` is what was tried, for the refusal."""
+def move(ticket: Ticket, phase: Phase, verb: str, closes_at: datetime | None = None) -> None:
+    """Bring the ticket to `phase`; `verb` is what was tried, for the refusal, `closes_at` the next step of its silence.
+
+    A name of the owner's own stays as long as the phase does. Whatever moves a ticket ends its snooze.
+    """
     if not lifecycle.can_move(ticket.phase, phase):
         raise InvalidTransition(number=ticket.number, phase=ticket.phase, verb=verb)
-    ticket.phase = ticket.status = phase
+    if ticket.phase != phase:
+        ticket.phase = ticket.status = phase
     if phase != Phase.OPEN:
         ticket.waiting_since = ticket.rank_at = None
+    ticket.snoozed_until = ticket.warned_at = None
+    ticket.closes_at = closes_at
 
 
 @contextmanager
@@ -75,6 +87,7 @@ class Changing(Protocol):
     """What is worth an audit row of a ticket."""
 
     phase: str
+    status: str
     level: int
     assignee_id: int | None
     waiting_since: datetime | None
@@ -90,6 +103,7 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str,
 def facts_of(ticket: Changing) -> dict[str, Any]:
     return {
         "phase": ticket.phase,
+        "status": ticket.status if ticket.status != ticket.phase else None,  # a name of the owner's own
         "level": ticket.level,
         "assignee": ticket.assignee_id,
         "waiting_since": ticket.waiting_since.isoformat() if ticket.waiting_since else None,

@@ -1,8 +1,7 @@
 """Cycles, their clocks, and the versions of the policies: clocks are started, paused and met here; `sla` judges."""
 
-from collections import defaultdict
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, update
@@ -10,12 +9,12 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
-from tickets import hours
+from tickets import histories, hours
 from tickets.errors import UnknownTicket
 from tickets.rules import DeskRules
 from tickets.rungs import DUE
 from tickets.sla import Matter, Policy, choose
-from tickets.tables import Buyer, Clock, Conversation, Cycle, Metric, Pause, SlaPolicy, Ticket, id_of
+from tickets.tables import Buyer, Clock, Conversation, Cycle, Ending, Metric, Pause, SlaPolicy, Ticket, id_of
 
 # What the delivery of a human reply, or of an outcome, answers.
 ANSWERED = (Metric.HANDLING, Metric.FIRST_RESPONSE, Metric.NEXT_RESPONSE)
@@ -148,10 +147,14 @@ async def stop_responses(session: AsyncSession, at: datetime, ticket: Ticket) ->
 
 
 async def pause(session: AsyncSession, now: datetime, ticket: Ticket, rules: DeskRules) -> None:
-    """The buyer is waited for from now on."""
+    """The buyer is waited for from now on; if they were before, only the count of their silence begins anew."""
+    ticket.warned_at, ticket.closes_at = None, now + rules.silence_warned_after
+    session.add(ticket)
     cycle = await get_cycle(session, ticket)
-    session.add(Pause(cycle_id=id_of(cycle), since=now))
-    await _reckon(session, [id_of(cycle)], rules)
+    open_pause = select(Pause.id).where(Pause.cycle_id == cycle.id, col(Pause.until).is_(None))
+    if (await session.exec(open_pause)).first() is None:
+        session.add(Pause(cycle_id=id_of(cycle), since=now))
+        await reckon(session, [id_of(cycle)], rules)
 
 
 async def resume(session: AsyncSession, now: datetime, ticket: Ticket, rules: DeskRules) -> None:
@@ -163,23 +166,72 @@ async def resume_cycles(session: AsyncSession, now: datetime, cycle_ids: Collect
     """As `resume`, for the tickets whose latest cycles these are."""
     still = (col(Pause.cycle_id).in_(cycle_ids), col(Pause.until).is_(None))
     await session.exec(update(Pause).where(*still).values(until=now))
-    await _reckon(session, cycle_ids, rules)
+    await reckon(session, cycle_ids, rules)
 
 
-async def _reckon(session: AsyncSession, cycle_ids: Collection[int], rules: DeskRules) -> None:
-    """When the clocks that pause are due, from the recorded pauses and the version that each runs under."""
+async def end_cycle(session: AsyncSession, at: datetime, ticket: Ticket, ending: Ending) -> list[Clock]:
+    """End the latest cycle without an outcome, and its running clocks without a verdict; returns those clocks.
+
+    A cycle that has ended keeps its end.
+    """
+    cycle = await get_cycle(session, ticket)
+    if cycle.resolved_at is None:
+        cycle.resolved_at, cycle.outcome = at, ending
+        session.add(cycle)
+    await session.exec(
+        update(Pause).where(col(Pause.cycle_id) == cycle.id, col(Pause.until).is_(None)).values(until=at)
+    )
+    stopped = await running(session, ticket)
+    for clock in stopped:
+        clock.stopped_at = at
+        session.add(clock)
     await session.flush()
-    running = await session.exec(
+    return stopped
+
+
+async def go_on(session: AsyncSession, cycle: Cycle) -> list[datetime]:
+    """As if the end of this cycle had not been: its clocks run again, due when they were; since when an answer is owed."""
+    ended_at, cycle.resolved_at, cycle.outcome = cycle.resolved_at, None, None
+    session.add(cycle)
+    found = await session.exec(select(Clock).where(Clock.cycle_id == cycle.id, Clock.stopped_at == ended_at))
+    clocks = list(found.all())
+    for clock in clocks:
+        clock.stopped_at = None
+        session.add(clock)
+    await session.flush()
+    return [clock.started_at for clock in clocks if clock.metric in ANSWERED]
+
+
+async def running(session: AsyncSession, ticket: Ticket) -> list[Clock]:
+    """The clocks of this ticket that still run, the oldest first."""
+    await session.flush()
+    mine = select(Clock).where(Clock.ticket_id == ticket.id, *_running()).order_by(col(Clock.id))
+    return list((await session.exec(mine.execution_options(populate_existing=True))).all())
+
+
+async def owes_answer(session: AsyncSession, ticket: Ticket) -> bool:
+    """Whether a promise to answer the buyer still runs."""
+    return any(clock.metric in ANSWERED for clock in await running(session, ticket))
+
+
+async def reckon(session: AsyncSession, cycle_ids: Collection[int], rules: DeskRules) -> None:
+    """When the clocks that pause are due, from the recorded pauses and the version that each runs under.
+
+    The clock of a ticket that others were merged into is due as soon as the first of them all.
+    """
+    await session.flush()
+    found = await session.exec(
         select(Clock, SlaPolicy)
         .join(SlaPolicy, col(SlaPolicy.id) == col(Clock.policy_id))
         .where(col(Clock.cycle_id).in_(cycle_ids), *_running(), col(SlaPolicy.pause_cap).is_not(None))
     )
-    pauses: dict[int, list[hours.Pause]] = defaultdict(list)
-    for recorded in (await session.exec(select(Pause).where(col(Pause.cycle_id).in_(cycle_ids)))).all():
-        pauses[recorded.cycle_id].append(hours.Pause(recorded.since, recorded.until))
-    for clock, policy in running.all():
-        calendar, cap = rules.calendar(policy.calendar), policy.pause_cap or timedelta()
-        clock.due_at = hours.due(calendar, clock.started_at, policy.target, pauses[clock.cycle_id], cap)
+    pausing = found.all()
+    told = await histories.read(session, {clock.cycle_id for clock, _ in pausing})
+    for clock, policy in pausing:
+        clock.due_at = min(
+            hours.due(rules.calendar(part.calendar), part.started_at, part.target, part.pauses, part.cap)
+            for part in told[clock.cycle_id].parts(clock, policy)
+        )
         if clock.wake_at is not None:
             clock.wake_at = rules.rungs.at(clock.rung, clock.due_at)
         session.add(clock)

@@ -7,6 +7,17 @@ TicketError
 │  ├─ HeldByColleague                its holder may, and a lead
 │  └─ OverLimit                      so dear a code a lead replaces
 ├─ InvalidTransition                 not in this phase
+├─ StillOwed                         the buyer waits for an answer: nothing to close yet
+├─ SameTicket · OtherBuyer           these two cannot be joined
+├─ AlreadyMerged                     its matter is in another ticket
+├─ TwoClaims                         two undecided claims on one ticket
+├─ Nested                            an incident is one level deep
+├─ NotLinked                         no link that could be taken back
+├─ NothingChosen                     a split without messages of this ticket
+├─ Undecided                         a claim is to be decided first
+├─ NotSpam                           not marked as spam, so nothing to take back
+├─ PastInstant                       a snooze ends later
+├─ OutcomeMissing                    resolving says how
 ├─ AlreadyTaken                      another agent was first
 ├─ NotReplaced                       resolved as replaced, though no code was issued
 ├─ NoOpenClaim                       nothing to replace on this ticket
@@ -76,6 +87,54 @@ class OverLimit(NotAllowed):
 
 class InvalidTransition(TicketError):
     """Ticket {number} is {phase}; it cannot be {verb}."""
+
+
+class StillOwed(TicketError):
+    """Ticket {number} still owes the buyer an answer; reply or resolve it first."""
+
+
+class SameTicket(TicketError):
+    """Ticket {number} cannot be joined with itself."""
+
+
+class OtherBuyer(TicketError):
+    """Tickets {number} and {other} belong to different buyers; link them instead."""
+
+
+class AlreadyMerged(TicketError):
+    """Ticket {number} was merged into {into}; go on there."""
+
+
+class TwoClaims(TicketError):
+    """Tickets {number} and {other} both have an undecided claim; decide one of them first."""
+
+
+class Nested(TicketError):
+    """Ticket {number} cannot be part of {parent}: an incident is one level deep."""
+
+
+class NotLinked(TicketError):
+    """Tickets {number} and {other} have no link that could be taken back."""
+
+
+class NothingChosen(TicketError):
+    """Choose messages of ticket {number} to split off, at least one of them the buyer's."""
+
+
+class Undecided(TicketError):
+    """Ticket {number} has an undecided claim; decide it first."""
+
+
+class NotSpam(TicketError):
+    """Ticket {number} is not marked as spam."""
+
+
+class PastInstant(TicketError):
+    """A snooze must end later than now."""
+
+
+class OutcomeMissing(TicketError):
+    """Ticket {number} is resolved with an outcome; choose one."""
 
 
 class AlreadyTaken(TicketError):

@@ -1,5 +1,6 @@
 """The four phases of a ticket and the moves between them. Pure."""
 
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -30,3 +31,11 @@ def can_move(phase: str, target: Phase) -> bool:
 
 def is_active(phase: str) -> bool:
     return phase in ACTIVE
+
+
+def may_reopen(phase: str, ended_at: datetime | None, now: datetime, window: timedelta) -> bool:
+    """Whether the buyer's word opens the ticket again, in a new cycle; after the window it opens a new ticket.
+
+    The instant decides, not whether a job has closed the ticket since.
+    """
+    return phase == Phase.RESOLVED and ended_at is not None and now <= ended_at + window

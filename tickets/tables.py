@@ -23,6 +23,7 @@ from tickets.routing import Tier as Tier
 from tickets.sla import Metric as Metric
 from tickets.words import Author as Author
 from tickets.words import Direction as Direction
+from tickets.words import Ending as Ending
 from tickets.words import LinkKind as LinkKind
 from tickets.words import Outcome as Outcome
 from tickets.words import Priority as Priority
@@ -187,8 +188,8 @@ class Cycle(SQLModel, table=True):
     ticket_id: int = Field(foreign_key="ticket.id", index=True)
     ordinal: int  # 1 for the first
     opened_at: datetime
-    resolved_at: datetime | None = None
-    outcome: str | None = None
+    resolved_at: datetime | None = None  # when it ended, with an outcome or without
+    outcome: str | None = None  # Outcome or Ending
 
 
 class SlaPolicy(SQLModel, table=True):

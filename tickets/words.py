@@ -42,7 +42,7 @@ class LinkKind(StrEnum):
     """How a ticket relates to an earlier one."""
 
     RELATED = "related"
-    FOLLOWS = "follows"  # the buyer came back too late to reopen
+    FOLLOWS = "follows"  # the buyer came back when it had ended
     SPLIT = "split"  # was part of it
 
 
@@ -91,3 +91,12 @@ class Outcome(StrEnum):
     PARTIAL_REFUND = "partial_refund"
     INSTRUCT = "instruct"  # it works, here is how
     REJECT = "reject"
+
+
+class Ending(StrEnum):
+    """How a cycle ended that reached no outcome."""
+
+    MERGED = "merged"
+    SPAM = "spam"
+    SILENCE = "silence"  # of the buyer, who was warned
+    CLOSED = "closed"  # by staff

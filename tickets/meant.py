@@ -1,0 +1,81 @@
+"""Which ticket a buyer's words are about."""
+
+import re
+from datetime import datetime
+
+from sqlalchemy import func
+from sqlmodel import col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from tickets import lifecycle
+from tickets.changes import get_ticket
+from tickets.tables import Author, Conversation, Cycle, Ending, Message, Phase, Ticket
+
+NUMBER = re.compile(r"(?<![A-Z0-9])K-?(\d{6,12})(?!\d)", re.IGNORECASE)
+
+
+async def spoken_of(session: AsyncSession, conversation: Conversation) -> list[Ticket]:
+    """The unsettled tickets that words in this conversation may be about; first the one spoken of last.
+
+    Spoken of is what the buyer or an agent wrote on a ticket, so that an answer to an agent goes to that agent's
+    ticket. A matter that was merged into a ticket of the buyer's other conversation is spoken of there.
+    """
+    said_here = select(Message.ticket_id).where(Message.conversation_id == conversation.id)
+    last = (
+        select(func.max(Message.id))
+        .where(Message.ticket_id == Ticket.id, col(Message.is_note).is_(False))
+        .where(col(Message.author).in_((Author.BUYER, Author.AGENT)))
+        .scalar_subquery()
+    )
+    found = await session.exec(
+        select(Ticket)
+        .where(Ticket.buyer_id == conversation.buyer_id, col(Ticket.phase).in_(lifecycle.ACTIVE))
+        .where(or_(Ticket.conversation_id == conversation.id, col(Ticket.id).in_(said_here)))
+        .order_by(func.coalesce(last, 0).desc(), col(Ticket.id).desc())
+    )
+    return list(found.all())
+
+
+async def find_named(session: AsyncSession, buyer_id: int, text: str) -> Ticket | None:
+    """The first of this buyer's tickets whose number stands in the text; another buyer's looks like none."""
+    for digits in NUMBER.findall(text):
+        number = f"K-{int(digits):06d}"
+        found = await session.exec(select(Ticket).where(Ticket.buyer_id == buyer_id, Ticket.number == number))
+        if (ticket := found.first()) is not None:
+            return ticket
+    return None
+
+
+async def find_settled(
+    session: AsyncSession, conversation: Conversation, since: datetime, phase: Phase = Phase.RESOLVED
+) -> Ticket | None:
+    """The ticket of this conversation that was settled last, if that was after `since`."""
+    found = await session.exec(
+        select(Ticket)
+        .join(Cycle, col(Cycle.ticket_id) == col(Ticket.id))
+        .where(Ticket.conversation_id == conversation.id, Ticket.phase == phase, col(Cycle.resolved_at) >= since)
+        .order_by(col(Cycle.resolved_at).desc())
+        .limit(1)
+    )
+    return found.first()
+
+
+async def find_ended(session: AsyncSession, conversation: Conversation) -> Ticket | None:
+    """The ticket of this conversation that ended last, whatever became of it; spam and what was merged are none."""
+    found = await session.exec(
+        select(Ticket)
+        .join(Cycle, col(Cycle.ticket_id) == col(Ticket.id))
+        .where(Ticket.conversation_id == conversation.id, col(Ticket.phase).not_in(lifecycle.ACTIVE))
+        .where(col(Cycle.resolved_at).is_not(None))
+        .where(or_(col(Cycle.outcome).is_(None), col(Cycle.outcome).not_in((Ending.SPAM, Ending.MERGED))))
+        .order_by(col(Cycle.resolved_at).desc())
+        .limit(1)
+    )
+    return found.first()
+
+
+async def last_of(session: AsyncSession, ticket: Ticket) -> Ticket:
+    """Where the matter of a ticket is now: the last of its merges, or the ticket itself."""
+    while ticket.merged_into_id is not None:
+        ticket = await get_ticket(session, ticket.merged_into_id)
+    return ticket

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import func, insert, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
-from tickets import lifecycle, rungs, standing
+from tickets import lifecycle, rows, rungs, standing
 from tickets.changes import difference, facts_of
 from tickets.ladder import Ladder
 from tickets.notices import Staff, written
@@ -24,6 +25,7 @@ from tickets.rungs import DUE, LEAD, WARNING
 from tickets.standing import Standing
 from tickets.tables import (
     Author,
+    Conversation,
     Direction,
     Escalation,
     Level,
@@ -158,17 +160,27 @@ class Breaches:
 
     async def write(self, session: AsyncSession) -> None:
         """Everything at once, in the caller's transaction."""
-        await standing.store(session, self._moved.values())
         connection = await session.connection()
+        await standing.store(connection, self._moved.values())
         if self._messages:
-            # Not in the order of the rows: that would cost a round trip for each.
-            numbered = insert(Message).returning(col(Message.id), col(Message.ticket_id))
-            said = await connection.execute(numbered, [_message(self.now, *said) for said in self._messages])
-            tickets: dict[int | None, Standing] = {ticket.id: ticket for ticket, _ in self._messages}
-            self._rows[Outgoing] = [_outgoing(self.now, tickets[ticket], message) for message, ticket in sorted(said)]
-        for table, rows in self._rows.items():
-            if rows:
-                await connection.execute(insert(table), rows)
+            await self._say(connection)
+        for table, made in self._rows.items():
+            await rows.add(connection, table, made)
+
+    async def _say(self, connection: AsyncConnection) -> None:
+        """The messages to the buyers, and their way out.
+
+        Of our tickets, those newer than every message before are ours: nobody adds one to a ticket that we hold.
+        """
+        newest = (await connection.execute(select(func.max(Message.id)))).scalar() or 0
+        await rows.add(connection, Message, [_message(self.now, *said) for said in self._messages])
+        said = (
+            select(*_SENDING.values())
+            .join(Conversation, col(Conversation.id) == col(Message.conversation_id))
+            .where(col(Message.id) > newest, col(Message.ticket_id).in_({ticket.id for ticket, _ in self._messages}))
+            .order_by(col(Message.id))
+        )
+        await connection.execute(insert(Outgoing).from_select(list(_SENDING), said))
 
 
 def _message(now: datetime, ticket: Standing, text: str) -> dict[str, Any]:
@@ -185,18 +197,18 @@ def _message(now: datetime, ticket: Standing, text: str) -> dict[str, Any]:
     }
 
 
-def _outgoing(now: datetime, ticket: Standing, message_id: int | None) -> dict[str, Any]:
-    return {
-        "conversation_id": ticket.conversation_id,
-        "message_id": message_id,
-        "ticket_id": ticket.id,
-        "handles": False,
-        "channel": ticket.channel,
-        "account": ticket.account,
-        "address": ticket.address,
-        "priority": int(Priority.NOTICE),
-        "state": Sending.QUEUED,
-        "attempts": 0,
-        "not_before": now,
-        "created_at": now,
-    }
+# What the outbox holds of a message, from it and its conversation.
+_SENDING: dict[str, Any] = {
+    "conversation_id": Message.conversation_id,
+    "message_id": Message.id,
+    "ticket_id": Message.ticket_id,
+    "handles": literal(False),
+    "channel": Conversation.channel,
+    "account": Conversation.account,
+    "address": Conversation.address,
+    "priority": literal(int(Priority.NOTICE)),
+    "state": literal(str(Sending.QUEUED)),
+    "attempts": literal(0),
+    "not_before": Message.created_at,
+    "created_at": Message.created_at,
+}

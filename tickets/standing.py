@@ -1,15 +1,19 @@
 """Tickets as a sweep sees them: plain facts, many at a time, held until the transaction ends."""
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import Update, bindparam, literal_column, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from tickets import routing
+from tickets import routing, rows
 from tickets.routing import Level, Tier
 from tickets.tables import Buyer, Conversation, Cycle, Phase, Ticket
 
@@ -37,6 +41,15 @@ class Standing:
     address: str
     cycle_id: int = 0  # the latest
     was_waiting: bool = False  # on the buyer, until this sweep
+    _found: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._found = _moving(self)
+
+    def differing(self) -> dict[str, Any]:
+        """What of the row is not as it was found."""
+        pairs = zip(_MOVING, self._found, _moving(self), strict=True)
+        return {f"new_{name}": now for name, found, now in pairs if now != found}
 
     def queue_up(self, since: datetime, head_starts: Mapping[Tier, Any]) -> None:
         """As `Ladder.queue_up`."""
@@ -51,6 +64,8 @@ class Standing:
         self.assignee_id = None
 
 
+_MOVING = ("status", "phase", "level", "assignee_id", "waiting_since", "rank_at")
+_moving = attrgetter(*_MOVING)
 _COLUMNS = (
     *(Ticket.id, Ticket.number, Ticket.subject, Ticket.conversation_id, Ticket.buyer_id, Ticket.status, Ticket.phase),
     *(Ticket.level, Ticket.assignee_id, Ticket.waiting_since, Ticket.rank_at, Ticket.hurries, Buyer.tier),
@@ -78,17 +93,24 @@ async def lock(session: AsyncSession, ticket_ids: Collection[int]) -> dict[int, 
     return held
 
 
-async def store(session: AsyncSession, changed: Collection[Standing]) -> None:
-    """Write back what a sweep moved, and count the change."""
-    if not changed:
-        return
-    names = ("status", "phase", "level", "assignee_id", "waiting_since", "rank_at")
-    statement = (
+async def store(connection: AsyncConnection, changed: Iterable[Standing]) -> None:
+    """Write back what a sweep moved, and count the change.
+
+    Only what differs: SQLite keeps every index anew that holds a column which is set, be it to what it was.
+    """
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for ticket in changed:
+        differing = ticket.differing()
+        groups[tuple(differing)].append({"ticket": ticket.id} | differing)
+    for names, tickets in groups.items():
+        await rows.execute(connection, _update_of(names), tickets)
+
+
+@cache
+def _update_of(names: tuple[str, ...]) -> Update:
+    values: dict[str, Any] = {name.removeprefix("new_"): bindparam(name) for name in names}
+    return (
         update(Ticket)
         .where(col(Ticket.id) == bindparam("ticket"))
-        .values({name: bindparam(f"new_{name}") for name in names} | {"version": Ticket.version + 1})
+        .values(values | {"version": col(Ticket.version) + literal_column("1")})
     )
-    rows = [
-        {"ticket": standing.id} | {f"new_{name}": getattr(standing, name) for name in names} for standing in changed
-    ]
-    await (await session.connection()).execute(statement, rows)

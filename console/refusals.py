@@ -12,6 +12,7 @@ _STATUS: tuple[tuple[type[KadeskError], int], ...] = (
     (tickets.NotAllowed, 403),
     (tickets.EmptyMessage, 422),
     (tickets.MessageTooLong, 422),
+    (tickets.CodeInText, 422),
     (shop.ShopDown, 503),
 )
 

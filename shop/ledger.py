@@ -16,7 +16,7 @@ from audit.trail import record
 from shop.codes import read_code
 from shop.errors import AlreadyReplaced, ChainTooLong, PoolEmpty, SealBroken
 from shop.port import CodeRef, Order
-from shop.reveals import close_links
+from shop.reveals import close_links, was_seen
 from shop.tables import Code, CodeState, Pool, Product, Replacement
 from shop.vault import Vault
 
@@ -32,14 +32,16 @@ async def issue_replacement(
     order: Order,
     replaced: CodeRef,
     actor: str,
+    may_lengthen: bool = False,
 ) -> Replacement:
     """Take one reserve code of the order's product for `replaced` and write it down.
 
-    Raises `AlreadyReplaced`, `PoolEmpty` or, unless an agent grants it, `ChainTooLong`; the transaction stays usable.
+    Raises `AlreadyReplaced`, `PoolEmpty` or, unless a person `may_lengthen` the chain, `ChainTooLong`; the transaction
+    stays usable.
     """
     await _refuse_second(session, claim_id, order, replaced)
     before = await find_issued(session, order.shop, order.order_no, replaced.fingerprint)
-    chain = _next_link(before, order, actor)
+    chain = _next_link(before, order, may_lengthen)
     code = await _take_reserve_code(session, now, vault, order, actor)
     replacement = Replacement(
         claim_id=claim_id,
@@ -63,8 +65,20 @@ async def issue_replacement(
     after = {"claim": claim_id, "order": f"{order.shop}/{order.order_no}", "replaces": replaced.masked, "chain": chain}
     record(session, now, actor, "code.issued", f"code:{code.id}", {"state": CodeState.FREE}, after)
     if before is not None:
-        await _call_back(session, now, before.code_id, actor)
+        await _call_back(session, now, before.code_id, actor, "replaced")
     return replacement
+
+
+async def withdraw(session: AsyncSession, now: datetime, code_id: int, actor: str) -> bool:
+    """Put a replacement out of use that nobody has seen; False, and it stays in use, when somebody has.
+
+    Links are closed before we look: who opens one in this moment is waited for, and has seen it.
+    """
+    await close_links(session, now, code_id, actor=actor)
+    if await was_seen(session, code_id):
+        return False
+    await _call_back(session, now, code_id, actor, "refunded")
+    return True
 
 
 async def find_replacement(session: AsyncSession, shop: str, order_no: str, fingerprint: str) -> Replacement | None:
@@ -79,6 +93,19 @@ async def find_issued(session: AsyncSession, shop: str, order_no: str, fingerpri
     """The replacement that gave this code to this order; None of a code that was sold."""
     found = await session.exec(_replacements_of(shop, order_no).where(col(Replacement.fingerprint) == fingerprint))
     return found.first()
+
+
+async def find_last(session: AsyncSession, shop: str, order_no: str, fingerprint: str) -> Replacement | None:
+    """The end of the chain that began with this code of this order; None when nothing was issued for it."""
+    last = None
+    while (found := await find_replacement(session, shop, order_no, fingerprint)) is not None:
+        last, fingerprint = found, found.fingerprint
+    return last
+
+
+async def find_granted(session: AsyncSession, claim_id: int) -> Replacement | None:
+    """What was issued for this claim."""
+    return (await session.exec(select(Replacement).where(col(Replacement.claim_id) == claim_id))).first()
 
 
 async def codes_issued(session: AsyncSession, shop: str, order_no: str, after: int = 0) -> list[CodeRef]:
@@ -122,10 +149,10 @@ async def _refuse_second(session: AsyncSession, claim_id: int, order: Order, rep
         raise AlreadyReplaced(order_no=order.order_no)
 
 
-def _next_link(before: Replacement | None, order: Order, actor: str) -> int:
+def _next_link(before: Replacement | None, order: Order, may_lengthen: bool) -> int:
     """Where a replacement stands in its chain: 1 after a sold code, 2 after the replacement `before`."""
     chain = before.chain + 1 if before else 1
-    if chain > CHAIN_LIMIT and not actor.startswith("agent:"):
+    if chain > CHAIN_LIMIT and not may_lengthen:
         raise ChainTooLong(order_no=order.order_no)
     return chain
 
@@ -150,11 +177,11 @@ async def _take_reserve_code(session: AsyncSession, now: datetime, vault: Vault,
     raise PoolEmpty(sku=sku)
 
 
-async def _call_back(session: AsyncSession, now: datetime, code_id: int, actor: str) -> None:
-    """A replacement that was itself replaced is out of use: nobody may open it any more."""
+async def _call_back(session: AsyncSession, now: datetime, code_id: int, actor: str, why: str) -> None:
+    """A replacement that was replaced or refunded is out of use: nobody may open it any more."""
     code = await session.get_one(Code, code_id)
     if await _move(session, code, CodeState.ISSUED, CodeState.QUARANTINED):
-        before, after = {"state": CodeState.ISSUED}, {"state": CodeState.QUARANTINED, "why": "replaced"}
+        before, after = {"state": CodeState.ISSUED}, {"state": CodeState.QUARANTINED, "why": why}
         record(session, now, actor, "code.quarantined", f"code:{code_id}", before, after)
     await close_links(session, now, code_id, actor=actor)
 

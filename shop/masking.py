@@ -45,7 +45,8 @@ def _is_run_code(text: str) -> bool:
     if not text.isalpha():
         return not _WINDOWS_ERROR.fullmatch(text)
     humps = len(re.findall("[a-z][A-Z]", text))  # PlayStation has one
-    return text.isupper() or humps >= 2 or len(text) >= 16
+    is_long = len(text) >= 16 and not _LONG_WORD.fullmatch(text)
+    return text.isupper() or humps >= 2 or is_long
 
 
 class Shape(NamedTuple):
@@ -58,6 +59,8 @@ class Shape(NamedTuple):
 
 _WORD = "[0-9A-Za-z]"
 _WINDOWS_ERROR = re.compile("0x[0-9A-F]{4,8}", re.IGNORECASE)  # says why an activation failed: an agent needs it
+# "misunderstanding": what ends like this, in small letters, is a word and hardly ever chance.
+_LONG_WORD = re.compile("[A-Za-z][a-z]*(?:tions?|ings?|ments?|ness|it(?:y|ies)|ally|[ai]bl[ey]|isms?|ists?)")
 _SECRET = "密码|口令|卡密|激活码|兑换码|充值码|password|passcode|pwd|pin"
 SHAPES = (
     # groups joined by dashes: ABCDE-12345-FGHIJ, card number----password
@@ -85,20 +88,32 @@ def mask_text(text: str, keep: frozenset[str] = frozenset()) -> str:
 
     Better a word too many than a code too few: a masked word can be asked for again.
     """
+    return _scan(text, keep)[0]
+
+
+def find_codes(text: str, keep: frozenset[str] = frozenset()) -> list[str]:
+    """What `mask_text` would hide of this text, masked; nothing when the text may be kept as it is."""
+    return _scan(text, keep)[1]
+
+
+def _scan(text: str, keep: frozenset[str]) -> tuple[str, list[str]]:
     kept = {normalise_code(word) for word in keep}
-    text = _REVEAL_TOKEN.sub("****", _INVISIBLE.sub("", text))
+    text, links = _REVEAL_TOKEN.subn("****", _INVISIBLE.sub("", text))
+    hidden = ["****"] * links
     for shape in SHAPES:
-        text = _mask_shape(text, shape, kept)
-    return text
+        text, found = _mask_shape(text, shape, kept)
+        hidden += found
+    return text, hidden
 
 
-def _mask_shape(text: str, shape: Shape, kept: set[str]) -> str:
-    pieces, end = [], 0
+def _mask_shape(text: str, shape: Shape, kept: set[str]) -> tuple[str, list[str]]:
+    pieces, hidden, end = [], [], 0
     for found in shape.pattern.finditer(_half_width(text)):
         if shape.is_code(found[1]) and normalise_code(found[1]) not in kept:
-            pieces += [text[end : found.start(1)], shape.show(found[1])]
+            hidden.append(shape.show(found[1]))
+            pieces += [text[end : found.start(1)], hidden[-1]]
             end = found.end(1)
-    return "".join([*pieces, text[end:]])
+    return "".join([*pieces, text[end:]]), hidden
 
 
 def _half_width(text: str) -> str:

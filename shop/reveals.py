@@ -68,11 +68,16 @@ async def close_links(session: AsyncSession, now: datetime, code_id: int, *, act
         record(session, now, actor, "code.links_closed", f"code:{code_id}", after={"links": closed.rowcount})
 
 
-async def is_unseen(session: AsyncSession, code_id: int) -> bool:
-    """Whether this code is out, and nobody has seen it through a link."""
+async def is_out(session: AsyncSession, code_id: int) -> bool:
+    """Whether this code was issued and is in use."""
+    found = await session.exec(select(Code.state).where(Code.id == code_id))
+    return found.first() == CodeState.ISSUED
+
+
+async def was_seen(session: AsyncSession, code_id: int) -> bool:
+    """Whether somebody has seen this code through a link."""
     opened = select(RevealLink.id).where(RevealLink.code_id == code_id, col(RevealLink.opened_at).is_not(None))
-    code = await session.get_one(Code, code_id)
-    return code.state == CodeState.ISSUED and (await session.exec(opened.limit(1))).first() is None
+    return (await session.exec(opened.limit(1))).first() is not None
 
 
 async def find_link(session: AsyncSession, now: datetime, token: str) -> RevealLink | None:
@@ -101,7 +106,8 @@ def _usable(now: datetime, token: str) -> Select[RevealLink, Code, Product]:
         .join(Code, col(Code.id) == col(RevealLink.code_id))
         .join(Product, col(Product.id) == col(Code.product_id))
         .where(col(RevealLink.token_hash) == _hash(token), col(RevealLink.opened_at).is_(None))
-        .where(col(RevealLink.expires_at) > now, col(Code.state) == CodeState.ISSUED)
+        .where(col(RevealLink.expires_at) > now, col(RevealLink.sealed_token) != "")
+        .where(col(Code.state) == CodeState.ISSUED)
     )
 
 
@@ -109,6 +115,9 @@ async def _use_up(session: AsyncSession, now: datetime, link: RevealLink, seen_f
     used = await session.exec(
         update(RevealLink)
         .where(col(RevealLink.id) == link.id, col(RevealLink.opened_at).is_(None), col(RevealLink.expires_at) > now)
+        .where(
+            col(RevealLink.sealed_token) != ""
+        )  # it was not closed since we looked, by a clock that is ahead of ours
         .values(opened_at=now, opened_from=seen_from, sealed_token="")
     )
     return bool(used.rowcount == 1)

@@ -1,7 +1,8 @@
 """Claims: what a buyer says about one code of one order, and what becomes of it.
 
 A claim is settled by the ledger in the same transaction, or it opens a ticket. One code has one open claim at most, and
-the ledger issues one replacement per code, whoever files how often at once.
+the ledger issues one replacement per code, whoever files how often at once. Another buyer's claim about a code whose
+claim is open is set aside: it has a ticket and no outcome, but `decided_at` from its beginning.
 """
 
 from collections.abc import Callable
@@ -9,29 +10,32 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
 from shop import ledger, reveals
 from shop.errors import AlreadyReplaced, ChainTooLong, PoolEmpty, ShopError
-from shop.port import CodeRef, Goods, Order, OrderStatus
+from shop.port import CodeRef, Order, OrderStatus
 from shop.tables import RevealLink
 from shop.vault import Vault
+from tickets import filing
 from tickets.changes import lock_ticket
+from tickets.compensation import REFUNDS, outcomes_before
+from tickets.conversations import add_note
 from tickets.desk import Desk
-from tickets.errors import AlreadyCompensated, NoOpenClaim
+from tickets.errors import AlreadyCompensated, CodeSeen, NoReplacement, OverLimit
+from tickets.filing import order_as_filed
+from tickets.lifecycle import is_active
 from tickets.links import MARK, Links
-from tickets.tables import Claim, Conversation, Level, Ticket, Trigger, id_of
+from tickets.outbox import post
+from tickets.rights import is_lead, require_hands
+from tickets.tables import Author, Claim, Conversation, Level, Priority, Ticket, Trigger, id_of
 from tickets.tables import Outcome as Outcome
 from tickets.tables import Reason as Reason
 
 AUTO_REASONS = frozenset(
     {Reason.ALREADY_USED, Reason.DOES_NOT_EXIST, Reason.NOT_ACTIVATED, Reason.EXPIRED, Reason.WRONG_VALUE}
 )
-# Outcomes that give the buyer their money back; who has that gets no code as well.
-REFUNDS = frozenset({Outcome.REFUND, Outcome.PARTIAL_REFUND})
 # What the ledger refuses, as the `why` of a claim.
 REFUSALS: dict[type[ShopError], str] = {
     AlreadyReplaced: "already_replaced",
@@ -56,7 +60,7 @@ class Settled:
 
     claim: Claim
     kind: Literal["replaced", "link", "ticket"]  # "link": the code it was given before, by a new link
-    why: str  # "auto", or why a person must look: see `why_not` and `REFUSALS`
+    why: str  # "auto", or why a person must look: see `why_not`, `REFUSALS`, "contested"
     link: RevealLink | None = field(default=None, repr=False)  # the one look at the new code
     ticket: Ticket | None = None
     is_repeat: bool = False  # the same claim was open before
@@ -105,18 +109,21 @@ class Claims:
         """
         if (again := await self._link_again(session, now, conversation, order, code)) is not None:
             return again
-        claim = await _find_open(session, order, code) or await _create(session, now, conversation, order, code, reason)
+        known = await filing.find_undecided(session, conversation.buyer_id, order, code)
+        claim = known or await filing.create(session, now, conversation, order, code, reason)
         if claim.ticket_id is not None:
             ticket = await session.get_one(Ticket, claim.ticket_id)
             return Settled(claim, "ticket", claim.why or "", ticket=ticket, is_repeat=True)
+        if claim.decided_at is not None:
+            return await self._open_contested(session, now, conversation, claim)
         why = why_not(now, order, reason, self.rules)
-        if why is None and await _outcomes_before(session, claim):
+        if why is None and await outcomes_before(session, claim):
             why = "decided_before"
         if await ledger.find_replacement(session, order.shop, order.order_no, code.fingerprint) is not None:
             why = "already_replaced"
         if why is None:
             try:
-                link = await self._issue(session, now, claim, order, code, actor="bot", why="auto")
+                link = await self._issue(session, now, claim, order, code, "bot", "auto")
             except (AlreadyReplaced, ChainTooLong, PoolEmpty) as refusal:
                 why = REFUSALS[type(refusal)]
             else:
@@ -126,27 +133,63 @@ class Claims:
     async def replace(self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int) -> Settled:
         """An agent grants the replacement of the ticket's claim: the link goes to the buyer, and its delivery handles.
 
-        Raises `NoOpenClaim`, `AlreadyCompensated`, and what the ledger raises: `PoolEmpty`, `AlreadyReplaced`.
+        Raises `HeldByColleague`, `NoOpenClaim`, `Contested`, `AlreadyCompensated`, `OverLimit` unless it is a lead, and
+        what the ledger raises: `PoolEmpty`, `AlreadyReplaced`, and `ChainTooLong` unless it is a lead.
         """
         ticket = await lock_ticket(session, ticket_id)
-        found = await session.exec(
-            select(Claim)
-            .where(Claim.ticket_id == ticket_id, col(Claim.decided_at).is_(None))
-            .order_by(col(Claim.id))
-            .limit(1)
-        )
-        claim = found.first()
-        if claim is None:
-            raise NoOpenClaim(number=ticket.number)
-        if REFUNDS & await _outcomes_before(session, claim):
+        agent = await require_hands(session, ticket, agent_id)
+        claim = await filing.get_to_grant(session, ticket)
+        if REFUNDS & await outcomes_before(session, claim):
             raise AlreadyCompensated(number=ticket.number)
+        if claim.price > self.rules.auto_limit and not is_lead(agent):
+            raise OverLimit(product=claim.product_name)
         code = CodeRef(claim.fingerprint, claim.masked, claim.position)
-        actor = f"agent:{agent_id}"
-        link = await self._issue(session, now, claim, _order_as_filed(claim), code, actor=actor, why="agent")
+        actor, order = f"agent:{agent_id}", order_as_filed(claim)
+        link = await self._issue(session, now, claim, order, code, actor, "agent", may_lengthen=is_lead(agent))
         words = {"product": claim.product_name, "masked": claim.masked, "link": MARK}
         text = await self.desk.words(session, ticket, "claim.replaced", **words)
-        await self.desk.resolve(session, now, ticket_id, agent_id, Outcome.REPLACE, text, link_id=link.id)
+        await self.desk.conclude(session, now, ticket, agent_id, Outcome.REPLACE, text, link.id)
         return Settled(claim, "replaced", "agent", link=link, ticket=ticket)
+
+    async def renew_link(
+        self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, claim_id: int
+    ) -> RevealLink:
+        """An agent sends the buyer a new link to a replacement that nobody has seen; the one before it ends.
+
+        Any claim of the ticket's conversation will do: the bot settles without a ticket. On an unsettled ticket this is
+        an answer. Raises `HeldByColleague`, `NoReplacement`, `AlreadyCompensated`, `CodeSeen`.
+        """
+        ticket = await lock_ticket(session, ticket_id)
+        await require_hands(session, ticket, agent_id)
+        claim, given = await session.get(Claim, claim_id), await ledger.find_granted(session, claim_id)
+        if claim is None or claim.conversation_id != ticket.conversation_id:
+            raise NoReplacement(number=ticket.number)
+        if REFUNDS & (await outcomes_before(session, claim) | {claim.outcome}):
+            raise AlreadyCompensated(number=ticket.number)
+        if given is None or not await reveals.is_out(session, given.code_id):
+            raise NoReplacement(number=ticket.number)
+        actor = f"agent:{agent_id}"
+        link = await self._make_link(session, now, given.code_id, actor)
+        if await reveals.was_seen(session, given.code_id):
+            raise CodeSeen(number=ticket.number)
+        record(session, now, actor, "claim.link_renewed", f"claim:{claim.id}", after={"link": link.id})
+        text = await self.desk.words(session, ticket, "claim.link_renewed", masked=claim.masked, link=MARK)
+        if is_active(ticket.phase):
+            await self.desk.answer(session, now, ticket, agent_id, text, link.id)
+        else:
+            conversation = await session.get_one(Conversation, ticket.conversation_id)
+            await post(
+                session,
+                now,
+                conversation,
+                text,
+                author=Author.AGENT,
+                ticket=ticket,
+                agent_id=agent_id,
+                priority=Priority.AGENT_REPLY,
+                link_id=link.id,
+            )
+        return link
 
     async def _link_again(
         self, session: AsyncSession, now: datetime, conversation: Conversation, order: Order, code: CodeRef
@@ -158,9 +201,11 @@ class Claims:
             return None
         claim = await session.get_one(Claim, given.claim_id)
         is_theirs = claim.conversation_id == conversation.id
-        if not is_theirs or REFUNDS & await _outcomes_before(session, claim):
+        if not is_theirs or REFUNDS & (await outcomes_before(session, claim) | {claim.outcome}):
             return None
-        if await _find_open(session, order, code) or not await reveals.is_unseen(session, given.code_id):
+        if not await reveals.is_out(session, given.code_id) or await reveals.was_seen(session, given.code_id):
+            return None
+        if await filing.find_open(session, order, code):
             return None
         return Settled(claim, "link", "again", link=await self._make_link(session, now, given.code_id, "bot"))
 
@@ -170,11 +215,27 @@ class Claims:
         return await reveals.make_link(session, now, self.vault, code_id, self.rules.reveal_ttl, actor=actor)
 
     async def _issue(
-        self, session: AsyncSession, now: datetime, claim: Claim, order: Order, code: CodeRef, *, actor: str, why: str
+        self,
+        session: AsyncSession,
+        now: datetime,
+        claim: Claim,
+        order: Order,
+        code: CodeRef,
+        actor: str,
+        why: str,
+        *,
+        may_lengthen: bool = False,
     ) -> RevealLink:
         """Take a code through the ledger, decide the claim, and return the link to the one look at it."""
         replacement = await ledger.issue_replacement(
-            session, now, self.vault, claim_id=id_of(claim), order=order, replaced=code, actor=actor
+            session,
+            now,
+            self.vault,
+            claim_id=id_of(claim),
+            order=order,
+            replaced=code,
+            actor=actor,
+            may_lengthen=may_lengthen,
         )
         link = await self._make_link(session, now, replacement.code_id, actor)
         claim.outcome, claim.why, claim.decided_at = Outcome.REPLACE, why, now
@@ -203,69 +264,14 @@ class Claims:
         await session.flush()
         return Settled(claim, "ticket", why, ticket=ticket)
 
-
-async def _find_open(session: AsyncSession, order: Order, code: CodeRef) -> Claim | None:
-    found = await session.exec(
-        select(Claim)
-        .where(Claim.shop == order.shop, Claim.order_no == order.order_no, Claim.fingerprint == code.fingerprint)
-        .where(col(Claim.decided_at).is_(None))
-    )
-    return found.first()
-
-
-async def _outcomes_before(session: AsyncSession, claim: Claim) -> set[str]:
-    """How earlier claims about the same code of the same order were decided, whoever filed them."""
-    found = await session.exec(
-        select(Claim.outcome)
-        .where(Claim.shop == claim.shop, Claim.order_no == claim.order_no, Claim.fingerprint == claim.fingerprint)
-        .where(col(Claim.decided_at).is_not(None), col(Claim.id) != claim.id)
-    )
-    return {outcome for outcome in found.all() if outcome is not None}
-
-
-async def _create(
-    session: AsyncSession, now: datetime, conversation: Conversation, order: Order, code: CodeRef, reason: Reason
-) -> Claim:
-    """A new open claim, or the one that another transaction filed since we looked."""
-    claim = Claim(
-        conversation_id=id_of(conversation),
-        buyer_id=conversation.buyer_id,
-        shop=order.shop,
-        order_no=order.order_no,
-        fingerprint=code.fingerprint,
-        masked=code.masked,
-        position=code.position,
-        sku=order.goods.sku,
-        product_name=order.goods.name,
-        price=order.goods.price,
-        currency=order.goods.currency,
-        reason=reason,
-        created_at=now,
-    )
-    try:
-        async with session.begin_nested():
-            session.add(claim)
-    except IntegrityError:
-        filed = await _find_open(session, order, code)
-        if filed is None:
-            raise
-        return filed
-    after = {"order": f"{order.shop}/{order.order_no}", "code": code.masked, "reason": reason}
-    record(session, now, f"buyer:{conversation.buyer_id}", "claim.filed", f"claim:{claim.id}", None, after)
-    return claim
-
-
-def _order_as_filed(claim: Claim) -> Order:
-    """What the ledger needs of the order, from the claim: the shop itself is never asked inside a transaction."""
-    goods = Goods(claim.sku, claim.product_name, claim.price, claim.currency, warranty=timedelta())
-    return Order(
-        shop=claim.shop,
-        order_no=claim.order_no,
-        status=OrderStatus.DELIVERED,
-        goods=goods,
-        quantity=1,
-        paid=claim.price,
-        refunded=0,
-        paid_at=None,
-        delivered_at=None,
-    )
+    async def _open_contested(
+        self, session: AsyncSession, now: datetime, conversation: Conversation, claim: Claim
+    ) -> Settled:
+        """A ticket of its own, with a note on it and on the other: who has the code is for a person to find out."""
+        settled = await self._open_ticket(session, now, conversation, claim, "contested")
+        other = await filing.find_rival(session, claim)
+        if other is not None and settled.ticket is not None:
+            for ticket, named in ((settled.ticket, other), (other, settled.ticket)):
+                word = self.desk.say(self.desk.rules.staff_language, "notice.contested", number=named.number)
+                await add_note(session, now, ticket, word)
+        return settled

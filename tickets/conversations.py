@@ -65,6 +65,33 @@ async def add_message(
     return message
 
 
+async def add_note(
+    session: AsyncSession,
+    now: datetime,
+    ticket: Ticket,
+    text: str,
+    *,
+    author: Author = Author.BOT,
+    agent_id: int | None = None,
+) -> Message:
+    """Write something on a ticket that only staff see; the caller has seen to it that no code stands in `text`."""
+    note = Message(
+        conversation_id=ticket.conversation_id,
+        ticket_id=ticket.id,
+        direction=Direction.OUT,
+        author=author,
+        agent_id=agent_id,
+        is_note=True,
+        text=text,
+        created_at=now,
+    )
+    session.add(note)
+    await session.flush()
+    actor = f"agent:{agent_id}" if agent_id is not None else str(author)
+    record(session, now, actor, "ticket.noted", f"ticket:{ticket.id}", after={"message": note.id})
+    return note
+
+
 async def thread(
     session: AsyncSession, conversation_id: int, after_id: int = 0, limit: int = 200, *, with_notes: bool = False
 ) -> list[Message]:

@@ -5,41 +5,37 @@ buyer themselves; open, hear, hand_over and hurry leave the words to the dialogu
 claims, with their facts:
     to buyers  ticket.escalated {number}, ticket.late {number}, ticket.resolved {number} {outcome},
                claim.replaced {number} {product} {masked} {link}
-    to staff   notice.escalated {number} {subject} {why}, notice.late {number} {subject} {minutes},
+    to staff   notice.escalated {number} {subject} {why}, notice.escalated_late {…} {minutes},
+               notice.late {number} {subject} {minutes},
                notice.hurried {number} {subject} {times}, notice.reopened and notice.assigned {number} {subject},
+               notice.mentioned {number} {subject} {agent} {text},
                and for {why}: trigger.due, trigger.asked, trigger.pool_empty, trigger.opened
 """
 
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, update
-from sqlmodel import col, select
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
-from tickets import clocks, lifecycle, queue
+from tickets import clocks, compensation, lifecycle, queue, texts
 from tickets.buyers import BuyersDesk
 from tickets.changes import changing, get_ticket, lock_ticket, move
-from tickets.errors import (
-    AlreadyTaken,
-    EmptyMessage,
-    InvalidTransition,
-    MessageTooLong,
-    NotAllowed,
-    NotReplaced,
-    StaleTicket,
-    TicketError,
-)
+from tickets.conversations import add_note
+from tickets.errors import AlreadyTaken, InvalidTransition, NotAllowed, StaleTicket, TicketError
+from tickets.labels import Labels
+from tickets.mentions import Mentions
 from tickets.outbox import post
 from tickets.queue import QueueRow
+from tickets.ratings import Ratings
+from tickets.rights import require_hands
 from tickets.rules import DeskRules as DeskRules
 from tickets.staff import get_agent
 from tickets.tables import (
     Agent,
     Author,
-    Claim,
     Conversation,
-    Direction,
     Message,
     Outcome,
     Phase,
@@ -54,7 +50,7 @@ def is_free() -> tuple[ColumnElement[bool], ...]:
     return (col(Ticket.assignee_id).is_(None), col(Ticket.phase).in_(lifecycle.ACTIVE))
 
 
-class Desk(BuyersDesk):
+class Desk(BuyersDesk, Labels, Mentions, Ratings):
     """All verbs: those of buyers, of staff, and of the bot."""
 
     async def take(
@@ -105,38 +101,43 @@ class Desk(BuyersDesk):
         text: str,
         version: int | None = None,
     ) -> Message:
-        """Answer the buyer. The ticket waits on them now; it is handled when the reply is delivered."""
-        text = self._clean(text)
+        """Answer the buyer. The ticket waits on them now; it is handled when the reply is delivered.
+
+        Raises `CodeInText`: a code goes out by a link alone.
+        """
+        text = texts.tidy(text, self.rules.message_limit)
         await get_agent(session, agent_id)
         ticket = await lock_ticket(session, ticket_id, version)
+        await texts.refuse_codes(session, ticket, text)
+        return await self.answer(session, now, ticket, agent_id, text)
+
+    async def answer(
+        self,
+        session: AsyncSession,
+        now: datetime,
+        ticket: Ticket,
+        agent_id: int,
+        text: str,
+        link_id: int | None = None,
+    ) -> Message:
+        """`reply` for a locked ticket, and an agent whose words were looked at; `text` may hold a link's mark."""
         was_waiting = ticket.phase == Phase.WAITING
         with changing(session, now, ticket, f"agent:{agent_id}", "ticket.replied"):
             move(ticket, Phase.WAITING, "answered")
             ticket.assignee_id = ticket.assignee_id or agent_id
         if not was_waiting:
             await clocks.pause(session, now, ticket, self.rules)
-        return await _post(session, now, ticket, text, Author.AGENT, Priority.AGENT_REPLY, agent_id)
+        return await _post(session, now, ticket, text, agent_id, link_id)
 
     async def note(self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, text: str) -> Message:
-        """Write something that only staff see."""
-        text = self._clean(text)
+        """Write something that only staff see; who is mentioned is told. Raises `CodeInText`, as `reply` does."""
+        text = texts.tidy(text, self.rules.message_limit)
         await get_agent(session, agent_id)
         ticket = await get_ticket(session, ticket_id)
-        message = Message(
-            conversation_id=ticket.conversation_id,
-            ticket_id=ticket.id,
-            direction=Direction.OUT,
-            author=Author.AGENT,
-            agent_id=agent_id,
-            is_note=True,
-            text=text,
-            created_at=now,
-        )
-        session.add(message)
-        await session.flush()
-        after = {"message": message.id}
-        record(session, now, f"agent:{agent_id}", "ticket.noted", f"ticket:{ticket_id}", after=after)
-        return message
+        await texts.refuse_codes(session, ticket, text)
+        note = await add_note(session, now, ticket, text, author=Author.AGENT, agent_id=agent_id)
+        await self.tell_mentioned(session, now, ticket, agent_id, text)
+        return note
 
     async def resolve(
         self,
@@ -147,28 +148,35 @@ class Desk(BuyersDesk):
         outcome: Outcome,
         text: str | None = None,
         version: int | None = None,
-        *,
+    ) -> Ticket:
+        """End the cycle with an outcome and tell the buyer; the delivery of that message handles the ticket.
+
+        Raises `HeldByColleague`, `CodeInText`, and what stands against the outcome (see `tickets.compensation`).
+        """
+        text = None if text is None else texts.tidy(text, self.rules.message_limit)
+        ticket = await lock_ticket(session, ticket_id, version)
+        await require_hands(session, ticket, agent_id)
+        if text is not None:
+            await texts.refuse_codes(session, ticket, text)
+        return await self.conclude(session, now, ticket, agent_id, outcome, text)
+
+    async def conclude(
+        self,
+        session: AsyncSession,
+        now: datetime,
+        ticket: Ticket,
+        agent_id: int,
+        outcome: Outcome,
+        text: str | None,
         link_id: int | None = None,
     ) -> Ticket:
-        """End the cycle with an outcome and tell the buyer; the delivery of that message handles the ticket."""
-        text = None if text is None else self._clean(text)
-        await get_agent(session, agent_id)
-        ticket = await lock_ticket(session, ticket_id, version)
+        """`resolve` for a locked ticket, and an agent whose right and words were looked at."""
         with changing(session, now, ticket, f"agent:{agent_id}", "ticket.resolved", outcome=outcome):
             ticket.assignee_id = ticket.assignee_id or agent_id
             await _end_cycle(session, now, ticket, outcome, f"agent:{agent_id}")
         closing = await self.words(session, ticket, "ticket.resolved", outcome=outcome)
         text = f"{text}\n\n{closing}" if text else closing
-        await _post(session, now, ticket, text, Author.AGENT, Priority.AGENT_REPLY, agent_id, link_id)
-        return ticket
-
-    async def settle(self, session: AsyncSession, now: datetime, ticket: Ticket, outcome: Outcome, text: str) -> Ticket:
-        """The bot reached an outcome by itself: `text` tells it, and its delivery handles the ticket."""
-        ticket = await lock_ticket(session, ticket.id)
-        with changing(session, now, ticket, "bot", "ticket.settled", outcome=outcome):
-            await _end_cycle(session, now, ticket, outcome, "bot")
-        await clocks.stop_responses(session, now, ticket)
-        await _post(session, now, ticket, text, Author.BOT, Priority.OUTCOME)
+        await _post(session, now, ticket, text, agent_id, link_id)
         return ticket
 
     async def queue(self, session: AsyncSession, now: datetime, limit: int = 50) -> list[QueueRow]:
@@ -180,35 +188,21 @@ class Desk(BuyersDesk):
         mine = (col(Ticket.assignee_id) == agent_id, col(Ticket.phase).in_(lifecycle.ACTIVE))
         return await queue.rows(session, now, *mine, limit=limit)
 
-    def _clean(self, text: str) -> str:
-        text = text.strip()
-        if not text:
-            raise EmptyMessage()
-        if len(text) > self.rules.message_limit:
-            raise MessageTooLong(limit=self.rules.message_limit)
-        return text
-
 
 async def _post(
-    session: AsyncSession,
-    now: datetime,
-    ticket: Ticket,
-    text: str,
-    author: Author,
-    priority: Priority,
-    agent_id: int | None = None,
-    link_id: int | None = None,
+    session: AsyncSession, now: datetime, ticket: Ticket, text: str, agent_id: int, link_id: int | None = None
 ) -> Message:
+    """Say something to the buyer as this agent; its delivery handles the ticket."""
     conversation = await session.get_one(Conversation, ticket.conversation_id)
     return await post(
         session,
         now,
         conversation,
         text,
-        author=author,
+        author=Author.AGENT,
         ticket=ticket,
         agent_id=agent_id,
-        priority=priority,
+        priority=Priority.AGENT_REPLY,
         handles=True,
         link_id=link_id,
     )
@@ -220,13 +214,7 @@ async def _end_cycle(session: AsyncSession, now: datetime, ticket: Ticket, outco
     cycle.resolved_at, cycle.outcome = now, outcome
     session.add(cycle)
     await clocks.meet_resolution(session, now, cycle)
-    undecided = select(Claim).where(Claim.ticket_id == ticket.id, col(Claim.decided_at).is_(None))
-    for claim in (await session.exec(undecided)).all():
-        if outcome == Outcome.REPLACE:  # only the ledger makes that true
-            raise NotReplaced(number=ticket.number)
-        claim.outcome, claim.decided_at = outcome, now
-        session.add(claim)
-        record(session, now, actor, "claim.decided", f"claim:{claim.id}", None, {"outcome": outcome})
+    await compensation.decide(session, now, ticket, outcome, actor)
 
 
 async def _require_holder(session: AsyncSession, ticket: Ticket, agent_id: int, verb: str) -> None:

@@ -5,15 +5,15 @@ from datetime import timedelta
 
 from sqlmodel import col, select
 
-from audit.trail import record
 from bot.dialogue import reading
 from bot.dialogue.acts import Act
 from bot.dialogue.greeting import menu
 from bot.dialogue.turn import Turn
 from bot.tables import Button
+from tickets.conversations import add_note
 from tickets.errors import TooSoon
 from tickets.grievance import Grievance
-from tickets.tables import Agent, Author, Cycle, Direction, Level, Message, Phase, Ticket
+from tickets.tables import Agent, Cycle, Direction, Level, Message, Phase, Ticket
 
 SHOWN = 5  # tickets in one answer
 WORDS_KEPT_IN_MIND = 10  # messages among which the subject of a new ticket is looked for
@@ -39,7 +39,7 @@ async def take_grievance(turn: Turn) -> None:
     ticket = await _call_person(turn, why)
     await turn.parts.desk.weigh(turn.session, turn.now, ticket, Grievance(kind))
     if not why.startswith(ticket.subject):  # it was there before, and is about something else
-        await _note(turn, ticket, why)
+        await add_note(turn.session, turn.now, ticket, why)
     calm = turn.word(f"grievance.calm.{kind}")
     await _tell_where(turn, ticket, "grievance.handed_over", calm=calm)
 
@@ -55,22 +55,6 @@ async def _call_person(turn: Turn, subject: str) -> Ticket:
 async def _tell_where(turn: Turn, ticket: Ticket, key: str, **facts: object) -> None:
     facts |= {"number": ticket.number, "place": await place(turn, ticket), "hours": _hours(turn)}
     await turn.tell(key, ticket=ticket, promise=turn.span(turn.parts.desk.rules.handling), **facts)
-
-
-async def _note(turn: Turn, ticket: Ticket, text: str) -> None:
-    """For staff only."""
-    note = Message(
-        conversation_id=ticket.conversation_id,
-        ticket_id=ticket.id,
-        direction=Direction.OUT,
-        author=Author.BOT,
-        is_note=True,
-        text=text,
-        created_at=turn.now,
-    )
-    turn.session.add(note)
-    await turn.session.flush()
-    record(turn.session, turn.now, "bot", "ticket.noted", f"ticket:{ticket.id}", after={"message": note.id})
 
 
 async def list_tickets(turn: Turn) -> None:

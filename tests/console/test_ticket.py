@@ -347,3 +347,34 @@ async def test_a_late_ticket_shows_its_overrun(stage: Stage, signed_in: Visitor)
 )
 def test_a_refusal_has_its_status(error: UnknownTicket, status: int) -> None:
     assert status_of(error) == status
+
+
+@pytest.mark.parametrize("verb", ["reply", "note", "resolve"])
+async def test_a_code_in_the_words_of_staff_is_refused_and_stays_in_the_form_alone(
+    stage: Stage, signed_in: Visitor, verb: str
+) -> None:
+    ticket = await stage.open(await stage.meet())
+    page, before = f"/console/tickets/{ticket.number}", len(await _messages(stage))
+
+    form = {"text": "新卡 7K2Q9-XPLM4-TRWE3", "outcome": "instruct", "version": await _version(stage, ticket.number)}
+    answer = await signed_in.submit(f"{page}/{verb}", **form)
+
+    assert answer.status_code == 422
+    assert "像卡密的内容（****-RWE3），没有发出" in text_of(answer)
+    assert "新卡 7K2Q9-XPLM4-TRWE3</textarea>" in answer.text
+    assert len(await _messages(stage)) == before
+    assert "7K2Q9" not in (await signed_in.get(page)).text
+
+
+async def test_an_agent_cannot_resolve_what_a_colleague_holds(stage: Stage, signed_in: Visitor) -> None:
+    await stage.add_agent("chen")
+    ticket = await stage.open(await stage.meet())
+    await signed_in.submit(f"/console/tickets/{ticket.number}/take")
+    async with stage.browser() as chen:
+        await chen.sign_in("chen")
+
+        form = {"outcome": "reject", "version": await _version(stage, ticket.number)}
+        answer = await chen.submit(f"/console/tickets/{ticket.number}/resolve", **form)
+
+    assert answer.status_code == 403
+    assert "在 Lin 小林 手上" in text_of(answer)

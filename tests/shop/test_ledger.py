@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import text, update
@@ -28,12 +29,11 @@ def reserve(count: int) -> list[str]:
 
 
 async def issue(
-    stall: Stall, now: datetime, order: Order, code: CodeRef, claim_id: int = 1, actor: str = "bot"
+    stall: Stall, now: datetime, order: Order, code: CodeRef, claim_id: int = 1, **options: Any
 ) -> Replacement:
+    facts: dict[str, Any] = {"claim_id": claim_id, "order": order, "replaced": code, "actor": "bot"} | options
     async with stall.database.writing() as session:
-        return await issue_replacement(
-            session, now, stall.vault, claim_id=claim_id, order=order, replaced=code, actor=actor
-        )
+        return await issue_replacement(session, now, stall.vault, **facts)
 
 
 async def count(stall: Stall, sku: str = "STEAM-50") -> int:
@@ -105,7 +105,7 @@ async def test_the_same_code_in_another_order_is_another_matter(stall: Stall, no
     assert await count(stall) == 0
 
 
-async def test_a_chain_ends_after_two_unless_an_agent_grants_more(stall: Stall, now: datetime) -> None:
+async def test_a_chain_ends_after_two_unless_a_person_lengthens_it(stall: Stall, now: datetime) -> None:
     await stall.add_product(reserve=reserve(4))
     order = await stall.sell(OLD)
     for claim_id, position in enumerate((0, 1), start=1):
@@ -113,9 +113,10 @@ async def test_a_chain_ends_after_two_unless_an_agent_grants_more(stall: Stall, 
         await issue(stall, now, order, order.codes[position], claim_id=claim_id)
     order = await stall.order()
 
-    with pytest.raises(ChainTooLong, match=order.order_no):
-        await issue(stall, now, order, order.codes[2], claim_id=3)
-    granted = await issue(stall, now, order, order.codes[2], claim_id=3, actor="agent:5")
+    for actor in ("bot", "agent:5"):
+        with pytest.raises(ChainTooLong, match=order.order_no):
+            await issue(stall, now, order, order.codes[2], claim_id=3, actor=actor)
+    granted = await issue(stall, now, order, order.codes[2], claim_id=3, actor="agent:5", may_lengthen=True)
 
     assert granted.chain == 3
     assert await count(stall) == 1

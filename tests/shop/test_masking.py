@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from shop.masking import mask, mask_text, normalise_code
+from shop.masking import find_codes, mask, mask_text, normalise_code
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,7 @@ def test_what_looks_like_a_code_is_masked(text: str, masked: str) -> None:
         "pin 是什么",
         "shopping 2026",
         "👨‍👩‍👧 见 /r/steam",
+        "a misunderstanding about our responsibilities, unconditionally",
     ],
 )
 def test_ordinary_words_stay(text: str) -> None:
@@ -89,6 +90,20 @@ def test_a_known_order_number_stays_as_it_was_typed(typed: str) -> None:
     text = f"订单 {typed} 的卡密 7K2Q9XPLM4TR"
 
     assert mask_text(text, keep=frozenset({"AB12CD34EF56GH78"})) == f"订单 {typed} 的卡密 ****-M4TR"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("卡密 7K2Q9XPLM4TR 和 abcde-fghij-klmno", ["****-LMNO", "****-M4TR"]),
+        ("https://desk.example/r/Zm9vYmFyYmF6-cXV4_cXV1eA", ["****"]),
+        ("Password: hunter22", ["****"]),
+        ("订单 AB12CD34EF56GH78 已处理", []),
+        ("看不见的\u200b字符不算卡密", []),
+    ],
+)
+def test_a_text_names_the_codes_in_it_masked(text: str, found: list[str]) -> None:
+    assert find_codes(text, keep=frozenset({"AB12CD34EF56GH78"})) == found
 
 
 def _mixed(size: int, letters: str) -> st.SearchStrategy[str]:

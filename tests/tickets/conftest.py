@@ -1,6 +1,6 @@
 """A desk at work: staff, a buyer, and every verb in a transaction of its own."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Concatenate, TypeVar
@@ -11,8 +11,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
 from kadesk.database import Database
+from shop.invariants import check_invariants
+from shop.port import CodeRef
 from shop.vault import Keys, Vault
+from tests.tickets.counter import RESERVE, RULES, Counter, stock
 from tickets import conversations, escalations, outbox
+from tickets.claims import Claims
 from tickets.desk import Desk
 from tickets.escalations import Sweep
 from tickets.tables import Agent, Author, Buyer, Conversation, Level, Message, Outgoing, Role, Ticket, Tier
@@ -150,3 +154,19 @@ async def chen(floor: Floor) -> int:
 @pytest.fixture
 async def wang(floor: Floor) -> int:
     return await floor.hire("wang", Role.MANAGER)
+
+
+@pytest.fixture
+def reserve() -> tuple[str, ...]:
+    return RESERVE
+
+
+@pytest.fixture
+async def counter(floor: Floor, vault: Vault, reserve: tuple[str, ...]) -> AsyncIterator[Counter]:
+    """Whatever a test does at the counter, the shop's invariants hold afterwards."""
+    await stock(floor, vault, reserve)
+    claims = Claims(floor.desk, vault, RULES)
+    counter = Counter(floor, claims, await floor.meet(), CodeRef(vault.fingerprint("SOLD-1"), "****-OLD1", 1))
+    yield counter
+    async with floor.database.reading() as session:
+        assert await check_invariants(session) == []

@@ -1,103 +1,30 @@
 """Claims: replaced at once, or a ticket; never twice."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
 from shop import reveals
-from shop.codes import seal_code
-from shop.errors import AlreadyReplaced, LinkGone, PoolEmpty
-from shop.invariants import check_invariants
-from shop.port import CodeRef, Goods, Order, OrderStatus
-from shop.tables import Batch, Code, Pool, Product, Replacement, RevealLink, Supplier
-from shop.vault import Vault
-from tests.tickets.conftest import Floor
-from tickets.claims import ClaimRules, Claims, Outcome, Reason, Settled, why_not
-from tickets.errors import AlreadyCompensated, InvalidTransition, NoOpenClaim, NotReplaced
-from tickets.links import MARK
-from tickets.tables import Claim, Clock, Conversation, Cycle, Escalation, Message, Notice, Ticket
-
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-NOW = datetime.fromisoformat("2026-03-02T04:00:00+00:00")
-GOODS = Goods("STEAM-50", "Steam 50元充值卡", 4_850, "CNY", warranty=30 * DAY)
-ORDER = Order(
-    shop="demo",
-    order_no="AB12CD34EF56GH78",
-    status=OrderStatus.DELIVERED,
-    goods=GOODS,
-    quantity=1,
-    paid=4_850,
-    refunded=0,
-    paid_at=NOW - DAY,
-    delivered_at=NOW - DAY,
+from shop.errors import AlreadyReplaced, ChainTooLong, LinkGone, PoolEmpty
+from shop.port import Order, OrderStatus
+from shop.tables import Code, Replacement, RevealLink
+from tests.tickets.counter import DAY, GOODS, HOUR, NOW, ORDER, RESERVE, RULES, Counter
+from tickets.claims import Outcome, Reason, why_not
+from tickets.errors import (
+    AlreadyCompensated,
+    HeldByColleague,
+    InvalidTransition,
+    NoOpenClaim,
+    NotReplaced,
+    OverLimit,
 )
-RESERVE = ("RSRV-0000-0001-AAAA", "RSRV-0000-0002-BBBB", "RSRV-0000-0003-CCCC")
-RULES = ClaimRules(reveal_url=lambda token: f"https://help.example/r/{token}")
-
-
-@dataclass
-class Counter:
-    """Where claims are filed: a floor, and a pool of reserve codes behind it."""
-
-    floor: Floor
-    claims: Claims
-    conversation: Conversation
-    code: CodeRef
-
-    async def file(self, order: Order = ORDER, code: CodeRef | None = None, **options: Any) -> Settled:
-        reason = options.pop("reason", Reason.ALREADY_USED)
-        return await self.floor.do(self.claims.file, self.conversation, order, code or self.code, reason, **options)
-
-    async def grant(self, ticket: Ticket | None, agent: int, **options: Any) -> Settled:
-        assert ticket is not None
-        return await self.floor.do(self.claims.replace, ticket.id, agent, **options)
-
-    async def resolve(self, ticket: Ticket | None, agent: int, outcome: Outcome) -> None:
-        assert ticket is not None
-        await self.floor.do(self.floor.desk.resolve, ticket.id, agent, outcome)
-
-    async def look(self, link: RevealLink | None, *, at: datetime | None = None) -> str:
-        assert link is not None
-        token = reveals.read_token(self.claims.vault, link)
-        return (await self.floor.do(reveals.open_link, self.claims.vault, token, "web", at=at)).text
-
-    def new_code(self, text: str) -> CodeRef:
-        return CodeRef(self.claims.vault.fingerprint(text), f"****-{text[-4:]}", 1)
-
-
-async def stock(floor: Floor, vault: Vault, reserve: tuple[str, ...]) -> None:
-    async with floor.database.writing() as session:
-        supplier = Supplier(name="供应商一")
-        product = Product(shop="demo", sku="STEAM-50", name=GOODS.name, price=GOODS.price, warranty=GOODS.warranty)
-        session.add_all([supplier, product])
-        await session.flush()
-        batch = Batch(supplier_id=supplier.id, product_id=product.id, name="一", arrived_at=floor.now)
-        session.add(batch)
-        await session.flush()
-        place = {"product_id": product.id, "batch_id": batch.id, "pool": Pool.RESERVE}
-        session.add_all([seal_code(vault, text=text, **place) for text in reserve])
-
-
-@pytest.fixture
-def reserve() -> tuple[str, ...]:
-    return RESERVE
-
-
-@pytest.fixture
-async def counter(floor: Floor, vault: Vault, reserve: tuple[str, ...]) -> AsyncIterator[Counter]:
-    await stock(floor, vault, reserve)
-    claims = Claims(floor.desk, vault, RULES)
-    counter = Counter(floor, claims, await floor.meet(), CodeRef(vault.fingerprint("SOLD-1"), "****-OLD1", 1))
-    yield counter
-    async with floor.database.reading() as session:
-        assert await check_invariants(session) == []
-
+from tickets.links import MARK
+from tickets.tables import Agent, Claim, Clock, Cycle, Escalation, Message, Notice, Ticket
 
 # What the bot may do
 
@@ -170,7 +97,7 @@ async def test_without_the_guard_a_refunded_code_is_replaced_as_well(
     async def forget(session: AsyncSession, claim: Claim) -> set[str]:
         return set()
 
-    monkeypatch.setattr("tickets.claims._outcomes_before", forget)
+    monkeypatch.setattr("tickets.claims.outcomes_before", forget)
 
     assert (await counter.file()).kind == "replaced"
 
@@ -359,7 +286,7 @@ async def test_an_empty_pool_puts_the_claim_before_people_at_once(counter: Count
 
 
 async def test_an_agent_grants_a_replacement_that_handles_when_delivered(counter: Counter, lin: int) -> None:
-    settled = await counter.file(replace(ORDER, goods=replace(GOODS, price=99_900)))
+    settled = await counter.file(reason=Reason.WRONG_REGION)
 
     granted = await counter.grant(settled.ticket, lin, at=counter.floor.now + HOUR)
     before = (await counter.floor.one(Clock)).met_at
@@ -378,26 +305,85 @@ async def test_an_agent_grants_a_replacement_that_handles_when_delivered(counter
     assert (await counter.floor.one(AuditRow, action="code.issued")).actor == f"agent:{lin}"
 
 
-async def test_a_grant_is_given_once(counter: Counter, lin: int, ming: int) -> None:
+async def test_a_grant_is_given_once(counter: Counter, chen: int, wang: int) -> None:
     settled = await counter.file(reason=Reason.OTHER)
 
     ends = await asyncio.gather(
-        *(counter.grant(settled.ticket, agent) for agent in (lin, ming)), return_exceptions=True
+        *(counter.grant(settled.ticket, agent) for agent in (chen, wang)), return_exceptions=True
     )
 
     assert sorted(type(end).__name__ for end in ends) == ["NoOpenClaim", "Settled"]
     assert len(await counter.floor.all(Replacement)) == 1
 
 
-async def test_a_person_may_lengthen_a_chain_but_not_replace_twice(counter: Counter, lin: int) -> None:
+async def test_a_lead_may_lengthen_a_chain_but_not_replace_twice(counter: Counter, lin: int, chen: int) -> None:
     first = await counter.file()
     second = await counter.file(code=counter.new_code(await counter.look(first.link)))
     third = await counter.file(code=counter.new_code(await counter.look(second.link)))
     again = await counter.file()
 
-    assert (await counter.grant(third.ticket, lin)).kind == "replaced"
+    with pytest.raises(ChainTooLong):
+        await counter.grant(third.ticket, lin)
+    assert (await counter.grant(third.ticket, chen)).kind == "replaced"
     with pytest.raises(AlreadyReplaced):
-        await counter.grant(again.ticket, lin)
+        await counter.grant(again.ticket, chen)
+
+
+async def test_a_dear_code_is_replaced_by_a_lead(counter: Counter, lin: int, chen: int) -> None:
+    dearer = replace(GOODS, price=RULES.auto_limit + 1)
+    settled = await counter.file(replace(ORDER, goods=dearer))
+
+    with pytest.raises(OverLimit, match="a lead must grant it"):
+        await counter.grant(settled.ticket, lin)
+
+    assert await counter.floor.all(Replacement) == []
+    assert (await counter.grant(settled.ticket, chen)).kind == "replaced"
+
+
+async def test_a_code_at_the_limit_is_an_agents_to_replace(counter: Counter, lin: int) -> None:
+    settled = await counter.file(replace(ORDER, goods=replace(GOODS, price=RULES.auto_limit)), reason=Reason.OTHER)
+
+    assert (await counter.grant(settled.ticket, lin)).kind == "replaced"
+
+
+@pytest.mark.parametrize("holder", ["lin", "nobody"])
+async def test_only_its_holder_or_a_lead_grants(counter: Counter, lin: int, ming: int, holder: str) -> None:
+    settled = await counter.file(reason=Reason.OTHER)
+    assert settled.ticket is not None
+    if holder == "lin":
+        await counter.floor.do(counter.floor.desk.take, settled.ticket.id, lin)
+        with pytest.raises(HeldByColleague, match="in the hands of Lin"):
+            await counter.grant(settled.ticket, ming)
+        assert await counter.floor.all(Replacement) == []
+
+    await counter.grant(settled.ticket, lin if holder == "lin" else ming)
+
+    assert (await counter.floor.fresh(settled.ticket)).assignee_id == (lin if holder == "lin" else ming)
+
+
+async def test_without_the_guard_anybody_grants(
+    counter: Counter, lin: int, ming: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broken twin: it asks who somebody is, and not what they hold."""
+    settled = await counter.file(reason=Reason.OTHER)
+    assert settled.ticket is not None
+    await counter.floor.do(counter.floor.desk.take, settled.ticket.id, lin)
+
+    async def find(session: AsyncSession, ticket: Ticket, agent_id: int) -> Agent:
+        return await session.get_one(Agent, agent_id)
+
+    monkeypatch.setattr("tickets.claims.require_hands", find)
+
+    assert (await counter.grant(settled.ticket, ming)).kind == "replaced"
+
+
+async def test_the_bots_words_about_a_replacement_are_not_searched_for_codes(counter: Counter, lin: int) -> None:
+    goods = replace(GOODS, name="STEAM-50USD-2026 充值卡")
+    settled = await counter.file(replace(ORDER, goods=goods), reason=Reason.OTHER)
+
+    await counter.grant(settled.ticket, lin)
+
+    assert "STEAM-50USD-2026" in (await counter.floor.queued())[0]
 
 
 @pytest.mark.parametrize("reserve", [()])

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
 from kadesk.database import Database
@@ -12,7 +13,9 @@ from tests.tickets.conftest import Floor
 from tickets.desk import Desk, DeskRules
 from tickets.errors import (
     AlreadyTaken,
+    CodeInText,
     EmptyMessage,
+    HeldByColleague,
     InvalidTransition,
     MessageTooLong,
     NotAllowed,
@@ -29,6 +32,7 @@ from tickets.tables import (
     Level,
     Message,
     Notice,
+    OrderBinding,
     Outcome,
     Outgoing,
     Phase,
@@ -405,6 +409,78 @@ async def test_bad_text_is_refused_and_changes_nothing(
     assert await floor.all(Message) == []
 
 
+# Codes in the words of staff
+
+SECRET = "7K2Q9-XPLM4-TRWE3"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(f"新卡密 {SECRET}，请查收", id="a code"),
+        pytest.param("7K2Q9\u200bXPLM4\u200bTRWE3", id="with the invisible between"),
+        pytest.param("卡号 123456789012 密码 87654321", id="card and password"),
+        pytest.param("https://help.example/r/Zm9vYmFyYmF6cXV4cXV1eA", id="a reveal link"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["reply", "note", "resolve"])
+async def test_a_code_in_the_words_of_staff_is_refused_and_kept_nowhere(
+    floor: Floor, lin: int, verb: str, text: str
+) -> None:
+    ticket = await floor.open()
+    arguments = (Outcome.INSTRUCT,) if verb == "resolve" else ()
+
+    with pytest.raises(CodeInText, match=r"looks like a code \(\*\*\*\*"):
+        await floor.do(getattr(floor.desk, verb), ticket.id, lin, *arguments, text)
+
+    assert await floor.all(Message) == []
+    assert await floor.all(Outgoing) == []
+    assert await floor.fresh(ticket) == ticket
+    assert await floor.actions(ticket) == ["ticket.opened"]
+
+
+async def test_without_the_guard_a_code_goes_out(floor: Floor, lin: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broken twin."""
+    ticket = await floor.open()
+
+    async def read_nothing(session: AsyncSession, ticket: Ticket, text: str) -> None:
+        return None
+
+    monkeypatch.setattr("tickets.texts.refuse_codes", read_nothing)
+    await floor.do(floor.desk.reply, ticket.id, lin, SECRET)
+
+    assert await floor.queued() == [SECRET]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("您的卡密 ****-RWE3 已经兑换过", id="a masked code"),
+        pytest.param("订单 AB12CD34EF56GH78 和 ab12 cd34 ef56 gh78 已处理", id="the ticket's order"),
+        pytest.param("订单 ZZ98YX76WV54UT32 也收到了", id="an order that the buyer has proved"),
+        pytest.param("请拨 400-123-4567，工单 K-000001，错误 0xC004C003", id="numbers of other kinds"),
+        pytest.param("您好\u200b，\ufeff请稍等", id="the invisible in plain words"),
+        pytest.param("Sorry for the misunderstanding!", id="a long word"),
+    ],
+)
+async def test_plain_words_and_the_buyers_order_numbers_go_out_as_they_are(floor: Floor, lin: int, text: str) -> None:
+    conversation = await floor.meet()
+    bound = OrderBinding(
+        identity_id=conversation.identity_id,
+        shop="demo",
+        order_no="ZZ98YX76WV54UT32",
+        way="query_password",
+        proved_at=floor.now,
+    )
+    async with floor.database.writing() as session:
+        session.add(bound)
+    ticket = await floor.open(conversation, order_ref="demo/AB12CD34EF56GH78")
+
+    await floor.do(floor.desk.reply, ticket.id, lin, text)
+
+    assert await floor.queued() == [text]
+
+
 async def test_a_note_stays_inside(floor: Floor, lin: int) -> None:
     ticket = await floor.open()
 
@@ -436,26 +512,50 @@ async def test_resolving_without_a_text_still_says_so(floor: Floor, lin: int) ->
     assert await floor.queued() == [f"zh:ticket.resolved number={ticket.number} outcome=instruct"]
 
 
-async def test_a_ticket_is_resolved_once(floor: Floor, lin: int, ming: int) -> None:
+async def test_a_ticket_is_resolved_once(floor: Floor, lin: int) -> None:
     ticket = await floor.open()
     await floor.do(floor.desk.resolve, ticket.id, lin, Outcome.INSTRUCT)
 
     for verb, arguments in ((floor.desk.resolve, (Outcome.REJECT,)), (floor.desk.reply, ("您好",))):
         with pytest.raises(InvalidTransition):
-            await floor.do(verb, ticket.id, ming, *arguments)
+            await floor.do(verb, ticket.id, lin, *arguments)
 
     assert len(await floor.queued()) == 1
 
 
-async def test_an_outcome_of_the_bot_handles_when_delivered(floor: Floor) -> None:
+async def test_only_its_holder_or_a_lead_resolves_a_ticket(floor: Floor, lin: int, ming: int, chen: int) -> None:
+    for agent in (lin, chen):
+        ticket = await floor.open()
+        await floor.do(floor.desk.take, ticket.id, lin)
+        with pytest.raises(HeldByColleague, match="in the hands of Lin; they or a lead"):
+            await floor.do(floor.desk.resolve, ticket.id, ming, Outcome.INSTRUCT)
+
+        await floor.do(floor.desk.resolve, ticket.id, agent, Outcome.INSTRUCT)
+
+        assert (await floor.fresh(ticket)).assignee_id == lin
+
+
+async def test_a_free_ticket_becomes_theirs_who_resolves_it(floor: Floor, lin: int) -> None:
     ticket = await floor.open()
 
-    await floor.do(floor.desk.settle, ticket, Outcome.INSTRUCT, "请再复制一次")
-    await floor.deliver(at=floor.now + MINUTE)
+    await floor.do(floor.desk.resolve, ticket.id, lin, Outcome.INSTRUCT)
 
-    assert (await floor.fresh(ticket)).phase == Phase.RESOLVED
-    assert (await floor.one(Clock)).met_at == floor.now + MINUTE
-    assert (await floor.one(Message)).author == "bot"
+    assert (await floor.fresh(ticket)).assignee_id == lin
+
+
+async def test_without_the_guard_anybody_resolves_it(
+    floor: Floor, lin: int, ming: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broken twin."""
+    ticket = await floor.open()
+    await floor.do(floor.desk.take, ticket.id, lin)
+
+    async def pass_by(session: AsyncSession, ticket: Ticket, agent_id: int) -> None:
+        return None
+
+    monkeypatch.setattr("tickets.desk.require_hands", pass_by)
+
+    await floor.do(floor.desk.resolve, ticket.id, ming, Outcome.INSTRUCT)
 
 
 async def test_unknown_tickets_are_refused_by_name(floor: Floor, lin: int) -> None:

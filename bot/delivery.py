@@ -28,6 +28,10 @@ LONGEST_WAIT = timedelta(minutes=1)  # between tries while a channel is down
 BUG_TRIES = 5  # a message that makes our own code fail is given up after this many
 
 
+# What follows from a delivery, in the transaction that records it: session, now, the outgoing message's id.
+Then = Callable[[AsyncSession, datetime, int], Awaitable[None]]
+
+
 class Delivery:
     """One sender for all channel accounts of this process."""
 
@@ -39,9 +43,10 @@ class Delivery:
         *,
         bell: Bell,
         links: Links,
+        then: Then | None = None,
     ) -> None:
         self._database = database
-        self._routes = [Route(database, channel, clock, links) for channel in channels]
+        self._routes = [Route(database, channel, clock, links, then) for channel in channels]
         self._bell = bell
 
     async def run(self) -> None:
@@ -61,7 +66,15 @@ class Delivery:
 class Route:
     """The way to the buyers of one channel account."""
 
-    def __init__(self, database: Transactions, channel: Channel, clock: Callable[[], datetime], links: Links) -> None:
+    def __init__(
+        self,
+        database: Transactions,
+        channel: Channel,
+        clock: Callable[[], datetime],
+        links: Links,
+        then: Then | None = None,
+    ) -> None:
+        self._then = then
         self._links = links
         self._database = database
         self._channel = channel
@@ -109,8 +122,12 @@ class Route:
         except Exception as error:
             await self._give_way(row, place_of(error))
             return False
-        await self._write(lambda session, now: outbox.mark_sent(session, now, _id(row), foreign_id))
+        await self._write(lambda session, now: self._record(session, now, _id(row), foreign_id))
         return True
+
+    async def _record(self, session: AsyncSession, now: datetime, outgoing_id: int, foreign_id: str) -> None:
+        if await outbox.mark_sent(session, now, outgoing_id, foreign_id) and self._then is not None:
+            await self._then(session, now, outgoing_id)
 
     async def _settle(self, row: Outgoing, error: DeliveryError) -> None:
         """Do what the error decides."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -28,6 +28,7 @@ from kadesk.errors import SettingsError
 from kadesk.folder import make_folder
 from kadesk.keys import has_keys, load_keys
 from kadesk.migrate import upgrade
+from kadesk.promises import promises_of
 from kadesk.settings import Settings
 from shop.adapters.local import LocalShop
 from shop.tables import Code
@@ -35,13 +36,16 @@ from shop.vault import Vault
 from tickets.claims import ClaimRules, Claims
 from tickets.clocks import ensure_policy
 from tickets.desk import Desk, DeskRules
+from tickets.grievance import Grievance
 from tickets.hours import Calendar, Window
 from tickets.ownership import Ownership, OwnershipRules
+from tickets.quiet import QuietHours
+from tickets.routing import Level
+from tickets.rules import STAFFED, Triggers
 from tickets.rungs import Rungs
 from tickets.sla import Metric, Policy
 from tickets.tables import Reason
-
-STAFFED = "staffed"  # the calendar of the hours in which people answer
+from tickets.timetables import Timetable, parse_windows
 
 
 def clock() -> datetime:
@@ -86,7 +90,8 @@ class Kadesk:
         )
 
     def delivery(self, channels: Iterable[Channel]) -> Delivery:
-        return Delivery(self.database, channels, clock, bell=self.outbox_bell, links=self.claims.links)
+        then = self.dialogue.follow_delivery
+        return Delivery(self.database, channels, clock, bell=self.outbox_bell, links=self.claims.links, then=then)
 
 
 async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
@@ -132,25 +137,44 @@ async def _has_codes(database: Database) -> bool:
 
 
 def _desk_rules(settings: Settings) -> DeskRules:
-    sla = settings.sla
+    sla, timetables = settings.sla, timetables_of(settings)
     return DeskRules(
         handling=sla.handling,
         hurry_every=settings.bot.hurry_every,
         message_limit=settings.bot.message_limit,
         rungs=Rungs(sla.warn_before, sla.lead_after, sla.manager_after, sla.again_every),
-        policies=(
-            Policy(Metric.FIRST_RESPONSE, sla.first_response, STAFFED),
-            Policy(Metric.NEXT_RESPONSE, sla.next_response, STAFFED),
-            Policy(Metric.RESOLUTION, sla.resolution, pause_cap=sla.pause_cap),
-        ),
-        calendars={STAFFED: _staffed(settings)},
+        triggers=_triggers(settings),
+        quiet=_quiet(settings),
+        policies=promises_of(sla, timetables),
+        calendars={name: timetable.calendar() for name, timetable in timetables.items()},
     )
 
 
-def _staffed(settings: Settings) -> Calendar:
-    """The hours of [console], every day."""
-    opens, closes = (time.fromisoformat(end.strip()) for end in settings.console.hours.split("-"))
-    return Calendar(STAFFED, ZoneInfo(settings.console.time_zone), ((Window(opens, closes),),) * 7)
+def timetables_of(settings: Settings) -> dict[str, Timetable]:
+    """Every calendar by name; the staffed hours are those of [console] unless there is a calendar of that name."""
+    console = settings.console
+    staffed = Timetable(STAFFED, console.time_zone, console.hours, {}, console.holidays)
+    own = settings.sla.calendars.items()
+    return {STAFFED: staffed} | {name: section.timetable(name, console.time_zone) for name, section in own}
+
+
+def _triggers(settings: Settings) -> Triggers:
+    chosen = settings.escalation
+    return Triggers(
+        chosen.reopened_times,
+        chosen.hurried_times,
+        frozenset(Grievance(kind) for kind in chosen.risky),
+        chosen.risky_words,
+    )
+
+
+def _quiet(settings: Settings) -> QuietHours:
+    chosen = settings.escalation
+    if not chosen.quiet_hours:
+        return QuietHours()
+    ((quiet,), zone) = parse_windows(chosen.quiet_hours), ZoneInfo(settings.console.time_zone)
+    awake = Calendar("awake", zone, ((Window(quiet.closes, quiet.opens),),) * 7)
+    return QuietHours(awake, Level(int(chosen.urgent_from[1:])) if chosen.urgent_from else None)
 
 
 def _claim_rules(settings: Settings) -> ClaimRules:

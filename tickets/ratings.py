@@ -1,22 +1,23 @@
 """Ratings: what the buyer thought of a cycle that people worked on. Asked once, when its closing word has arrived.
 
-Not asked: where only the bot spoke (its answers have thumbs of their own), and where no closing word arrived (merged,
-spam, blocked, or the buyer came back before it did).
+Not asked: where only the bot spoke (its answers have thumbs of their own), where the buyer's silence ended the matter
+(days after the talk), and where no closing word arrived (merged, spam, blocked, or the buyer came back before it did).
 """
 
 from datetime import datetime
 
-from sqlmodel import col, select
+from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
-from tickets import clocks, lifecycle
+from tickets import lifecycle
 from tickets.errors import RatingClosed, UnknownRating
 from tickets.ladder import Ladder
-from tickets.tables import Author, Cycle, Message, Outgoing, Rating, Ticket, id_of
+from tickets.tables import Author, Cycle, Ending, Message, Outgoing, Rating, Ticket, id_of
 
 SCORES = range(1, 6)  # 5 is best
 COMMENT_LIMIT = 1_000  # characters
+UNASKED = frozenset({Ending.MERGED, Ending.SPAM, Ending.SILENCE})
 
 
 class Ratings(Ladder):
@@ -27,15 +28,11 @@ class Ratings(Ladder):
 
         Called in the transaction that records the delivery; the caller speaks the question.
         """
-        outgoing = await session.get_one(Outgoing, outgoing_id)
-        if not self.rules.ratings.ask or not outgoing.handles or outgoing.ticket_id is None:
+        cycle = await _find_closed_by(session, outgoing_id) if self.rules.ratings.ask else None
+        if cycle is None or cycle.outcome in UNASKED or not await _is_served(session, cycle):
             return None
-        ticket = await session.get_one(Ticket, outgoing.ticket_id)
-        cycle = await clocks.find_cycle(session, ticket)
-        is_closing = cycle is not None and cycle.resolved_at == outgoing.created_at
-        if cycle is None or not is_closing or lifecycle.is_active(ticket.phase):
-            return None
-        if not await _is_served(session, cycle) or await session.get(Rating, cycle.id) is not None:
+        ticket = await session.get_one(Ticket, cycle.ticket_id)
+        if lifecycle.is_active(ticket.phase) or await session.get(Rating, cycle.id) is not None:
             return None
         rating = Rating(cycle_id=id_of(cycle), ticket_id=id_of(ticket), agent_id=ticket.assignee_id, asked_at=now)
         session.add(rating)
@@ -73,12 +70,13 @@ class Ratings(Ladder):
         return rating
 
     async def find_asked(self, session: AsyncSession, now: datetime, conversation_id: int) -> int | None:
-        """The cycle whose rating was asked for last in this conversation, and is awaited still."""
+        """The cycle whose rating was asked for last in this conversation, and may still be given or corrected."""
+        rules = self.rules.ratings
         found = await session.exec(
             select(Rating.cycle_id)
             .join(Ticket, col(Ticket.id) == col(Rating.ticket_id))
-            .where(Ticket.conversation_id == conversation_id, col(Rating.score).is_(None))
-            .where(col(Rating.asked_at) > now - self.rules.ratings.answer_within)
+            .where(Ticket.conversation_id == conversation_id, col(Rating.asked_at) >= now - rules.answer_within)
+            .where(or_(col(Rating.score).is_(None), col(Rating.rated_at) >= now - rules.correct_within))
             .order_by(col(Rating.asked_at).desc())
             .limit(1)
         )
@@ -92,6 +90,13 @@ class Ratings(Ladder):
         if now - rating.asked_at > self.rules.ratings.answer_within:
             raise RatingClosed()
         return rating
+
+
+async def _find_closed_by(session: AsyncSession, outgoing_id: int) -> Cycle | None:
+    """The cycle that ended with this message: written in the same instant, on the same ticket."""
+    ended = (col(Outgoing.ticket_id) == col(Cycle.ticket_id), col(Outgoing.created_at) == col(Cycle.resolved_at))
+    found = await session.exec(select(Cycle).join(Outgoing, and_(*ended)).where(Outgoing.id == outgoing_id))
+    return found.first()
 
 
 async def _is_served(session: AsyncSession, cycle: Cycle) -> bool:

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.channels.port import Inbound, Kind
-from bot.dialogue import claims, delivered, greeting, orders, patience, questions, reading, tickets
+from bot.dialogue import claims, delivered, greeting, orders, patience, questions, rating, reading, tickets
 from bot.dialogue.acts import Act, Intent
 from bot.dialogue.look_up import Looked, look_up
 from bot.dialogue.state import Scene, State, Step, set_scene
@@ -50,6 +50,9 @@ STEPS: dict[Act, Callable[[Turn], Awaitable[None]]] = {
     Act.RELATED: questions.show_related,
     Act.HELPED: questions.thank,
     Act.MISSED: questions.regret,
+    Act.RATE: rating.take_score,
+    Act.ADD_COMMENT: rating.ask_comment,
+    Act.COMMENT: rating.take_comment,
     Act.CHAT: greeting.return_greeting,
     Act.ABUSE: patience.stay_calm,
     Act.EMPTY: patience.ask_for_words,
@@ -64,6 +67,7 @@ ASK_AGAIN: dict[Step, Callable[[Turn], Awaitable[None]]] = {
     Step.PROOF: orders.ask_proof_again,
     Step.CODE: claims.ask_code_again,
     Step.REASON: claims.ask_reason_again,
+    Step.COMMENT: rating.ask_comment_again,
 }
 # What is said beside the point: the bot answers it, then comes back to what it had asked.
 ASIDES = frozenset({Act.ASK, Act.CHAT, Act.EMPTY, Act.MEDIA, Act.TOO_LONG, Act.UNCLEAR, Act.ABUSE})
@@ -90,7 +94,11 @@ class Dialogue:
         self._understanding = Understanding(answers, desk.rules.message_limit, desk.rules.triggers.risky_words)
 
     async def set_scene(self, session: AsyncSession, now: datetime, inbound: Inbound) -> Scene:
-        return await set_scene(session, now, inbound)
+        scene = await set_scene(session, now, inbound)
+        if scene.conversation_id is None or reading.find_score(inbound.text) is None:
+            return scene
+        asked = await self._parts.desk.find_asked(session, now, scene.conversation_id)
+        return replace(scene, rating=asked or 0)
 
     async def look_up(self, scene: Scene, inbound: Inbound) -> Looked:
         intent = self._understanding.understand(scene, inbound)
@@ -116,6 +124,10 @@ class Dialogue:
         """The buyer writes faster than is read: say so."""
         turn = await self._begin(session, now, inbound, Looked(Intent(Act.START, "")))
         await turn.tell("error.too_fast")
+
+    async def follow_delivery(self, session: AsyncSession, now: datetime, outgoing_id: int) -> None:
+        """This message has arrived: say what comes after it, in the transaction that records it."""
+        await rating.ask(self._parts.desk, session, now, outgoing_id)
 
     async def _begin(self, session: AsyncSession, now: datetime, inbound: Inbound, looked: Looked) -> Turn:
         """The conversation, its state, and the message in its thread."""

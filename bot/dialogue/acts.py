@@ -40,6 +40,11 @@ class Act(StrEnum):
     HELPED = "helped"  # argument: question ids, joined by commas
     MISSED = "missed"  # argument: the same
 
+    # Judge what people did
+    RATE = "rate"  # argument: cycle id/score
+    ADD_COMMENT = "add_comment"  # argument: cycle id
+    COMMENT = "comment"  # the words
+
     # Nothing of these
     CHAT = "chat"  # hello, thanks
     ABUSE = "abuse"
@@ -53,7 +58,7 @@ class Act(StrEnum):
 
 # What a button carries may only be one of these: the rest need words.
 PRESSABLE = frozenset(Act) - {
-    *(Act.PROOF, Act.TYPED_CODE, Act.ORDER, Act.ASK, Act.STALE, Act.TOO_LONG, Act.NUMBER, Act.GRIEVANCE)
+    *(Act.PROOF, Act.TYPED_CODE, Act.ORDER, Act.ASK, Act.STALE, Act.TOO_LONG, Act.NUMBER, Act.GRIEVANCE, Act.COMMENT)
 }
 
 

@@ -70,6 +70,10 @@ _YES = re.compile(
     "|(?:ok|okay|yes|yep|yeah|fine|got it|i see|understood|all right|alright|great|cool|good|never mind|solved|done)"
     "(?: (?:ok|then|got it|great|good|thanks))*"
 )
+_SCORE = re.compile(
+    r"(?:我)?(?:打|给|评)?(?:个)?(?:(?P<bare>[1-5])|(?P<figure>[1-5])\s*(?:分|星|颗星)|(?P<word>[一二三四五])\s*(?:分|星|颗星))(?:好评|吧|啦)*"
+    r"|(?P<en>[1-5])\s*(?:stars?|points?|/ ?5|out of 5)"
+)
 _LABEL_CODE = re.compile(r"^(?:卡密|兑换码|激活码|卡号|code|key|是|is|[:：\s])+", re.IGNORECASE)
 _SPACED = re.compile(r"(?<![A-Za-z0-9-])[A-Z0-9]{4}(?: [A-Z0-9]{4}){2,5}(?![A-Za-z0-9-])")
 _MIXED_16 = re.compile(r"(?<![A-Za-z0-9-])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16}(?![A-Za-z0-9-])")
@@ -138,6 +142,13 @@ def refuses_all(text: str) -> bool:
 def acknowledges(text: str) -> bool:
     """Whether it only says that one has understood."""
     return bool(_YES.fullmatch(essence(text)))
+
+
+def find_score(text: str) -> int | None:
+    """The score from 1 to 5 that the whole message is."""
+    found = _SCORE.fullmatch(fold(text).strip().lower()) if len(text) <= 20 else None
+    given = next((group for group in found.groups() if group), None) if found else None
+    return None if given is None else "一二三四五".find(given) + 1 or int(given)
 
 
 def is_bare(text: str, order_no: str, proof: str | None) -> bool:

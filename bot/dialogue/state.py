@@ -26,6 +26,7 @@ class Step(StrEnum):
     PROOF = "proof"
     CODE = "code"
     REASON = "reason"
+    COMMENT = "comment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class State:
     in_hand: str = ""  # the number of the order proved and spoken of last
     status: str = ""  # of that order
     warranty: int = 0  # of its product, in seconds
+    rating: int = 0  # the cycle that the buyer is about to comment on
 
     @classmethod
     def load(cls, row: DialogueRow | None, now: datetime) -> "State":
@@ -75,6 +77,7 @@ class Scene:
     conversation_id: int | None = None
     orders: tuple[str, ...] = ()  # proved to be this buyer's, the latest first
     button: Button | None = None  # the one pressed, if it is one of ours
+    rating: int = 0  # the cycle whose rating is awaited, where the message could be a score
 
 
 async def set_scene(session: AsyncSession, now: datetime, inbound: Inbound) -> Scene:

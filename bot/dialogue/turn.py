@@ -1,6 +1,7 @@
 """One message being answered: what the steps of the dialogue read, and the few things that they may do."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -79,6 +80,10 @@ class Turn:
                 return self.word(f"span.{name}", count=-(-seconds // size))
         return self.word("span.seconds", count=seconds)
 
+    def at(self, instant: datetime) -> str:
+        """An instant as the shop's clock shows it."""
+        return f"{instant.astimezone(self.parts.desk.rules.zone):%m-%d %H:%M}"
+
     def choice(self, act: Act, label: str, argument: str = "", **facts: object) -> Choice:
         """A button with the phrase `label`."""
         return Choice(act, self.word(label, **facts), argument)
@@ -96,9 +101,7 @@ class Turn:
         link_id: int | None = None,
     ) -> Message:
         """Post a text with its buttons."""
-        buttons = [self._button(choice) for choice in choices]
-        shown = [{"handle": button.handle, "text": button.label} for button in buttons]
-        self.session.add_all(buttons)
+        shown = make_buttons(self.session, self.now, self.conversation, choices)
         return await post(
             self.session,
             self.now,
@@ -147,12 +150,21 @@ class Turn:
     def seal_order(self, order_no: str) -> str:
         return self.parts.vault.seal_text(SEAL, str(self.conversation.id), order_no)
 
-    def _button(self, choice: Choice) -> Button:
-        return Button(
+
+def make_buttons(
+    session: AsyncSession, now: datetime, conversation: Conversation, choices: Sequence[Choice]
+) -> list[dict[str, str]]:
+    """Remember what each button does; returns them as a message carries them."""
+    buttons = [
+        Button(
             handle=secrets.token_urlsafe(12),  # 16 characters; Telegram carries 64 bytes
-            conversation_id=id_of(self.conversation),
+            conversation_id=id_of(conversation),
             action=choice.act,
             argument=choice.argument,
             label=choice.label,
-            made_at=self.now,
+            made_at=now,
         )
+        for choice in choices
+    ]
+    session.add_all(buttons)
+    return [{"handle": button.handle, "text": button.label} for button in buttons]

@@ -124,6 +124,8 @@ class Understanding:
                 match = self._answers.match(text)
                 reason = reading.find_reason(text) or REASON_OF_ENTRY.get(match.entry or "")
                 return Intent(Act.REASON, "", argument=reason) if reason else self._aside(scene, text)
+            case Step.COMMENT:
+                return Intent(Act.COMMENT, "")
             case Step.IDLE:
                 return self._idle(scene, text)
 
@@ -151,6 +153,8 @@ class Understanding:
     def _idle(self, scene: Scene, text: str) -> Intent:
         if scene.state.offered and reading.refuses_all(text):
             return Intent(Act.NONE_FITS, "", argument=str(scene.state.offered))
+        if scene.rating and (score := reading.find_score(text)):
+            return Intent(Act.RATE, "", argument=f"{scene.rating}/{score}")
         if reading.acknowledges(text):
             return Intent(Act.CHAT, "")
         matches = self._matches(scene, text)

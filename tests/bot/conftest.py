@@ -118,7 +118,8 @@ class House:
         return Inbox(self.database, self.vault, channels, dialogue or self.dialogue, self.clock, **bells)
 
     def delivery(self, *channels: Channel) -> Delivery:
-        return Delivery(self.database, channels, self.clock, bell=self.outbox_bell, links=self.claims.links)
+        then, links = self.dialogue.follow_delivery, self.claims.links
+        return Delivery(self.database, channels, self.clock, bell=self.outbox_bell, links=links, then=then)
 
     def settle(self, *channels: Channel) -> Callable[[], Awaitable[None]]:
         inbox, delivery = self.inbox(*channels), self.delivery(*channels)

@@ -45,7 +45,8 @@ class House:
             hours="09:00-23:00",
         )
         self.inbox = Inbox(database, stage.vault, [self.web], dialogue, clock, bell=bells[0], outbox_bell=bells[1])
-        self.delivery = Delivery(database, [self.web], clock, bell=bells[1], links=stage.claims.links)
+        then, links = dialogue.follow_delivery, stage.claims.links
+        self.delivery = Delivery(database, [self.web], clock, bell=bells[1], links=links, then=then)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:

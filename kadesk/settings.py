@@ -7,52 +7,27 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from datetime import time, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kadesk.errors import SettingsError
+from kadesk.fields import Fields
+from kadesk.promises import CalendarSection, PolicySection, find_problems
+from kadesk.values import Country, Hours, Section, Span, Words, Zone
+from kadesk.values import parse_span as parse_span
 from shop.errors import BadKeys
 from shop.vault import Keys
+from tickets.grievance import Grievance
+from tickets.timetables import parse_windows
 from tickets.words import Reason
 
 PREFIX = "KADESK_"
 SHIPPED = Path(__file__).parent.parent / "settings.toml"
-_UNITS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
-
-
-def parse_span(value: object) -> timedelta:
-    """A duration written for people: "24 h", "15 min", "1 h 30 min"."""
-    if isinstance(value, timedelta):
-        return value
-    text = str(value).strip()
-    if not text or _SPAN.sub("", text).strip():
-        raise ValueError(f"write a duration such as '20 s', '15 min' or '24 h', not {text!r}")
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _SPAN.findall(text)))
-
-
-def _positive(value: timedelta) -> timedelta:
-    if value <= timedelta(0):
-        raise ValueError("must be longer than nothing")
-    return value
-
-
-def _words(value: object) -> object:
-    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"there is no time zone {name!r}; write one such as 'Asia/Shanghai'") from error
-    return name
 
 
 def _often_enough(value: timedelta) -> timedelta:
@@ -65,6 +40,19 @@ def _reasons(words: tuple[str, ...]) -> tuple[str, ...]:
     unknown = [word for word in words if word not in list(Reason)]
     if unknown:
         raise ValueError(f"there is no reason {unknown[0]!r}; choose from {', '.join(Reason)}")
+    return words
+
+
+def _one_window(text: str) -> str:
+    if text and len(parse_windows(text)) != 1:
+        raise ValueError("write one span such as '23:00-08:00', or nothing")
+    return text
+
+
+def _grievances(words: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [word for word in words if word not in list(Grievance)]
+    if unknown:
+        raise ValueError(f"there is no kind {unknown[0]!r}; choose from {', '.join(Grievance)}")
     return words
 
 
@@ -91,26 +79,9 @@ def _bot_token(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _hours(text: str) -> str:
-    try:
-        _opens, _closes = (time.fromisoformat(end.strip()) for end in text.split("-"))
-    except ValueError as error:
-        raise ValueError(f"write hours such as '09:00-23:00', not {text!r}") from error
-    return text
-
-
-Span = Annotated[timedelta, BeforeValidator(parse_span), AfterValidator(_positive)]
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]  # in the environment: "one,two"
-Zone = Annotated[str, AfterValidator(_zone)]
-
-
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 VaultKeys = Annotated[SecretStr, AfterValidator(_vault_keys)]
 BotToken = Annotated[SecretStr, AfterValidator(_bot_token)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Web(Section):
@@ -136,6 +107,19 @@ class Sla(Section):
     manager_after: Span
     again_every: Span
     sweep_every: Annotated[Span, AfterValidator(_often_enough)]
+    policies: tuple[PolicySection, ...] = ()
+    calendars: dict[str, CalendarSection] = Field(default_factory=dict)
+
+
+class Escalation(Section):
+    quiet_hours: Annotated[str, AfterValidator(_one_window)]
+    urgent_from: Literal["", "L1", "L2", "L3"]
+    repeat_after: Span
+    repeat_times: int = Field(ge=0, le=20)
+    reopened_times: int = Field(ge=1)
+    hurried_times: int = Field(ge=1)
+    risky: Annotated[Words, AfterValidator(_grievances)]
+    risky_words: Words
 
 
 class Claims(Section):
@@ -155,6 +139,12 @@ class Bot(Section):
     rate: int = Field(ge=1)
 
 
+class Ratings(Section):
+    ask: bool
+    answer_within: Span
+    correct_within: Span
+
+
 class Faq(Section):
     wrong_in: int = Field(ge=2)
     encoder: bool
@@ -169,7 +159,8 @@ class Telegram(Section):
 class Console(Section):
     session: Span
     time_zone: Zone
-    hours: Annotated[str, AfterValidator(_hours)]
+    hours: Hours
+    holidays: Country
 
 
 class Log(Section):
@@ -197,9 +188,12 @@ class Settings(BaseSettings):
     web: Web
     data: Data
     sla: Sla
+    escalation: Escalation
     claims: Claims
     ownership: Ownership
     bot: Bot
+    ratings: Ratings
+    fields: Fields = Field(default_factory=dict)
     faq: Faq
     telegram: Telegram
     console: Console
@@ -229,6 +223,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             problems += [_sentence(problem) for problem in error.errors() if not _is_named(problem["loc"], problems)]
             raise SettingsError(problem=" ".join(problems)) from error
+        problems += find_problems(settings.sla.policies, settings.sla.calendars)
         if problems:
             raise SettingsError(problem=" ".join(problems))
         return settings
@@ -255,7 +250,8 @@ def secret_names() -> dict[str, tuple[str, str]]:
 
 
 def _sections() -> dict[str, type[BaseModel]]:
-    return {name: info.annotation for name, info in Settings.model_fields.items() if info.annotation is not None}
+    kinds = {name: info.annotation for name, info in Settings.model_fields.items()}
+    return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, BaseModel)}
 
 
 def _find_file() -> Path:

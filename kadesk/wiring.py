@@ -41,7 +41,7 @@ from tickets.hours import Calendar, Window
 from tickets.ownership import Ownership, OwnershipRules
 from tickets.quiet import QuietHours
 from tickets.routing import Level
-from tickets.rules import STAFFED, Triggers
+from tickets.rules import STAFFED, RatingRules, Triggers
 from tickets.rungs import Rungs
 from tickets.sla import Metric, Policy
 from tickets.tables import Reason
@@ -114,7 +114,7 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
         await ensure_policy(session, clock(), Policy(Metric.HANDLING, settings.sla.handling))
         entries, version = await published(session), await entries_version(session)
     phrases = Phrases()
-    desk = Desk(phrases, _desk_rules(settings))
+    desk = Desk(phrases, desk_rules(settings))
     claims = Claims(desk, vault, _claim_rules(settings))
     answers = KnownAnswers(entries, await asyncio.to_thread(build_matcher, settings, entries))
     dialogue = Dialogue(
@@ -136,7 +136,7 @@ async def _has_codes(database: Database) -> bool:
         return (await session.exec(select(Code.id).limit(1))).first() is not None
 
 
-def _desk_rules(settings: Settings) -> DeskRules:
+def desk_rules(settings: Settings) -> DeskRules:
     sla, timetables = settings.sla, timetables_of(settings)
     return DeskRules(
         handling=sla.handling,
@@ -144,8 +144,19 @@ def _desk_rules(settings: Settings) -> DeskRules:
         message_limit=settings.bot.message_limit,
         rungs=Rungs(sla.warn_before, sla.lead_after, sla.manager_after, sla.again_every),
         triggers=_triggers(settings),
+        ratings=RatingRules(settings.ratings.ask, settings.ratings.correct_within, settings.ratings.answer_within),
+        fields=tuple(section.field(name) for name, section in settings.fields.items()),
         quiet=_quiet(settings),
-        policies=promises_of(sla, timetables),
+        policies=promises_of(
+            {
+                Metric.FIRST_RESPONSE: sla.first_response,
+                Metric.NEXT_RESPONSE: sla.next_response,
+                Metric.RESOLUTION: sla.resolution,
+            },
+            sla.policies,
+            sla.pause_cap,
+            timetables,
+        ),
         calendars={name: timetable.calendar() for name, timetable in timetables.items()},
     )
 

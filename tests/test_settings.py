@@ -45,6 +45,15 @@ def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch) -
         pytest.param("KADESK_SLA__HANDLING", "soon", "sla.handling: write a duration such as", id="no duration"),
         pytest.param("KADESK_SLA__HANDLING", "0 s", "sla.handling: must be longer than nothing", id="no time at all"),
         pytest.param("KADESK_WEB__PORT", "http", "web.port: Input should be a valid integer", id="no number"),
+        pytest.param(
+            "KADESK_CONSOLE__HOURS", "9 to 5", "console.hours: write hours such as '09:00-12:00", id="no hours"
+        ),
+        pytest.param(
+            "KADESK_CONSOLE__HOLIDAYS", "ZZ", "console.holidays: No public holidays are known for ZZ", id="land"
+        ),
+        pytest.param("KADESK_ESCALATION__QUIET_HOURS", "night", "escalation.quiet_hours: write hours", id="no night"),
+        pytest.param("KADESK_ESCALATION__URGENT_FROM", "L9", "escalation.urgent_from: Input should be", id="no level"),
+        pytest.param("KADESK_ESCALATION__RISKY", "war", "escalation.risky: there is no kind 'war'", id="no grievance"),
         pytest.param("KADESK_CONSOLE__TIME_ZONE", "Mars/X", "console.time_zone: there is no time zone", id="no zone"),
         pytest.param("KADESK_TELEGRAM__TOKEN_FILE", "/nowhere/token", "/nowhere/token, which cannot be", id="no file"),
         pytest.param("KADESK_SETTINGS", "/nowhere.toml", "/nowhere.toml cannot be read", id="no settings file"),
@@ -108,3 +117,36 @@ def test_every_section_of_the_file_is_a_section_of_the_settings() -> None:
     content = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))
 
     assert set(content) == set(Settings.model_fields)
+
+
+FIELD = {"region": '{ type = "choice", zh = "区服", en = "Region", choices = ["国服", "美服"] }'}
+
+
+def _with_fields(tmp_path: Path, fields: dict[str, str]) -> Path:
+    path = tmp_path / "settings.toml"
+    lines = "\n".join(f"{name} = {value}" for name, value in fields.items())
+    path.write_text(SHIPPED.read_text(encoding="utf-8").replace("[fields]", f"[fields]\n{lines}"), encoding="utf-8")
+    return path
+
+
+def test_an_owner_declares_fields_of_a_ticket(tmp_path: Path) -> None:
+    settings = Settings.load(_with_fields(tmp_path, FIELD))
+
+    field = settings.fields["region"].field("region")
+    assert (field.name, field.kind, field.label("zh"), field.choices) == ("region", "choice", "区服", ("国服", "美服"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        pytest.param({"Region": FIELD["region"]}, "fields: a field is named in small letters", id="name"),
+        pytest.param({"x": '{ type = "choice", zh = "a", en = "a" }'}, "fields.x: a field of type", id="choices"),
+        pytest.param({"x": '{ type = "money", zh = "a", en = "a" }'}, "fields.x.type: Input should be", id="type"),
+        pytest.param({"x": '{ type = "text", zh = "a" }'}, "The setting fields.x.en is missing.", id="no English"),
+    ],
+)
+def test_a_wrong_field_is_named(tmp_path: Path, fields: dict[str, str], sentence: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.load(_with_fields(tmp_path, fields))
+
+    assert sentence in str(refused.value)

@@ -6,12 +6,13 @@ from datetime import UTC, timedelta, tzinfo
 
 from tickets.fields import TicketField
 from tickets.grievance import Grievance
-from tickets.hours import ALWAYS, Calendar
+from tickets.hours import Calendar
 from tickets.quiet import QuietHours
 from tickets.routing import Routing, Tier
 from tickets.rungs import Rungs
 from tickets.sla import Metric, Policy
 from tickets.statuses import Status, statuses
+from tickets.timetables import read_calendar
 
 STAFFED = "staffed"  # the calendar of the hours in which people answer
 
@@ -76,5 +77,5 @@ class DeskRules:
         return self.calendar(STAFFED)
 
     def calendar(self, name: str) -> Calendar:
-        """The calendar of that name; one that the settings know no more counts every hour."""
-        return self.calendars.get(name, ALWAYS)
+        """The calendar of that name, or the one that is written out there by a version of a policy."""
+        return self.calendars.get(name) or read_calendar(name)

@@ -1,0 +1,70 @@
+"""How values are written in the settings: spans, hours, words, zones; each says in one sentence what is wrong."""
+
+import re
+from datetime import timedelta
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic_settings import NoDecode
+
+from audit.errors import KadeskError
+from tickets.holidays import public_days
+from tickets.timetables import parse_windows
+
+_UNITS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
+
+
+def parse_span(value: object) -> timedelta:
+    """A duration written for people: "24 h", "15 min", "1 h 30 min"."""
+    if isinstance(value, timedelta):
+        return value
+    text = str(value).strip()
+    if not text or _SPAN.sub("", text).strip():
+        raise ValueError(f"write a duration such as '20 s', '15 min' or '24 h', not {text!r}")
+    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _SPAN.findall(text)))
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("must be longer than nothing")
+    return value
+
+
+def _words(value: object) -> object:
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"there is no time zone {name!r}; write one such as 'Asia/Shanghai'") from error
+    return name
+
+
+def _hours(text: str) -> str:
+    parse_windows(text)
+    return text
+
+
+def _country(text: str) -> str:
+    country, _, part = text.partition("-")
+    try:
+        if text:
+            public_days(country, range(2026, 2027), part or None)
+    except KadeskError as error:
+        raise ValueError(f"{str(error).rstrip('.')}; write a country such as 'CN', or 'DE-BY'") from error
+    return text
+
+
+Span = Annotated[timedelta, BeforeValidator(parse_span), AfterValidator(_positive)]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]  # in the environment: "one,two"
+Zone = Annotated[str, AfterValidator(_zone)]
+Hours = Annotated[str, AfterValidator(_hours)]  # "09:00-12:00, 13:30-18:00"
+Country = Annotated[str, AfterValidator(_country)]  # whose public holidays are kept; empty: none
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from secrets import token_hex
 from typing import Any, Protocol
 
 from sqlmodel import col, select
@@ -19,6 +20,18 @@ async def get_ticket(session: AsyncSession, ticket_id: int | None) -> Ticket:
     if ticket is None:
         raise UnknownTicket(ticket=ticket_id)
     return ticket
+
+
+async def enter(session: AsyncSession, ticket: Ticket) -> None:
+    """Store a new ticket under a number of its own."""
+    session.add(ticket)
+    await session.flush()
+    ticket.number = f"K-{ticket.id:06d}"
+
+
+def new_number() -> str:
+    """What stands in place of the number until `enter`; unique."""
+    return token_hex(8)
 
 
 async def lock_tickets(session: AsyncSession, *ticket_ids: int) -> list[Ticket]:
@@ -43,10 +56,11 @@ async def lock_ticket(session: AsyncSession, ticket_id: int | None, version: int
     return ticket
 
 
-def move(ticket: Ticket, phase: Phase, verb: str, closes_at: datetime | None = None) -> None:
-    """Bring the ticket to `phase`; `verb` is what was tried, for the refusal, `closes_at` the next step of its silence.
+def move(ticket: Ticket, phase: Phase, verb: str) -> None:
+    """Bring the ticket to `phase`; `verb` is what was tried, for the refusal.
 
-    A name of the owner's own stays as long as the phase does. Whatever moves a ticket ends its snooze.
+    A name of the owner's own stays as long as the phase does. Whatever moves a ticket ends its snooze, and the count of
+    its buyer's silence.
     """
     if not lifecycle.can_move(ticket.phase, phase):
         raise InvalidTransition(number=ticket.number, phase=ticket.phase, verb=verb)
@@ -54,8 +68,7 @@ def move(ticket: Ticket, phase: Phase, verb: str, closes_at: datetime | None = N
         ticket.phase = ticket.status = phase
     if phase != Phase.OPEN:
         ticket.waiting_since = ticket.rank_at = None
-    ticket.snoozed_until = ticket.warned_at = None
-    ticket.closes_at = closes_at
+    ticket.snoozed_until = ticket.closes_at = ticket.warned_at = None
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, update
+from sqlalchemy import ColumnElement, Update, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -64,10 +64,17 @@ async def begin_cycle(session: AsyncSession, now: datetime, ticket: Ticket, rule
     cycle = Cycle(ticket_id=id_of(ticket), ordinal=latest.ordinal + 1 if latest else 1, opened_at=now)
     session.add(cycle)
     await session.flush()
-    for metric, policy in (await policies_of(session, ticket, rules)).items():
-        if metric != Metric.NEXT_RESPONSE:
-            await _start(session, now, cycle, policy, rules)
+    await begin(session, now, cycle, ticket, rules, set(Metric) - {Metric.NEXT_RESPONSE})
     return cycle
+
+
+async def begin(
+    session: AsyncSession, at: datetime, cycle: Cycle, ticket: Ticket, rules: DeskRules, metrics: Collection[Metric]
+) -> None:
+    """Start the clocks of these metrics, where the desk promises them, as of `at`."""
+    for metric, policy in (await policies_of(session, ticket, rules)).items():
+        if metric in metrics:
+            await _start(session, at, cycle, policy, rules)
 
 
 async def begin_next_response(session: AsyncSession, now: datetime, ticket: Ticket, rules: DeskRules) -> None:
@@ -134,7 +141,8 @@ async def meet_handling(session: AsyncSession, at: datetime, ticket_id: int, *, 
 
 
 async def meet_resolution(session: AsyncSession, at: datetime, cycle: Cycle) -> None:
-    """The cycle has ended."""
+    """The cycle has ended: nobody is waited for any more."""
+    await session.exec(_still_paused([id_of(cycle)]).values(until=at))
     mine = (col(Clock.cycle_id) == cycle.id, col(Clock.metric) == Metric.RESOLUTION)
     await session.exec(update(Clock).where(*mine, *_running()).values(met_at=at))
 
@@ -164,8 +172,7 @@ async def resume(session: AsyncSession, now: datetime, ticket: Ticket, rules: De
 
 async def resume_cycles(session: AsyncSession, now: datetime, cycle_ids: Collection[int], rules: DeskRules) -> None:
     """As `resume`, for the tickets whose latest cycles these are."""
-    still = (col(Pause.cycle_id).in_(cycle_ids), col(Pause.until).is_(None))
-    await session.exec(update(Pause).where(*still).values(until=now))
+    await session.exec(_still_paused(cycle_ids).values(until=now))
     await reckon(session, cycle_ids, rules)
 
 
@@ -178,9 +185,7 @@ async def end_cycle(session: AsyncSession, at: datetime, ticket: Ticket, ending:
     if cycle.resolved_at is None:
         cycle.resolved_at, cycle.outcome = at, ending
         session.add(cycle)
-    await session.exec(
-        update(Pause).where(col(Pause.cycle_id) == cycle.id, col(Pause.until).is_(None)).values(until=at)
-    )
+    await session.exec(_still_paused([id_of(cycle)]).values(until=at))
     stopped = await running(session, ticket)
     for clock in stopped:
         clock.stopped_at = at
@@ -190,7 +195,7 @@ async def end_cycle(session: AsyncSession, at: datetime, ticket: Ticket, ending:
 
 
 async def go_on(session: AsyncSession, cycle: Cycle) -> list[datetime]:
-    """As if the end of this cycle had not been: its clocks run again, due when they were; since when an answer is owed."""
+    """Undo the end of this cycle: its clocks run again, due when they were. Returns since when answers are owed."""
     ended_at, cycle.resolved_at, cycle.outcome = cycle.resolved_at, None, None
     session.add(cycle)
     found = await session.exec(select(Clock).where(Clock.cycle_id == cycle.id, Clock.stopped_at == ended_at))
@@ -236,6 +241,10 @@ async def reckon(session: AsyncSession, cycle_ids: Collection[int], rules: DeskR
             clock.wake_at = rules.rungs.at(clock.rung, clock.due_at)
         session.add(clock)
     await session.flush()
+
+
+def _still_paused(cycle_ids: Collection[int]) -> Update:
+    return update(Pause).where(col(Pause.cycle_id).in_(cycle_ids), col(Pause.until).is_(None))
 
 
 def _running() -> tuple[ColumnElement[bool], ...]:

@@ -24,13 +24,18 @@ from tickets.buyers import BuyersDesk
 from tickets.changes import changing, get_ticket, lock_ticket, move
 from tickets.conversations import add_note
 from tickets.errors import AlreadyTaken, InvalidTransition, NotAllowed, StaleTicket, TicketError
+from tickets.joining import Joining
 from tickets.labels import Labels
 from tickets.mentions import Mentions
+from tickets.naming import Naming
 from tickets.outbox import post
 from tickets.queue import QueueRow
 from tickets.ratings import Ratings
+from tickets.relations import Relations
 from tickets.rights import require_hands
 from tickets.rules import DeskRules as DeskRules
+from tickets.silence import Silence
+from tickets.spam import Spam
 from tickets.staff import get_agent
 from tickets.tables import (
     Agent,
@@ -50,7 +55,7 @@ def is_free() -> tuple[ColumnElement[bool], ...]:
     return (col(Ticket.assignee_id).is_(None), col(Ticket.phase).in_(lifecycle.ACTIVE))
 
 
-class Desk(BuyersDesk, Labels, Mentions, Ratings):
+class Desk(BuyersDesk, Joining, Relations, Silence, Spam, Naming, Labels, Mentions, Ratings):
     """All verbs: those of buyers, of staff, and of the bot."""
 
     async def take(
@@ -121,12 +126,10 @@ class Desk(BuyersDesk, Labels, Mentions, Ratings):
         link_id: int | None = None,
     ) -> Message:
         """`reply` for a locked ticket, and an agent whose words were looked at; `text` may hold a link's mark."""
-        was_waiting = ticket.phase == Phase.WAITING
         with changing(session, now, ticket, f"agent:{agent_id}", "ticket.replied"):
             move(ticket, Phase.WAITING, "answered")
             ticket.assignee_id = ticket.assignee_id or agent_id
-        if not was_waiting:
-            await clocks.pause(session, now, ticket, self.rules)
+        await clocks.pause(session, now, ticket, self.rules)
         return await _post(session, now, ticket, text, agent_id, link_id)
 
     async def note(self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, text: str) -> Message:
@@ -174,6 +177,7 @@ class Desk(BuyersDesk, Labels, Mentions, Ratings):
         with changing(session, now, ticket, f"agent:{agent_id}", "ticket.resolved", outcome=outcome):
             ticket.assignee_id = ticket.assignee_id or agent_id
             await _end_cycle(session, now, ticket, outcome, f"agent:{agent_id}")
+            ticket.closes_at = now + self.rules.reopen_within
         closing = await self.words(session, ticket, "ticket.resolved", outcome=outcome)
         text = f"{text}\n\n{closing}" if text else closing
         await _post(session, now, ticket, text, agent_id, link_id)

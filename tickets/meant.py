@@ -4,12 +4,12 @@ import re
 from datetime import datetime
 
 from sqlalchemy import func
-from sqlmodel import col, or_, select
+from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tickets import lifecycle
 from tickets.changes import get_ticket
-from tickets.tables import Author, Conversation, Cycle, Ending, Message, Phase, Ticket
+from tickets.tables import Author, Conversation, Cycle, Ending, LinkKind, Message, Phase, Ticket, TicketLink
 
 NUMBER = re.compile(r"(?<![A-Z0-9])K-?(\d{6,12})(?!\d)", re.IGNORECASE)
 
@@ -46,14 +46,14 @@ async def find_named(session: AsyncSession, buyer_id: int, text: str) -> Ticket 
     return None
 
 
-async def find_settled(
-    session: AsyncSession, conversation: Conversation, since: datetime, phase: Phase = Phase.RESOLVED
-) -> Ticket | None:
-    """The ticket of this conversation that was settled last, if that was after `since`."""
+async def find_settled(session: AsyncSession, conversation: Conversation, since: datetime) -> Ticket | None:
+    """The ticket of this conversation that was settled last, or closed for its buyer's silence, not before `since`."""
+    lapsed = and_(Ticket.phase == Phase.CLOSED, col(Cycle.outcome).in_((Ending.SILENCE, Ending.CLOSED)))
     found = await session.exec(
         select(Ticket)
         .join(Cycle, col(Cycle.ticket_id) == col(Ticket.id))
-        .where(Ticket.conversation_id == conversation.id, Ticket.phase == phase, col(Cycle.resolved_at) >= since)
+        .where(Ticket.conversation_id == conversation.id, col(Cycle.resolved_at) >= since)
+        .where(or_(Ticket.phase == Phase.RESOLVED, lapsed))
         .order_by(col(Cycle.resolved_at).desc())
         .limit(1)
     )
@@ -74,8 +74,29 @@ async def find_ended(session: AsyncSession, conversation: Conversation) -> Ticke
     return found.first()
 
 
+async def find_next(session: AsyncSession, ticket: Ticket) -> Ticket | None:
+    """The ticket in which the matter of this one went on: that it was merged into, or the last that follows it."""
+    if ticket.merged_into_id is not None:
+        return await get_ticket(session, ticket.merged_into_id)
+    found = await session.exec(
+        select(Ticket)
+        .join(TicketLink, col(TicketLink.ticket_id) == col(Ticket.id))
+        .where(
+            TicketLink.other_id == ticket.id, TicketLink.kind == LinkKind.FOLLOWS, col(Ticket.merged_into_id).is_(None)
+        )
+        .order_by(col(Ticket.id).desc())
+        .limit(1)
+    )
+    return found.first()
+
+
 async def last_of(session: AsyncSession, ticket: Ticket) -> Ticket:
-    """Where the matter of a ticket is now: the last of its merges, or the ticket itself."""
+    """Where a merged ticket is now: the last of its merges, or the ticket itself."""
     while ticket.merged_into_id is not None:
         ticket = await get_ticket(session, ticket.merged_into_id)
     return ticket
+
+
+async def is_spam(session: AsyncSession, ticket: Ticket) -> bool:
+    last = select(Cycle.outcome).where(Cycle.ticket_id == ticket.id).order_by(col(Cycle.ordinal).desc()).limit(1)
+    return (await session.exec(last)).first() == Ending.SPAM

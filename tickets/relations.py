@@ -1,4 +1,4 @@
-"""How tickets stand to each other: one has to do with another, follows it, was split off it, or is part of an incident."""
+"""How tickets stand to each other: linked, following, split off, or parts of one incident."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

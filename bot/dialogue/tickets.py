@@ -1,7 +1,6 @@
 """Tickets as the buyer meets them: a person, where things stand, hurrying, and words for whoever has the case."""
 
 from dataclasses import replace
-from datetime import timedelta
 
 from sqlmodel import col, select
 
@@ -10,14 +9,22 @@ from bot.dialogue.acts import Act
 from bot.dialogue.greeting import menu
 from bot.dialogue.turn import Turn
 from bot.tables import Button
+from tickets.buyers import Became
 from tickets.conversations import add_note
 from tickets.errors import TooSoon
 from tickets.grievance import Grievance
-from tickets.tables import Agent, Cycle, Direction, Level, Message, Phase, Ticket
+from tickets.lifecycle import is_active
+from tickets.meant import last_of
+from tickets.naming import word_of
+from tickets.tables import Agent, Direction, Level, Message, Phase, Ticket
 
 SHOWN = 5  # tickets in one answer
 WORDS_KEPT_IN_MIND = 10  # messages among which the subject of a new ticket is looked for
-REOPEN_WITHIN = timedelta(days=3)  # after that, a word that is not understood is about something new
+TOLD = {
+    Became.HEARD: "ticket.passed_on",
+    Became.REOPENED: "ticket.reopened",
+    Became.FOLLOWED: "ticket.followed",
+}
 
 
 async def hand_over(turn: Turn) -> None:
@@ -87,49 +94,68 @@ async def hurry(turn: Turn) -> None:
     await turn.tell("ticket.hurried", ticket=ticket, number=ticket.number, place=await place(turn, ticket))
 
 
+async def show_named(turn: Turn, ticket: Ticket) -> None:
+    """The buyer gave the number of a ticket and nothing else: where it stands."""
+    now_in = await last_of(turn.session, ticket)
+    key = "ticket.stands" if now_in.id == ticket.id else "ticket.stands_merged"
+    place_now = await place(turn, now_in)
+    await turn.tell(key, *menu(turn), ticket=now_in, number=ticket.number, into=now_in.number, place=place_now)
+
+
+async def find_named(turn: Turn) -> Ticket | None:
+    """The ticket of this buyer whose number they wrote."""
+    return await turn.parts.desk.find_ticket(turn.session, turn.now, turn.conversation.buyer_id, turn.intent.stored)
+
+
 async def in_human_hands(turn: Turn) -> Ticket | None:
-    """The latest ticket of this conversation that people have."""
-    ours = [one for one in await _active(turn) if one.conversation_id == turn.conversation.id]
-    return next((one for one in reversed(ours) if one.level > Level.BOT_LANE or one.assignee_id), None)
+    """The ticket spoken of last in this conversation that people have."""
+    ours = await turn.parts.desk.words_about(turn.session, turn.now, turn.conversation)
+    return next((one for one in ours if one.level > Level.BOT_LANE or one.assignee_id), None)
 
 
 async def find_waiting(turn: Turn) -> Ticket | None:
-    """The latest unsettled ticket of this conversation, whoever has it."""
-    ours = [one for one in await _active(turn) if one.conversation_id == turn.conversation.id]
-    return ours[-1] if ours else None
+    """The unsettled ticket spoken of last in this conversation, whoever has it."""
+    ours = await turn.parts.desk.words_about(turn.session, turn.now, turn.conversation)
+    return ours[0] if ours else None
 
 
 async def find_settled(turn: Turn) -> Ticket | None:
-    """The ticket of this conversation that was settled last, while a reply may still be about it."""
-    settled = (
-        select(Ticket)
-        .join(Cycle, col(Cycle.ticket_id) == col(Ticket.id))
-        .where(Ticket.conversation_id == turn.conversation.id, Ticket.phase == Phase.RESOLVED)
-        .where(col(Cycle.resolved_at) > turn.now - REOPEN_WITHIN)
-        .order_by(col(Cycle.resolved_at).desc())
-        .limit(1)
-    )
-    return (await turn.session.exec(settled)).first()
+    """The ticket of this conversation that ended last, while a reply may still be about it."""
+    return await turn.parts.desk.find_settled(turn.session, turn.now, turn.conversation)
 
 
 async def pass_on(turn: Turn, ticket: Ticket, *, silently: bool = False) -> None:
     """Let the buyer's words stand on the ticket; say so once per ticket."""
     assert turn.message is not None
-    reopened = await turn.parts.desk.hear(turn.session, turn.now, ticket, turn.message)
+    heard = await turn.parts.desk.hear(turn.session, turn.now, ticket, turn.message)
     turn.forget_misses()
-    if reopened or (turn.state.told != ticket.id and not silently):
-        turn.state = replace(turn.state, told=ticket.id or 0)
-        key = "ticket.reopened" if reopened else "ticket.passed_on"
-        await turn.tell(key, ticket=ticket, number=ticket.number, place=await place(turn, ticket))
+    if heard.became != Became.HEARD or (turn.state.told != heard.ticket.id and not silently):
+        turn.state = replace(turn.state, told=heard.ticket.id or 0)
+        facts = {"number": heard.ticket.number, "old": ticket.number, "place": await place(turn, heard.ticket)}
+        await turn.tell(TOLD[heard.became], ticket=heard.ticket, **facts)
 
 
 async def place(turn: Turn, ticket: Ticket) -> str:
-    """Where the ticket stands, in words."""
+    """Where the ticket stands, in words: under a name of the owner's own, if it has one."""
+    where = await _place(turn, ticket)
+    if ticket.status == ticket.phase:
+        return where
+    status = word_of(turn.parts.desk.rules, turn.parts.say, turn.language, ticket.status)
+    return turn.word("ticket.place.named", status=status, place=where)
+
+
+async def _place(turn: Turn, ticket: Ticket) -> str:
+    if not is_active(ticket.phase):
+        return turn.word(f"status.{ticket.phase}")
+    if ticket.phase == Phase.WAITING and ticket.warned_at and ticket.closes_at:
+        return turn.word("ticket.place.closing", at=turn.at(ticket.closes_at))
     if ticket.phase == Phase.WAITING:
         return turn.word("ticket.place.waiting")
     if ticket.assignee_id is not None:
         agent = await turn.session.get_one(Agent, ticket.assignee_id)
         return turn.word("ticket.place.taken", agent=agent.name)
+    if ticket.snoozed_until is not None:
+        return turn.word("ticket.place.snoozed")
     ahead = await turn.parts.desk.position(turn.session, turn.now, ticket) - 1
     return turn.word("ticket.place.next") if ahead < 1 else turn.word("ticket.place.queued", ahead=ahead)
 

@@ -16,6 +16,7 @@ from shop.port import CodeRef
 from shop.vault import Keys, Vault
 from tests.tickets.counter import RESERVE, RULES, Counter, stock
 from tickets import conversations, escalations, outbox
+from tickets.buyers import Heard
 from tickets.claims import Claims
 from tickets.desk import Desk
 from tickets.escalations import Sweep
@@ -86,10 +87,10 @@ class Floor:
         conversation = conversation or await self.meet()
         return await self.do(self.desk.open, conversation, "question", subject, at=at, level=level, **options)
 
-    async def speak(self, ticket: Ticket, text: str = "还在吗", *, at: datetime | None = None) -> bool:
+    async def speak(self, ticket: Ticket, text: str = "还在吗", *, at: datetime | None = None) -> Heard:
         """The buyer says something on the ticket."""
 
-        async def verb(session: AsyncSession, now: datetime) -> bool:
+        async def verb(session: AsyncSession, now: datetime) -> Heard:
             conversation = await session.get_one(Conversation, ticket.conversation_id)
             message = await conversations.add_message(session, now, conversation, text)
             return await self.desk.hear(session, now, ticket, message)

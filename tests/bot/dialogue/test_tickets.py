@@ -182,7 +182,7 @@ async def test_words_nobody_understands_go_to_the_ticket_that_waits(house: House
     assert len(await house.all(Message, ticket_id=1, direction="in")) == 2
 
 
-@pytest.mark.parametrize(("days", "reopens"), [(2, True), (4, False)], ids=["lately", "long ago"])
+@pytest.mark.parametrize(("days", "reopens"), [(6, True), (8, False)], ids=["lately", "long ago"])
 async def test_a_reply_to_a_settled_ticket_reopens_it(house: House, days: int, reopens: bool) -> None:
     buyer = house.buyer()
     await buyer.say("转人工")

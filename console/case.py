@@ -7,7 +7,7 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
-from shop.tables import Code, Replacement, RevealLink
+from shop.tables import Code, CodeState, Replacement, RevealLink
 from tickets import clocks, queue, sla
 from tickets.tables import (
     Agent,
@@ -24,6 +24,7 @@ from tickets.tables import (
 
 MESSAGES = 300  # the newest of the conversation
 TRAIL = 40  # audit rows
+SETTLED = 5  # claims that the bot settled in this conversation without a ticket, the newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,18 @@ class ClaimCard:
 
     claim: Claim
     replacement: Replacement | None
-    masked: str | None  # the new code
+    code: Code | None  # the new one, sealed
     opened_at: datetime | None  # when the buyer looked at it
+
+    @property
+    def masked(self) -> str:
+        """The new code."""
+        return self.code.masked if self.code else ""
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether a new link to the new code may be sent."""
+        return self.code is not None and self.code.state == CodeState.ISSUED and self.opened_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +139,24 @@ async def _escalations(session: AsyncSession, ticket: Ticket) -> list[Escalation
 
 
 async def _claims(session: AsyncSession, ticket: Ticket) -> list[ClaimCard]:
+    settled = (
+        select(Claim.id)
+        .where(Claim.conversation_id == ticket.conversation_id, col(Claim.ticket_id).is_(None))
+        .order_by(col(Claim.id).desc())
+        .limit(SETTLED)
+    )
     found = await session.exec(
-        select(Claim, Replacement, Code.masked, RevealLink.opened_at)
+        select(Claim, Replacement, Code, RevealLink.opened_at)
         .join(Replacement, col(Replacement.claim_id) == col(Claim.id), isouter=True)
         .join(Code, col(Code.id) == col(Replacement.code_id), isouter=True)
         .join(RevealLink, col(RevealLink.code_id) == col(Code.id), isouter=True)
-        .where(Claim.ticket_id == ticket.id)
+        .where(or_(col(Claim.ticket_id) == ticket.id, col(Claim.id).in_(settled)))
         .order_by(col(Claim.id), col(RevealLink.opened_at).is_(None))
     )
     # A code may have had several links; the opened one tells most.
     cards: dict[int | None, ClaimCard] = {}
-    for claim, replacement, masked, opened_at in found.all():
-        cards.setdefault(claim.id, ClaimCard(claim, replacement, masked, opened_at))
+    for claim, replacement, code, opened_at in found.all():
+        cards.setdefault(claim.id, ClaimCard(claim, replacement, code, opened_at))
     return list(cards.values())
 
 

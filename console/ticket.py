@@ -104,6 +104,7 @@ class TicketPage(Page):
             "note": self._note,
             "resolve": self._resolve,
             "replace": self._replace,
+            "renew-link": self._renew_link,
         }
 
     async def _take(self, session: AsyncSession, ticket_id: int, agent_id: int, form: FormData) -> None:
@@ -131,6 +132,10 @@ class TicketPage(Page):
         await lock_ticket(session, ticket_id, _version(form))
         await self.site.claims.replace(session, self.site.clock(), ticket_id, agent_id)
 
+    async def _renew_link(self, session: AsyncSession, ticket_id: int, agent_id: int, form: FormData) -> None:
+        await lock_ticket(session, ticket_id, _version(form))
+        await self.site.claims.renew_link(session, self.site.clock(), ticket_id, agent_id, _number(form, "claim"))
+
 
 async def _find_id(session: AsyncSession, number: str) -> int:
     ticket_id = (await session.exec(select(Ticket.id).where(Ticket.number == number))).first()
@@ -149,5 +154,10 @@ def _name(say: Words, case: Case, actor: str) -> str:
 
 def _version(form: FormData) -> int:
     """The version that the page showed; a form without one has seen nothing."""
-    text = typed(form, "version")
+    return _number(form, "version")
+
+
+def _number(form: FormData, name: str) -> int:
+    """A field that holds the number of a row; 0, which no row has, when it holds anything else."""
+    text = typed(form, name)
     return int(text) if text.isdecimal() and len(text) < 10 else 0

@@ -4,6 +4,7 @@ from sqlmodel import select
 
 from shop.invariants import check_invariants
 from shop.port import OrderStatus
+from shop.reveals import open_link, read_token
 from tests.console.conftest import Stage, Visitor, text_of
 from tickets.claims import Reason
 from tickets.links import MARK
@@ -66,3 +67,44 @@ async def test_an_empty_pool_is_said_in_one_sentence(stage: Stage, signed_in: Vi
     assert answer.status_code == 409
     assert "备用库里没有这个商品的卡密了" in text_of(answer)
     assert "备用库为空" in text_of(answer)  # why it came to a person
+
+
+async def test_an_agent_sends_a_new_link_for_a_code_that_nobody_has_seen(stage: Stage, signed_in: Visitor) -> None:
+    order = next(o for o in await stage.open_shop() if o.status == OrderStatus.DELIVERED and o.sku == "STEAM-CN-50")
+    conversation = await stage.meet()
+    settled = await stage.claim(conversation, order)
+    assert (settled.kind, settled.link is not None) == ("replaced", True)
+    stage.clock.pass_(days=2)
+    await signed_in.sign_in()
+    ticket = await stage.open(conversation, "链接过期了")
+    page = f"/console/tickets/{ticket.number}"
+    form = {"claim": str(settled.claim.id), "version": await _version(stage, ticket.number)}
+
+    before = text_of(await signed_in.get(page))
+    done = await signed_in.submit(f"{page}/renew-link", **form)
+    again = await signed_in.submit(f"{page}/renew-link", **form)
+    wrong = await signed_in.submit(f"{page}/renew-link", claim="9" * 30, version=await _version(stage, ticket.number))
+
+    assert "重发领取链接" in before
+    assert [answer.status_code for answer in (done, again, wrong)] == [303, 409, 409]
+    assert "没有可以重新发链接的补发卡密" in text_of(wrong)
+    shown = text_of(await signed_in.get(page))
+    assert "一次性链接，还没打开" in shown
+    assert "重发领取链接" in shown.split("操作记录")[1]
+    async with stage.database.reading() as session:
+        assert await check_invariants(session) == []
+
+
+async def test_a_code_that_was_seen_gets_no_button_for_a_new_link(stage: Stage, signed_in: Visitor) -> None:
+    order = next(o for o in await stage.open_shop() if o.status == OrderStatus.DELIVERED and o.sku == "STEAM-CN-50")
+    conversation = await stage.meet()
+    settled = await stage.claim(conversation, order)
+    assert settled.link is not None
+    async with stage.database.writing() as session:
+        await open_link(session, stage.clock(), stage.vault, read_token(stage.vault, settled.link), "192.0.2.7")
+    ticket = await stage.open(conversation, "新卡也不行")
+
+    page = text_of(await signed_in.get(f"/console/tickets/{ticket.number}"))
+
+    assert "买家查看 2026-03-02" in page
+    assert "重发领取链接" not in page

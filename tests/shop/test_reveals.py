@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from audit.tables import AuditRow
 from shop.errors import LinkGone, SealBroken
 from shop.ledger import issue_replacement
-from shop.reveals import Revealed, find_link, make_link, open_link, read_token
+from shop.reveals import Revealed, close_links, find_link, make_link, open_link, read_token
 from shop.tables import Code, CodeState, Pool, RevealLink
 from tests.shop.conftest import Stall
 
@@ -168,3 +168,12 @@ async def test_without_the_guard_a_link_opens_often(stall: Stall, now: datetime,
     opened = await asyncio.gather(*(open_carelessly() for _ in range(16)))
 
     assert sum(opened) > 1
+
+
+async def test_a_closed_link_does_not_open_for_a_clock_that_is_behind(stall: Stall, now: datetime, token: str) -> None:
+    async with stall.database.writing() as session:
+        link = (await session.exec(select(RevealLink))).one()
+        await close_links(session, now + HOUR / 2, link.code_id, actor="agent:1")
+
+    with pytest.raises(LinkGone):
+        await open_in_own_transaction(stall, now + HOUR / 4, token)

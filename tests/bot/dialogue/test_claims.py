@@ -300,3 +300,23 @@ async def test_a_button_of_another_conversation_does_nothing(house: House) -> No
 
     assert "已经失效" in answer
     assert await house.all(Claim) == []
+
+
+async def test_a_second_buyer_of_the_same_code_gets_a_ticket_of_their_own_and_hears_of_no_other(house: House) -> None:
+    first, second = house.buyer("first"), house.buyer("second")
+    await first.say(f"{ORDER} {PASSWORD} 账号登不上")
+    await first.press("****")
+
+    await second.say(f"{ORDER} {PASSWORD} 账号登不上")
+    told = await second.press("****")
+    await second.say(f"{ORDER} 账号登不上")
+    again = await second.press("****")
+
+    assert "****-3VNP 需要同事核实一下。已登记工单 K-000002，前面还有 1 位，24 小时内一定给您答复" in told
+    assert "这张卡您已经报过了，我们正在处理。已登记工单 K-000002" in again
+    assert "K-000001" not in told + again
+    mine, theirs = await house.all(Ticket)
+    assert mine.buyer_id != theirs.buyer_id
+    heard = [message.ticket_id for message in await house.all(Message, direction="in") if message.ticket_id]
+    assert heard == [mine.id, theirs.id, theirs.id]
+    assert [note.ticket_id for note in await house.all(Message, is_note=True)] == [theirs.id, mine.id]

@@ -183,6 +183,9 @@ class Breaches:
         await connection.execute(insert(Outgoing).from_select(list(_SENDING), said))
 
 
+_NOTHING: list[dict[str, Any]] = []  # one for all, so that it is written out once
+
+
 def _message(now: datetime, ticket: Standing, text: str) -> dict[str, Any]:
     return {
         "conversation_id": ticket.conversation_id,
@@ -191,8 +194,8 @@ def _message(now: datetime, ticket: Standing, text: str) -> dict[str, Any]:
         "author": Author.SYSTEM,
         "is_note": False,
         "text": text,
-        "attachments": [],
-        "buttons": [],
+        "attachments": _NOTHING,
+        "buttons": _NOTHING,
         "created_at": now,
     }
 

@@ -3,8 +3,9 @@
 Deadlines stand on the clocks. A sweep only finds them and acts; nothing that a report says depends on when it ran.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
@@ -14,15 +15,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from tickets import standing
+from tickets import rows, standing
 from tickets.breaches import Breaches
 from tickets.clocks import resume_cycles
 from tickets.ladder import Ladder
 from tickets.notices import find_staff
-from tickets.rungs import WARNING, Rungs
+from tickets.rungs import WARNING
 from tickets.tables import Clock, Heartbeat, Metric
 
 BEAT = "sweep"
+BATCH = 2_000  # clocks to a transaction: some 200 ms, for which other writers wait
 BEAT_EVERY = timedelta(seconds=20)  # of idle sweeps: writing costs more than looking
 
 
@@ -43,24 +45,31 @@ class Sweep:
 
 
 class Due(NamedTuple):
-    """A clock that has reached a rung of the ladder."""
+    """A clock that has reached a rung of the ladder, as a look found it."""
 
     clock_id: int
     ticket_id: int
-    metric: str
     rung: int
-    started_at: datetime
-    due_at: datetime
     wake_at: datetime
 
 
-def unacted(rung: int | None = None) -> tuple[ColumnElement[bool], ...]:
-    """The guard: nobody has handled or stopped this clock, or acted on this `rung` of it."""
-    at_rung = col(Clock.wake_at).is_not(None) if rung is None else col(Clock.rung) == rung
-    return (col(Clock.met_at).is_(None), col(Clock.stopped_at).is_(None), at_rung)
+class Claimed(NamedTuple):
+    """A clock that is this sweep's to act on, as it is now."""
+
+    metric: str
+    started_at: datetime
+    due_at: datetime
 
 
-async def sweep(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int = 1_000) -> Sweep:
+def unacted(rung: int | None = None, now: datetime | None = None) -> tuple[ColumnElement[bool], ...]:
+    """The guard: nobody has handled or stopped this clock, acted on this `rung` of it, or put it off beyond `now`."""
+    running = (col(Clock.met_at).is_(None), col(Clock.stopped_at).is_(None))
+    if rung is None:
+        return (*running, col(Clock.wake_at).is_not(None))
+    return (*running, col(Clock.rung) == rung, col(Clock.wake_at) < now)
+
+
+async def sweep(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int = BATCH) -> Sweep:
     """Act on every clock that has reached a rung, in order of time, `limit` to a transaction, until none is left.
 
     An idle tick is one look at an index and at the last beat.
@@ -76,6 +85,18 @@ async def sweep(database: Database, clock: Callable[[], datetime], ladder: Ladde
     return done
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """A batch makes ten thousands of objects and no cycle; looking for cycles among them takes a third of its time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 async def _drain(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int) -> Sweep:
     done, after = Sweep(), None
     while True:
@@ -85,8 +106,9 @@ async def _drain(database: Database, clock: Callable[[], datetime], ladder: Ladd
         if not batch:
             return done
         # Between the look and the act anything may happen to these clocks; the guard decides again.
-        async with database.writing() as session:
-            acted = await act(session, now, ladder, batch)
+        with _uncollected():
+            async with database.writing() as session:
+                acted = await act(session, now, ladder, batch)
         after = batch[-1]
         done = Sweep(done.escalated + acted.escalated, done.late + acted.late, max(done.late_by, acted.late_by))
 
@@ -119,54 +141,55 @@ async def find_due(session: AsyncSession, now: datetime, after: Due | None, limi
 async def act(session: AsyncSession, now: datetime, ladder: Ladder, batch: Sequence[Due]) -> Sweep:
     """Do what the rungs of `batch` ask for, in this transaction, where nobody has handled the clocks since."""
     tickets = await standing.lock(session, {due.ticket_id for due in batch})
-    ours = await _claim(session, [due for due in batch if due.ticket_id in tickets])
+    ours = await _claim(session, now, [due for due in batch if due.ticket_id in tickets])
     breaches = Breaches(now, ladder, await find_staff(session))
-    rungs, late_by, moved = ladder.rules.rungs, timedelta(), []
+    rungs, late_by = ladder.rules.rungs, timedelta()
+    stepped: list[dict[str, Any]] = []
+    breached: list[dict[str, Any]] = []
     for due in (due for due in batch if due.clock_id in ours):
-        rung = rungs.current(due.rung, due.due_at, now)
-        late_by = max(late_by, now - rungs.at(rung, due.due_at))
-        goes_on = breaches.fall(tickets[due.ticket_id], due.metric, rung, due.started_at, due.due_at)
-        moved.append(_next(rungs, due, rung, now, goes_on or rung == WARNING))
+        metric, started_at, due_at = ours[due.clock_id]
+        rung = rungs.current(due.rung, due_at, now)
+        late_by = max(late_by, now - rungs.at(rung, due_at))
+        goes_on = breaches.fall(tickets[due.ticket_id], metric, rung, started_at, due_at) or rung == WARNING
+        after = rungs.after(rung, due_at, now)
+        wake_at = rungs.at(after, due_at) if goes_on and metric == Metric.HANDLING else None
+        moved = {"clock": due.clock_id, "new_rung": after, "new_wake_at": wake_at}
+        (stepped if rung == WARNING else breached).append(moved)
     await breaches.write(session)
-    await _set(session, moved)
+    await _set(session, stepped, breached)
     if breaches.woken:
         await resume_cycles(session, now, breaches.woken, ladder.rules)
     return Sweep(breaches.escalated, breaches.late, late_by)
 
 
-async def _claim(session: AsyncSession, batch: Sequence[Due]) -> set[int]:
-    """The guarded write: of any number of sweeps, one gets each clock."""
-    ours: set[int] = set()
+async def _claim(session: AsyncSession, now: datetime, batch: Sequence[Due]) -> dict[int, Claimed]:
+    """The guarded write: of any number of sweeps, one gets each clock, and none gets one that is not due any more."""
+    ours: dict[int, Claimed] = {}
     connection = await session.connection()
     for rung in sorted({due.rung for due in batch}):
         claimed = await connection.execute(
             update(Clock)
-            .where(col(Clock.id).in_([due.clock_id for due in batch if due.rung == rung]), *unacted(rung))
+            .where(col(Clock.id).in_([due.clock_id for due in batch if due.rung == rung]), *unacted(rung, now))
             .values(rung=rung + 1)
-            .returning(col(Clock.id))
+            .returning(col(Clock.id), col(Clock.metric), col(Clock.started_at), col(Clock.due_at))
         )
-        ours.update(clock_id for clock_id in claimed.scalars() if clock_id is not None)
+        ours.update((row[0] or 0, Claimed(row[1], row[2], row[3])) for row in claimed.all())
     return ours
 
 
-def _next(rungs: Rungs, due: Due, rung: int, now: datetime, goes_on: bool) -> dict[str, Any]:
-    """What the clock looks like after `rung`."""
-    after = rungs.after(rung, due.due_at, now)
-    climbs = goes_on and due.metric == Metric.HANDLING
-    return {
-        "clock": due.clock_id,
-        "new_rung": after,
-        "new_wake_at": rungs.at(after, due.due_at) if climbs else None,
-        "new_breached_at": None if rung == WARNING else due.due_at,
-    }
+_STEP = (
+    update(Clock)
+    .where(col(Clock.id) == bindparam("clock"))
+    .values(rung=bindparam("new_rung"), wake_at=bindparam("new_wake_at"))
+)
+_BREACH = _STEP.values(breached_at=col(Clock.due_at))  # the instant of the event, never of the tick
 
 
-async def _set(session: AsyncSession, moved: list[dict[str, Any]]) -> None:
-    if moved:
-        names = ("rung", "wake_at", "breached_at")
-        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-        statement = update(Clock).where(col(Clock.id) == bindparam("clock")).values(values)
-        await (await session.connection()).execute(statement, moved)
+async def _set(session: AsyncSession, stepped: Sequence[dict[str, Any]], breached: Sequence[dict[str, Any]]) -> None:
+    """What the clocks look like after their rungs."""
+    connection = await session.connection()
+    await rows.execute(connection, _STEP, stepped)
+    await rows.execute(connection, _BREACH, breached)
 
 
 async def next_due(session: AsyncSession) -> datetime | None:

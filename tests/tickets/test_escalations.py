@@ -186,7 +186,7 @@ async def test_without_its_guard_an_old_look_acts_again(
     floor: Floor, lin: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticket = await floor.open()
-    monkeypatch.setattr(escalations, "unacted", lambda rung=None: ())
+    monkeypatch.setattr(escalations, "unacted", lambda *_: ())
 
     await act_three_times_on_one_look(floor)
 
@@ -250,7 +250,7 @@ async def test_without_its_guard_a_handled_ticket_is_escalated(
     floor: Floor, lin: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticket = await floor.open()
-    monkeypatch.setattr(escalations, "unacted", lambda rung=None: ())
+    monkeypatch.setattr(escalations, "unacted", lambda *_: ())
 
     swept = await handled_between(floor, ticket, lin, DUE)
 

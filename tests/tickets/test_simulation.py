@@ -8,12 +8,11 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 from sqlmodel import col
 
 from audit.tables import AuditRow
@@ -167,7 +166,7 @@ async def test_nobody_is_missed_moved_twice_or_moved_late(floor: Floor) -> None:
 
 
 async def test_without_the_guard_the_simulation_fails(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(escalations, "unacted", lambda rung=None: (col(Clock.wake_at).is_not(None),))
+    monkeypatch.setattr(escalations, "unacted", lambda *_: (col(Clock.wake_at).is_not(None),))
 
     assert (await problems(await play(floor)))["again"] > 0
 
@@ -175,15 +174,15 @@ async def test_without_the_guard_the_simulation_fails(floor: Floor, monkeypatch:
 async def test_with_the_tick_as_the_time_of_the_event_the_simulation_fails(
     floor: Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def set_to_tick(session: Any, moved: list[dict[str, Any]], original: Any = escalations._set) -> None:
-        await original(session, moved)
-        late = [row["clock"] for row in moved if row["new_breached_at"] is not None]
-        later = {"breached_at": Clock.due_at, "due_at": datetime.max.replace(year=9000, tzinfo=UTC)}
-        await session.exec(update(Clock).where(col(Clock.id).in_(late)).values(later))
+    act = escalations.act
 
-    monkeypatch.setattr(escalations, "_set", set_to_tick)
+    async def act_at_tick(session: Any, now: datetime, *arguments: Any) -> Any:
+        monkeypatch.setattr(escalations, "_BREACH", escalations._STEP.values(breached_at=now))
+        return await act(session, now, *arguments)
 
-    assert (await problems(await play(floor)))["wrong due"] > 0
+    monkeypatch.setattr(escalations, "act", act_at_tick)
+
+    assert (await problems(await play(floor)))["wrong breach"] > 0
 
 
 async def test_a_sweep_that_passes_tickets_over_fails(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:

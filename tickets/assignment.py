@@ -1,20 +1,41 @@
 """How waiting tickets come into agents' hands: pulled by them, or given to whoever is there and has room."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import ColumnElement, UpdateBase, update
-from sqlmodel import col, select
+from sqlalchemy import ColumnElement, Integer, UpdateBase, bindparam, or_, tuple_, update
+from sqlmodel import UTCDateTime, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
 from tickets import notices, queue, rights, routing, staff
-from tickets.errors import HandsFull, IsAway, NotAllowed
+from tickets.changes import lock_ticket
+from tickets.errors import HandsFull, IsAway, NotAllowed, UnknownAgent
 from tickets.outbox import Say
-from tickets.queue import Branch
-from tickets.routing import Assignment, Level
+from tickets.routing import Assignment, Level, Place
 from tickets.rules import DeskRules
 from tickets.tables import Agent, Buyer, Ticket, id_of
+
+
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """Of an account, what taking needs."""
+
+    id: int
+    name: str
+    role: str
+    skills: tuple[str, ...]
+    capacity: int | None
+
+
+_AGENT = bindparam("agent", type_=Integer)
+_TAKER = (
+    select(Agent.name, Agent.role, Agent.skills, Agent.capacity)
+    .add_columns(col(Agent.is_away))
+    .where(col(Agent.id) == _AGENT, col(Agent.is_active).is_(True))
+    .with_for_update(key_share=True)
+)
 
 
 class Assignments:
@@ -23,21 +44,21 @@ class Assignments:
     say: Say
     rules: DeskRules
 
-    async def take_next(self, session: AsyncSession, now: datetime, agent_id: int) -> Ticket | None:
+    async def take_next(self, session: AsyncSession, now: datetime, agent_id: int) -> int | None:
         """The next ticket of the queues that this agent pulls from, in their hands; None when nobody waits there.
 
-        Raises `IsAway`, `HandsFull`, `UnknownAgent`. Of any number of agents at once each gets another ticket.
+        Its id: whoever wants to see the ticket reads it. Raises `IsAway`, `HandsFull`, `UnknownAgent`. Of any number of
+        agents at once each gets another ticket.
         """
-        agent = await staff.get_agent(session, agent_id, for_change=True)
-        if agent.is_away:
-            raise IsAway(agent=agent.name)
-        ticket = await self._seize(session, now, agent, self.rules.routing.reach(agent.role, agent.skills))
-        if ticket is not None:
+        await session.flush()  # what follows goes past the session
+        agent = await _get_taker(session, agent_id)
+        ticket_id = await self._seize(session, now, agent, self.rules.routing.reach(agent.role, agent.skills))
+        if ticket_id is not None:
             before, after = {"assignee": None}, {"assignee": agent_id}
-            record(session, now, f"agent:{agent_id}", "ticket.taken", f"ticket:{ticket.id}", before, after)
+            record(session, now, f"agent:{agent_id}", "ticket.taken", f"ticket:{ticket_id}", before, after)
         elif await queue.load(session, agent_id) >= self._capacity(agent):
             raise HandsFull(agent=agent.name, capacity=self._capacity(agent))
-        return ticket
+        return ticket_id
 
     async def deal(self, session: AsyncSession, now: datetime, limit: int = 1) -> list[Ticket]:
         """Give up to `limit` tickets of the human queue to agents who are there and have room, in the queue's order.
@@ -50,13 +71,13 @@ class Assignments:
         idle: set[int] = set()  # for whom nothing waits
         while len(given) < limit and (agent := await self._find_recipient(session, idle)) is not None:
             reach = self.rules.routing.reach(agent.role, agent.skills)
-            owned = [place for place in reach if place[1] > Level.BOT_LANE and agent.role in notices.TOLD[place[1]]]
-            ticket = await self._seize(session, now, agent, owned)
-            if ticket is None:
+            owned = tuple(place for place in reach if place[1] and agent.role in notices.TOLD[Level(place[1])])
+            taker = Taker(id_of(agent), agent.name, agent.role, tuple(agent.skills), agent.capacity)
+            ticket_id = await self._seize(session, now, taker, owned)
+            if ticket_id is None:
                 idle.add(id_of(agent))
-                continue
-            await self._give(session, now, ticket, agent)
-            given.append(ticket)
+            else:
+                given.append(await self._give(session, now, ticket_id, agent))
         return given
 
     async def set_away(
@@ -93,34 +114,26 @@ class Assignments:
         left = await queue.departures(session, now, ticket)
         return routing.expected_at(place - 1, left, now, self.rules.staffed)
 
-    async def _seize(
-        self, session: AsyncSession, now: datetime, agent: Agent, places: Sequence[tuple[str, Level]]
-    ) -> Ticket | None:
-        """The first ticket of these places that nobody else is taking, in this agent's hands."""
+    async def _seize(self, session: AsyncSession, now: datetime, agent: Taker, places: tuple[Place, ...]) -> int | None:
+        """The first ticket of these places that nobody else is taking, in this agent's hands; its id."""
         if not places:
             return None
-        branches = [Branch(name, level, self._is_free_for(now, agent, name, level)) for name, level in places]
-        for branch in await queue.find_heads(session, branches):
-            taken = await session.exec(_seizing(branch, id_of(agent), self._capacity(agent)))
-            ticket: Ticket | None = taken.scalars().first()
-            if ticket is not None:
-                return ticket
-        return None
-
-    def _is_free_for(self, now: datetime, agent: Agent, name: str, level: Level) -> tuple[ColumnElement[bool], ...]:
-        """Not kept for the account manager of its buyer, which it is for a while if they are there and pull from here.
-
-        What has risen to the leads waits for nobody.
-        """
-        if level in routing.OWNERS:
-            return ()
-        skill = self.rules.routing.skill_of(name)
-        managers = select(Buyer.id).join(Agent, col(Agent.id) == col(Buyer.account_manager_id))
-        managers = managers.where(Buyer.id == Ticket.buyer_id, col(Agent.id) != agent.id, *staff.is_there())
-        if skill is not None:
-            managers = managers.where(staff.has_skill(skill))
-        waited: ColumnElement[bool] = col(Ticket.waiting_since) <= now - self.rules.routing.manager_first
-        return (waited | ~managers.correlate(Ticket).exists(),)
+        asked = {name: self.rules.routing.skill_of(name) for name, _ in places}
+        skills = tuple((name, skill) for name, skill in asked.items() if skill)
+        facts = {
+            "agent": agent.id,
+            "capacity": self._capacity(agent),
+            "freed": now - self.rules.routing.manager_first,
+        }
+        connection = await session.connection()  # the session would add more to these statements than they cost
+        taken: int | None = (await connection.execute(_seizing(places, skills), facts)).scalar()
+        if taken is None:
+            # Whoever stood at the best place may be in other transactions' hands: the other places, one by one.
+            for place in (await connection.execute(queue.heads(places, _is_free(skills)), facts)).all():
+                taken = (await connection.execute(_seizing(((place.queue, place.level),), skills), facts)).scalar()
+                if taken is not None:
+                    break
+        return taken
 
     async def _find_recipient(self, session: AsyncSession, idle: set[int]) -> Agent | None:
         """Whose turn it is: there, with room, and in no other transaction's hands; held until this one ends."""
@@ -140,16 +153,18 @@ class Assignments:
         share = held / self._capacity(agent) if is_by_load else 0
         return share, agent.assigned_at is not None, agent.assigned_at or agent.created_at, id_of(agent)
 
-    def _capacity(self, agent: Agent) -> int:
+    def _capacity(self, agent: Agent | Taker) -> int:
         return self.rules.routing.capacity if agent.capacity is None else agent.capacity
 
-    async def _give(self, session: AsyncSession, now: datetime, ticket: Ticket, agent: Agent) -> None:
+    async def _give(self, session: AsyncSession, now: datetime, ticket_id: int, agent: Agent) -> Ticket:
+        ticket = await lock_ticket(session, ticket_id)
         agent.assigned_at = now
         session.add(agent)
         before, after = {"assignee": None}, {"assignee": agent.id}
         record(session, now, "system", "ticket.assigned", f"ticket:{ticket.id}", before, after)
         text = self.say(self.rules.staff_language, "notice.assigned", number=ticket.number, subject=ticket.subject)
         await notices.tell(session, now, ticket, text, self.rules.quiet, agent_id=agent.id)
+        return ticket
 
     async def _find_own(self, session: AsyncSession, agent_id: int, by_id: int, verb: str) -> Agent:
         by = await staff.get_agent(session, by_id)
@@ -167,18 +182,47 @@ def _set_away(session: AsyncSession, now: datetime, agent: Agent, by_id: int, is
         record(session, now, f"agent:{by_id}", action, f"agent:{agent.id}", *facts)
 
 
-def _seizing(branch: Branch, agent_id: int, capacity: int) -> UpdateBase:
-    """Put the head of a branch into an agent's hands, if they have room; what others are taking is passed over.
+async def _get_taker(session: AsyncSession, agent_id: int) -> Taker:
+    """The account, if it may take anything now; held until the transaction ends. Raises `IsAway`, `UnknownAgent`."""
+    found = (await (await session.connection()).execute(_TAKER, {"agent": agent_id})).first()
+    if found is None:
+        raise UnknownAgent(agent=agent_id)
+    if found.is_away:
+        raise IsAway(agent=found.name)
+    return Taker(agent_id, found.name, found.role, tuple(found.skills), found.capacity)
 
-    The head is chosen, looked at again and changed in one statement: this is the guard of `take_next`.
+
+@cache
+def _seizing(places: tuple[Place, ...], skills: tuple[tuple[str, str], ...]) -> UpdateBase:
+    """Put the next ticket of these places into the hands of :agent, if there is room for it.
+
+    The head is found, looked at again and changed in one statement: this is the guard of `take_next`. What other
+    transactions are taking is passed over.
     """
-    head = select(Ticket.id).where(*branch.who).order_by(*queue.IN_BRANCH).limit(1)
-    head = head.with_for_update(skip_locked=True).correlate(None)
-    room = queue.held_by(agent_id).correlate(None).scalar_subquery() < capacity
+    free = _is_free(skills)
+    place = queue.heads(places, free).limit(1).scalar_subquery()
+    head = select(Ticket.id).where(*queue.is_queued(), free, tuple_(col(Ticket.queue), col(Ticket.level)) == place)
+    head = head.order_by(*queue.AT_PLACE).limit(1).with_for_update(skip_locked=True).correlate(None)
+    room = queue.held_by(_AGENT).correlate(None).scalar_subquery() < bindparam("capacity")
     return (
         update(Ticket)
         .where(col(Ticket.id) == head.scalar_subquery(), *queue.is_queued(), room)
-        .values(assignee_id=agent_id, version=Ticket.version + 1)
-        .returning(Ticket)
-        .execution_options(synchronize_session=False, populate_existing=True)
+        .values(assignee_id=_AGENT, version=Ticket.version + 1)
+        .returning(col(Ticket.id))
     )
+
+
+def _is_free(skills: tuple[tuple[str, str], ...]) -> ColumnElement[bool]:
+    """Not kept for the account manager of its buyer, which it is until :freed if they are there and pull from here.
+
+    What has risen to the leads is kept for nobody.
+    """
+    asked = [(col(Ticket.queue) == name) & ~staff.has_skill(skill) for name, skill in skills]
+    keepers = (
+        select(Buyer.id)
+        .join(Agent, col(Agent.id) == col(Buyer.account_manager_id))
+        .where(col(Buyer.id) == col(Ticket.buyer_id), col(Agent.id) != _AGENT, *staff.is_there(), ~or_(False, *asked))
+        .correlate(Ticket)
+    )
+    has_waited: ColumnElement[bool] = col(Ticket.waiting_since) <= bindparam("freed", type_=UTCDateTime())
+    return or_(has_waited, col(Ticket.level) >= min(routing.OWNERS), ~keepers.exists())

@@ -3,38 +3,27 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, String, cast, func, literal, literal_column, tuple_, union_all
+from sqlalchemy import BindParameter, ColumnElement, Select, String, cast, func, literal_column, tuple_, union_all
 from sqlalchemy.orm import Mapped
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from audit.tables import AuditRow
+from tickets.routing import Place
 from tickets.tables import Agent, Buyer, Clock, Conversation, Metric, Phase, Ticket
 
 # The order of `routing.queue_key`, for the database.
-IN_BRANCH = (col(Ticket.rank_at), col(Ticket.id))
-ORDER = (col(Ticket.level).desc(), *IN_BRANCH)
-_PLACES = select(col(Ticket.level), col(Ticket.rank_at), col(Ticket.id))
+AT_PLACE = (col(Ticket.rank_at), col(Ticket.id))
+ORDER = (col(Ticket.level).desc(), *AT_PLACE)
+_STANDING = select(col(Ticket.queue), col(Ticket.level), col(Ticket.rank_at), col(Ticket.id))
 
 # The pace of a queue: so many of its last departures, no older than this, among so many of the newest audit rows.
 DEPARTURES = 50
 PACE_OF = timedelta(hours=24)
 LOOK_BACK = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """One queue at one level, and what else must be true of a ticket that is pulled from it."""
-
-    queue: str
-    level: int
-    conditions: tuple[ColumnElement[bool], ...] = ()
-
-    @property
-    def who(self) -> tuple[ColumnElement[bool], ...]:
-        return (*of_branch(self.queue, self.level), *self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +54,19 @@ def stands(ticket: Ticket) -> bool:
     return is_free and ticket.phase == Phase.OPEN and ticket.rank_at is not None
 
 
-def of_branch(queue: str, level: int) -> tuple[ColumnElement[bool], ...]:
+def at_place(place: Place) -> tuple[ColumnElement[bool], ...]:
     """The tickets that stand in one queue at one level: a stretch of the index, in order."""
-    return (*is_queued(), col(Ticket.queue) == queue, col(Ticket.level) == level)
+    return (*is_queued(), col(Ticket.queue) == place[0], col(Ticket.level) == place[1])
 
 
-async def find_heads(session: AsyncSession, branches: Sequence[Branch]) -> list[Branch]:
-    """The branches in which somebody stands, the one with the next ticket first: a look at each branch's head."""
-    heads = [_PLACES.where(*branch.who).order_by(*IN_BRANCH).limit(1).subquery() for branch in branches]
-    every = union_all(*(select(literal(number).label("branch"), head) for number, head in enumerate(heads))).subquery()
-    ordered = select(every.c.branch).order_by(every.c.level.desc(), every.c.rank_at, every.c.id)
-    return [branches[number] for number in await session.exec(ordered)]
+def heads(places: Sequence[Place], *conditions: ColumnElement[bool]) -> Select[Any]:
+    """The queue and level of the next ticket that meets the conditions, then those of the other places' heads.
+
+    One look at the index for each place, however many tickets stand there.
+    """
+    each = [_STANDING.where(*at_place(place), *conditions).order_by(*AT_PLACE).limit(1).subquery() for place in places]
+    every = union_all(*(select(head) for head in each)).subquery()
+    return select(every.c.queue, every.c.level).order_by(every.c.level.desc(), every.c.rank_at, every.c.id)
 
 
 async def position(session: AsyncSession, ticket: Ticket) -> int:
@@ -85,7 +76,7 @@ async def position(session: AsyncSession, ticket: Ticket) -> int:
     mine = (*is_queued(), col(Ticket.queue) == ticket.queue)
     earlier = tuple_(col(Ticket.rank_at), col(Ticket.id)) < tuple_(ticket.rank_at, ticket.id)
     above = select(func.count()).where(*mine, col(Ticket.level) > ticket.level).scalar_subquery()
-    before = select(func.count()).where(*of_branch(ticket.queue, ticket.level), earlier).scalar_subquery()
+    before = select(func.count()).where(*at_place((ticket.queue, ticket.level)), earlier).scalar_subquery()
     ahead: int = (await session.exec(select(above + before))).one()
     return ahead + 1
 
@@ -95,7 +86,7 @@ async def load(session: AsyncSession, agent_id: int) -> int:
     return (await session.exec(held_by(agent_id))).one()
 
 
-def held_by(agent_id: int | Mapped[int | None]) -> SelectOfScalar[int]:
+def held_by(agent_id: int | Mapped[int | None] | BindParameter[int]) -> SelectOfScalar[int]:
     """Counts what an agent owes an answer on; what waits for its buyer, or sleeps, takes none of their room."""
     held = select(func.count()).where(col(Ticket.assignee_id) == agent_id, col(Ticket.phase) == Phase.OPEN)
     return held.where(col(Ticket.snoozed_until).is_(None))

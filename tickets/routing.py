@@ -15,6 +15,8 @@ from tickets.words import Role
 
 GENERAL = "general"  # the queue of whatever the owner gave no queue of its own
 
+Place = tuple[str, int]  # a queue, and a level in it
+
 # Fewer departures than this are no pace.
 LEAST_DEPARTURES = 5
 
@@ -68,11 +70,11 @@ class Routing:
     def all_queues(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((GENERAL, *self.queues.values())))
 
-    def reach(self, role: str, skills: Collection[str]) -> tuple[tuple[str, Level], ...]:
+    def reach(self, role: str, skills: Collection[str]) -> tuple[Place, ...]:
         """The queues and levels that an agent pulls from."""
         rank = Role(role).rank
         return tuple(
-            (queue, level)
+            (queue, int(level))
             for queue in self.all_queues
             for level in Level
             if self.skill_of(queue) in (None, *skills) or (level in OWNERS and rank >= OWNERS[level].rank)

@@ -12,10 +12,11 @@ from faq.versions import entries_version
 from kadesk.folder import keep_head, read_head
 from kadesk.wiring import Kadesk, build_matcher, clock
 from scheduler import Job, Work
-from tickets import escalations
+from tickets import alarms, escalations
 
 log = logging.getLogger(__name__)
 
+WAKE_EVERY = timedelta(seconds=30)
 LINK_EVERY = timedelta(seconds=5)
 LINK_PAGE = 2_000  # audit rows chained in one transaction
 LEARN_EVERY = timedelta(seconds=10)
@@ -28,6 +29,7 @@ def jobs(kadesk: Kadesk) -> list[Job]:
     """Every job, ready to be rung for."""
     return [
         Job("sweep", kadesk.settings.sla.sweep_every, _sweep(kadesk)),
+        Job("wake and close", WAKE_EVERY, _wake(kadesk)),
         Job("link audit rows", LINK_EVERY, _link(kadesk)),
         Job("rebuild answers", LEARN_EVERY, _rebuild(kadesk)),
         Job("tidy", TIDY_EVERY, _tidy(kadesk)),
@@ -44,6 +46,18 @@ def _sweep(kadesk: Kadesk) -> Work:
             return await escalations.next_due(session)
 
     return sweep
+
+
+def _wake(kadesk: Kadesk) -> Work:
+    async def wake() -> datetime | None:
+        done = await alarms.ring(kadesk.database, clock, kadesk.desk)
+        if done.warned or done.closed:
+            kadesk.outbox_bell.ring()
+            log.info("woke %s tickets, warned of %s, closed %s", done.woken, done.warned, done.closed)
+        async with kadesk.database.reading() as session:
+            return await alarms.next_alarm(session)
+
+    return wake
 
 
 def _link(kadesk: Kadesk) -> Work:

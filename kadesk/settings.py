@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from kadesk.errors import SettingsError
 from kadesk.fields import Fields
 from kadesk.promises import CalendarSection, PolicySection, find_problems
+from kadesk.statuses import Statuses
 from kadesk.values import Country, Hours, Section, Span, Words, Zone
 from kadesk.values import parse_span as parse_span
 from shop.errors import BadKeys
@@ -122,6 +123,12 @@ class Escalation(Section):
     risky_words: Words
 
 
+class Lifecycle(Section):
+    reopen_within: Span
+    silence_warned_after: Span
+    silence_closes_after: Span
+
+
 class Claims(Section):
     auto_limit: Decimal = Field(ge=0)
     auto_reasons: Annotated[Words, AfterValidator(_reasons)]
@@ -189,6 +196,8 @@ class Settings(BaseSettings):
     data: Data
     sla: Sla
     escalation: Escalation
+    lifecycle: Lifecycle
+    statuses: Statuses = Field(default_factory=dict)
     claims: Claims
     ownership: Ownership
     bot: Bot

@@ -44,6 +44,7 @@ from tickets.routing import Level
 from tickets.rules import STAFFED, RatingRules, Triggers
 from tickets.rungs import Rungs
 from tickets.sla import Metric, Policy
+from tickets.statuses import statuses
 from tickets.tables import Reason
 from tickets.timetables import Timetable, parse_windows
 
@@ -147,6 +148,11 @@ def desk_rules(settings: Settings) -> DeskRules:
         ratings=RatingRules(settings.ratings.ask, settings.ratings.correct_within, settings.ratings.answer_within),
         fields=tuple(section.field(name) for name, section in settings.fields.items()),
         quiet=_quiet(settings),
+        zone=ZoneInfo(settings.console.time_zone),
+        statuses=statuses(section.status(name) for name, section in settings.statuses.items()),
+        reopen_within=settings.lifecycle.reopen_within,
+        silence_warned_after=settings.lifecycle.silence_warned_after,
+        silence_closes_after=settings.lifecycle.silence_closes_after,
         policies=promises_of(
             {
                 Metric.FIRST_RESPONSE: sla.first_response,

@@ -39,6 +39,9 @@ class Standing:
     channel: str
     account: str
     address: str
+    snoozed_until: datetime | None
+    closes_at: datetime | None
+    warned_at: datetime | None
     cycle_id: int = 0  # the latest
     was_waiting: bool = False  # on the buyer, until this sweep
     _found: tuple[Any, ...] = ()
@@ -52,9 +55,11 @@ class Standing:
         return {f"new_{name}": now for name, found, now in pairs if now != found}
 
     def queue_up(self, since: datetime, head_starts: Mapping[Tier, Any]) -> None:
-        """As `Ladder.queue_up`."""
+        """As `Ladder.queue_up`: it wakes, and nobody's silence is counted any more."""
         self.was_waiting = self.was_waiting or self.phase == Phase.WAITING
-        self.phase = self.status = Phase.OPEN
+        if self.phase != Phase.OPEN:
+            self.phase = self.status = Phase.OPEN
+        self.snoozed_until = self.closes_at = self.warned_at = None
         self.waiting_since = self.waiting_since or since
         self.rank_at = routing.rank_at(self.waiting_since, self.tier, head_starts)
 
@@ -64,12 +69,14 @@ class Standing:
         self.assignee_id = None
 
 
-_MOVING = ("status", "phase", "level", "assignee_id", "waiting_since", "rank_at")
+_REST = ("snoozed_until", "closes_at", "warned_at")
+_MOVING = ("status", "phase", "level", "assignee_id", "waiting_since", "rank_at", *_REST)
 _moving = attrgetter(*_MOVING)
 _COLUMNS = (
     *(Ticket.id, Ticket.number, Ticket.subject, Ticket.conversation_id, Ticket.buyer_id, Ticket.status, Ticket.phase),
     *(Ticket.level, Ticket.assignee_id, Ticket.waiting_since, Ticket.rank_at, Ticket.hurries, Buyer.tier),
     *(Buyer.language, Conversation.channel, Conversation.account, Conversation.address),
+    *(Ticket.snoozed_until, Ticket.closes_at, Ticket.warned_at),
 )
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette_admin.routing import route
 
 from console.banners import banners
+from console.ratings import read_ratings
 from console.shell import Page, reader
 from tickets.reports import Attainment, AttainmentRow, attainment
 from tickets.sla import Verdict
@@ -78,6 +79,7 @@ class ReportsPage(Page):
         start, end = span_of(period, now, self.site.rules.time_zone)
         async with self.site.database.reading() as session:
             report = await attainment(session, start, end, now)
+            ratings = await read_ratings(session, self.site, start, end, now, request.query_params.get("ratings", ""))
             news = await banners(session, now, self.site.rules.sweep_stale, who.id)
         rows = listed(report, kind)
         facts = {
@@ -89,6 +91,7 @@ class ReportsPage(Page):
             "rows": rows[:SHOWN],
             "rows_total": len(rows),
             "target": self.site.desk.rules.handling,
+            "ratings": ratings,
             "banners": news,
         }
         return await self.show(request, "reports.html", facts)

@@ -177,10 +177,13 @@ class Macros:
         outcome: Outcome,
     ) -> None:
         """The reply and the status; an ending takes the reply with it."""
-        if self._ends_cycle(macro):
+        status = self.desk.rules.statuses.get(macro.status or "")
+        if status is not None and status.phase == Phase.RESOLVED:
             await self.desk.resolve(session, now, id_of(ticket), agent_id, outcome, reply or None)
         elif reply:
             await self.desk.reply(session, now, id_of(ticket), agent_id, reply)
+        if status is not None and ticket.status != status.name:
+            await self.desk.set_status(session, now, id_of(ticket), agent_id, status.name)
 
     def _ends_cycle(self, macro: Macro) -> bool:
         status = self.desk.rules.statuses.get(macro.status or "")

@@ -15,6 +15,7 @@ from audit.errors import KadeskError
 from kadesk.faq_cli import faq_commands
 from kadesk.settings import Settings
 from kadesk.shell import AsJson, out, print_json, read_settings
+from kadesk.sla_cli import sla_commands
 from shop.masking import mask_text
 
 if TYPE_CHECKING:  # a command loads only what it needs
@@ -35,6 +36,7 @@ app.add_typer(faq_commands, name="faq")
 app.add_typer(db_commands, name="db")
 app.add_typer(users_commands, name="users")
 app.add_typer(audit_commands, name="audit")
+app.add_typer(sla_commands, name="sla")
 RETRY_LOOK = 0.2  # seconds between looks for an update that is tried again
 
 

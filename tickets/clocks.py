@@ -132,7 +132,7 @@ async def meet_handling(session: AsyncSession, at: datetime, ticket_id: int, *, 
     met = await session.exec(
         update(Clock)
         .where(col(Clock.ticket_id) == ticket_id, col(Clock.metric).in_(ANSWERED))
-        .where(*_running(), col(Clock.started_at) <= promised_at)
+        .where(*is_running(), col(Clock.started_at) <= promised_at)
         .values(met_at=at)
         .returning(col(Clock.metric))
         .execution_options(synchronize_session="fetch")
@@ -144,14 +144,14 @@ async def meet_resolution(session: AsyncSession, at: datetime, cycle: Cycle) -> 
     """The cycle has ended: nobody is waited for any more."""
     await session.exec(_still_paused([id_of(cycle)]).values(until=at))
     mine = (col(Clock.cycle_id) == cycle.id, col(Clock.metric) == Metric.RESOLUTION)
-    await session.exec(update(Clock).where(*mine, *_running()).values(met_at=at))
+    await session.exec(update(Clock).where(*mine, *is_running()).values(met_at=at))
 
 
 async def stop_responses(session: AsyncSession, at: datetime, ticket: Ticket) -> None:
     """Settled without a person: no human response is owed any more."""
     responses = (Metric.FIRST_RESPONSE, Metric.NEXT_RESPONSE)
     mine = (col(Clock.ticket_id) == ticket.id, col(Clock.metric).in_(responses))
-    await session.exec(update(Clock).where(*mine, *_running()).values(stopped_at=at))
+    await session.exec(update(Clock).where(*mine, *is_running()).values(stopped_at=at))
 
 
 async def pause(session: AsyncSession, now: datetime, ticket: Ticket, rules: DeskRules) -> None:
@@ -210,7 +210,7 @@ async def go_on(session: AsyncSession, cycle: Cycle) -> list[datetime]:
 async def running(session: AsyncSession, ticket: Ticket) -> list[Clock]:
     """The clocks of this ticket that still run, the oldest first."""
     await session.flush()
-    mine = select(Clock).where(Clock.ticket_id == ticket.id, *_running()).order_by(col(Clock.id))
+    mine = select(Clock).where(Clock.ticket_id == ticket.id, *is_running()).order_by(col(Clock.id))
     return list((await session.exec(mine.execution_options(populate_existing=True))).all())
 
 
@@ -228,7 +228,7 @@ async def reckon(session: AsyncSession, cycle_ids: Collection[int], rules: DeskR
     found = await session.exec(
         select(Clock, SlaPolicy)
         .join(SlaPolicy, col(SlaPolicy.id) == col(Clock.policy_id))
-        .where(col(Clock.cycle_id).in_(cycle_ids), *_running(), col(SlaPolicy.pause_cap).is_not(None))
+        .where(col(Clock.cycle_id).in_(cycle_ids), *is_running(), col(SlaPolicy.pause_cap).is_not(None))
     )
     pausing = found.all()
     told = await histories.read(session, {clock.cycle_id for clock, _ in pausing})
@@ -247,5 +247,6 @@ def _still_paused(cycle_ids: Collection[int]) -> Update:
     return update(Pause).where(col(Pause.cycle_id).in_(cycle_ids), col(Pause.until).is_(None))
 
 
-def _running() -> tuple[ColumnElement[bool], ...]:
+def is_running() -> tuple[ColumnElement[bool], ...]:
+    """Not met, and not ended without a verdict."""
     return (col(Clock.met_at).is_(None), col(Clock.stopped_at).is_(None))

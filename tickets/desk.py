@@ -29,6 +29,7 @@ from tickets.labels import Labels
 from tickets.mentions import Mentions
 from tickets.naming import Naming
 from tickets.outbox import post
+from tickets.policies import Policies
 from tickets.queue import QueueRow
 from tickets.ratings import Ratings
 from tickets.relations import Relations
@@ -55,7 +56,7 @@ def is_free() -> tuple[ColumnElement[bool], ...]:
     return (col(Ticket.assignee_id).is_(None), col(Ticket.phase).in_(lifecycle.ACTIVE))
 
 
-class Desk(BuyersDesk, Joining, Relations, Silence, Spam, Naming, Labels, Mentions, Ratings):
+class Desk(BuyersDesk, Joining, Relations, Silence, Spam, Naming, Labels, Mentions, Ratings, Policies):
     """All verbs: those of buyers, of staff, and of the bot."""
 
     async def take(

@@ -46,7 +46,7 @@ async def set_password(
 ) -> Agent:
     """Give an account a new password; raises `UnknownAgent`, `WeakPassword`. Its sessions are the caller's to end."""
     _check_strength(password)
-    agent = await _get_by_login(session, login)
+    agent = await get_by_login(session, login)
     agent.password_hash = await asyncio.to_thread(_HASHER.hash, password)
     session.add(agent)
     record(session, now, actor, "agent.password_set", f"agent:{agent.id}")
@@ -58,7 +58,7 @@ async def disable(session: AsyncSession, now: datetime, login: str, *, actor: st
 
     What it owed an answer on stands in the queue again: nobody else would look for it there.
     """
-    agent = await _get_by_login(session, login)
+    agent = await get_by_login(session, login)
     if agent.is_active:
         agent.is_active = False
         session.add(agent)
@@ -71,7 +71,7 @@ async def set_skills(
     session: AsyncSession, now: datetime, login: str, skills: Iterable[str], *, actor: str = "system"
 ) -> Agent:
     """What this agent can do: the queues that ask for one of these skills are theirs to pull from."""
-    agent = await _get_by_login(session, login)
+    agent = await get_by_login(session, login)
     before, after = agent.skills, sorted({skill.strip() for skill in skills} - {""})
     agent.skills = after
     session.add(agent)
@@ -83,7 +83,7 @@ async def set_capacity(
     session: AsyncSession, now: datetime, login: str, capacity: int | None, *, actor: str = "system"
 ) -> Agent:
     """How many open tickets this agent may hold; None: as many as the settings say."""
-    agent = await _get_by_login(session, login)
+    agent = await get_by_login(session, login)
     before, agent.capacity = agent.capacity, capacity
     session.add(agent)
     facts = {"capacity": before}, {"capacity": capacity}
@@ -98,7 +98,7 @@ async def set_account_manager(
     buyer = await session.get(Buyer, buyer_id)
     if buyer is None:
         raise UnknownBuyer(buyer=buyer_id)
-    manager = await _get_by_login(session, login) if login else None
+    manager = await get_by_login(session, login) if login else None
     before, buyer.account_manager_id = buyer.account_manager_id, manager.id if manager else None
     session.add(buyer)
     facts = {"account_manager": before}, {"account_manager": buyer.account_manager_id}
@@ -144,7 +144,8 @@ async def get_agent(session: AsyncSession, agent_id: int, *, for_change: bool = 
     return agent
 
 
-async def _get_by_login(session: AsyncSession, login: str) -> Agent:
+async def get_by_login(session: AsyncSession, login: str) -> Agent:
+    """The account of that login, switched off or not; raises `UnknownAgent`."""
     agent = (await session.exec(select(Agent).where(Agent.login == _normalise(login)))).first()
     if agent is None:
         raise UnknownAgent(agent=_normalise(login))

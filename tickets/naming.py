@@ -27,7 +27,8 @@ def word_of(rules: DeskRules, say: Say, language: str, status: str) -> str:
 class Moves(OneByOne, Protocol):
     """What a desk has for each phase."""
 
-    rules: DeskRules
+    @property
+    def rules(self) -> DeskRules: ...
 
     async def close(
         self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, version: int | None = None

@@ -21,6 +21,8 @@ class OwnershipRules:
     lock_for: timedelta = timedelta(minutes=10)  # from the last of them
     # Misses older than this are forgotten. Longer than `lock_for`, so that a guesser gets one try per lock, not five.
     counted: timedelta = timedelta(hours=1)
+    # Misses on one order within `counted` after which not even newcomers may try: that many identities are one guesser.
+    crowd: int = 50
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,19 @@ class Ownership:
     rules: OwnershipRules = field(default_factory=OwnershipRules)
 
     async def locked_until(
-        self, session: AsyncSession, now: datetime, identity_id: int, order_no: str
+        self, session: AsyncSession, now: datetime, identity_id: int | None, order_no: str
     ) -> datetime | None:
-        """When this identity may try again on this order; None when it may now. Known and unknown orders lock alike."""
-        of_identity = await self._lock_end(session, now, col(OwnershipMiss.identity_id) == identity_id)
-        of_order = await self._lock_end(session, now, col(OwnershipMiss.order_hash) == self._hash(order_no))
-        return max((end for end in (of_identity, of_order) if end is not None), default=None)
+        """When this identity may try again on this order; None when it may now. Known and unknown orders lock alike.
+
+        An identity that has missed nothing gets one try on a locked order: else a stranger who knows its number could
+        keep its owner out. None is an identity that we have not met.
+        """
+        own = await self._misses(session, now, col(OwnershipMiss.identity_id) == identity_id)
+        of_order = await self._misses(session, now, col(OwnershipMiss.order_hash) == self._hash(order_no))
+        ends = [self._lock_end(own)]
+        if own or len(of_order) >= self.rules.crowd:
+            ends.append(self._lock_end(of_order))
+        return max((end for end in ends if end is not None and end > now), default=None)
 
     async def miss(self, session: AsyncSession, now: datetime, identity_id: int, order_no: str) -> None:
         """Count a wrong proof."""
@@ -59,27 +68,18 @@ class Ownership:
         after = {"order": f"{order.shop}/{order.order_no}", "way": way}
         record(session, now, f"identity:{identity_id}", "ownership.proved", f"identity:{identity_id}", after=after)
 
-    async def is_bound(self, session: AsyncSession, now: datetime, identity_id: int, shop: str, order_no: str) -> bool:
-        """Whether this identity has proved the order before."""
-        found = await session.exec(
-            select(OrderBinding.id).where(
-                OrderBinding.identity_id == identity_id, OrderBinding.shop == shop, OrderBinding.order_no == order_no
-            )
-        )
-        return found.first() is not None
-
-    async def _lock_end(self, session: AsyncSession, now: datetime, whose: ColumnElement[bool]) -> datetime | None:
+    async def _misses(self, session: AsyncSession, now: datetime, whose: ColumnElement[bool]) -> list[datetime]:
+        """When these misses were, the latest first: as many as decide anything."""
         found = await session.exec(
             select(OwnershipMiss.at)
             .where(whose, col(OwnershipMiss.at) > now - self.rules.counted)
             .order_by(col(OwnershipMiss.at).desc())
-            .limit(self.rules.lock_after)
+            .limit(max(self.rules.lock_after, self.rules.crowd))
         )
-        misses = list(found.all())
-        if len(misses) < self.rules.lock_after:
-            return None
-        end = misses[0] + self.rules.lock_for
-        return end if end > now else None
+        return list(found.all())
+
+    def _lock_end(self, misses: list[datetime]) -> datetime | None:
+        return misses[0] + self.rules.lock_for if len(misses) >= self.rules.lock_after else None
 
     def _hash(self, order_no: str) -> str:
         folded = unicodedata.normalize("NFKC", order_no).upper()

@@ -1,6 +1,7 @@
 """The dialogue: the same on every channel. What a message means, what the shop says, and what follows from both.
 
-`set_scene` reads, `look_up` asks the shop while no transaction is open, `answer` decides and writes in one transaction.
+`set_scene` reads and understands, `look_up` asks the shop while no transaction is open, `answer` decides and writes in
+one transaction.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.channels.port import Inbound, Kind
 from bot.dialogue import claims, delivered, greeting, orders, patience, questions, rating, reading, tickets
 from bot.dialogue.acts import Act, Intent
-from bot.dialogue.look_up import Looked, look_up
+from bot.dialogue.look_up import Heard, Looked, look_up, order_no_of
 from bot.dialogue.state import Scene, State, Step, set_scene
 from bot.dialogue.turn import SEAL, Parts, Turn
 from bot.dialogue.understanding import Answers, Understanding
@@ -93,16 +94,24 @@ class Dialogue:
         self._shop = shop
         self._understanding = Understanding(answers, desk.rules.message_limit, desk.rules.triggers.risky_words)
 
-    async def set_scene(self, session: AsyncSession, now: datetime, inbound: Inbound) -> Scene:
+    async def set_scene(self, session: AsyncSession, now: datetime, inbound: Inbound) -> Heard:
+        scene = await self._recall(session, now, inbound)
+        intent = self._understanding.understand(scene, inbound)
+        order_no = order_no_of(intent, self._open_order(scene), scene)
+        if not (order_no and intent.secret):
+            return Heard(scene, intent, order_no)
+        until = await self._parts.ownership.locked_until(session, now, scene.identity_id, order_no)
+        return Heard(scene, intent, order_no, is_locked=until is not None)
+
+    async def _recall(self, session: AsyncSession, now: datetime, inbound: Inbound) -> Scene:
         scene = await set_scene(session, now, inbound)
         if scene.conversation_id is None or reading.find_score(inbound.text) is None:
             return scene
         asked = await self._parts.desk.find_asked(session, now, scene.conversation_id)
         return replace(scene, rating=asked or 0)
 
-    async def look_up(self, scene: Scene, inbound: Inbound) -> Looked:
-        intent = self._understanding.understand(scene, inbound)
-        return await look_up(self._shop, scene, intent, self._open_order(scene))
+    async def look_up(self, heard: Heard, inbound: Inbound) -> Looked:
+        return await look_up(self._shop, heard)
 
     async def answer(self, session: AsyncSession, now: datetime, inbound: Inbound, looked: Looked) -> None:
         """Write all that follows from this message into the caller's transaction."""
@@ -150,7 +159,12 @@ class Dialogue:
     async def _leave_to_people(self, turn: Turn) -> bool:
         """Whether these words go to the person who has the case, and no answer of ours is due."""
         act = turn.intent.act
-        if turn.state.step != Step.IDLE or act not in TALK or turn.inbound.kind == Kind.PRESS:
+        if turn.state.step != Step.IDLE or turn.inbound.kind == Kind.PRESS:
+            return False
+        if act in TALK | {Act.TICKETS} and (named := await tickets.find_named(turn)) is not None:
+            await tickets.take_named(turn, named)
+            return True
+        if act not in TALK:
             return False
         ticket = await tickets.in_human_hands(turn)
         if ticket is None:

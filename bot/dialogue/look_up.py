@@ -13,6 +13,16 @@ _BEST_FIRST = (Verdict.EXACT, Verdict.NEAR, Verdict.OTHER)
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """A message understood, before the shop is asked."""
+
+    scene: Scene
+    intent: Intent
+    order_no: str = ""  # the number that the message is about
+    is_locked: bool = False  # too many proofs were wrong: this one is not shown to the shop
+
+
+@dataclass(frozen=True, slots=True)
 class Looked:
     """What is known when the decision is made."""
 
@@ -20,21 +30,21 @@ class Looked:
     order_no: str = ""  # the number that the message is about
     order: Order | None = None  # only ever one that is proved, before or by `is_owner`
     is_bound: bool = False  # it was proved before
-    is_owner: bool | None = None  # what the shop said of a proof
+    is_owner: bool | None = None  # what the shop said of a proof; None when it was not asked
     way: ProofWay | None = None  # in which that proof fits
     check: CodeCheck | None = None
     is_down: bool = False  # the shop does not answer
 
 
-async def look_up(shop: Shop, scene: Scene, intent: Intent, sealed_order_no: str) -> Looked:
-    """Ask the shop what this message needs. `sealed_order_no` is the number that the conversation is about, opened."""
-    order_no = _order_no_of(intent, sealed_order_no, scene)
+async def look_up(shop: Shop, heard: Heard) -> Looked:
+    """Ask the shop what this message needs."""
+    intent, order_no = heard.intent, heard.order_no
     if not order_no:
         return Looked(intent)
-    owned = next((own for own in scene.orders if normalise_code(own) == normalise_code(order_no)), None)
+    owned = next((own for own in heard.scene.orders if normalise_code(own) == normalise_code(order_no)), None)
     try:
         if owned is None:
-            return await _prove(shop, intent, order_no)
+            return Looked(intent, order_no) if heard.is_locked else await _prove(shop, intent, order_no)
         order = await shop.find_order(owned)
         check = await _check(shop, owned, intent.codes) if intent.act == Act.TYPED_CODE else None
         return Looked(intent, owned, order, is_bound=True, check=check)
@@ -42,7 +52,8 @@ async def look_up(shop: Shop, scene: Scene, intent: Intent, sealed_order_no: str
         return Looked(intent, order_no, is_bound=owned is not None, is_down=True)
 
 
-def _order_no_of(intent: Intent, current: str, scene: Scene) -> str:
+def order_no_of(intent: Intent, current: str, scene: Scene) -> str:
+    """The number that a message is about; `current` is the one that the conversation is about."""
     match intent.act:
         case Act.ORDER:
             return intent.order_no

@@ -97,6 +97,9 @@ async def take_proof(turn: Turn) -> None:
         return
     if await _is_locked(turn):
         return
+    if looked.is_owner is None:  # the lock has ended since we looked
+        await ask_proof_again(turn)
+        return
     if looked.is_owner and looked.order is not None and looked.way is not None:
         identity = turn.conversation.identity_id
         await ownership.bind(turn.session, turn.now, identity, looked.order, looked.way)

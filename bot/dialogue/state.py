@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.channels.port import Inbound
 from bot.dialogue.acts import Goal
 from bot.tables import Button, DialogueRow
-from tickets.tables import Buyer, Conversation, OrderBinding
+from tickets.tables import Conversation, OrderBinding
 
 BUTTONS_LIVE = timedelta(days=14)
 TOPIC_LIVES = timedelta(minutes=30)  # a follow-up that comes later is a question of its own
@@ -73,8 +73,8 @@ class Scene:
     """What is known before a message is understood."""
 
     state: State = field(default_factory=State)
-    language: str = ""  # "" before the first word
     conversation_id: int | None = None
+    identity_id: int | None = None
     orders: tuple[str, ...] = ()  # proved to be this buyer's, the latest first
     button: Button | None = None  # the one pressed, if it is one of ours
     rating: int = 0  # the cycle whose rating is awaited, where the message could be a score
@@ -83,19 +83,17 @@ class Scene:
 async def set_scene(session: AsyncSession, now: datetime, inbound: Inbound) -> Scene:
     """Read the scene of the conversation that this message belongs to."""
     found = await session.exec(
-        select(Conversation, Buyer.language)
-        .join(Buyer, col(Buyer.id) == col(Conversation.buyer_id))
+        select(Conversation)
         .where(Conversation.channel == inbound.channel, Conversation.account == inbound.account)
         .where(Conversation.address == inbound.address)
     )
-    row = found.first()
-    if row is None:
+    conversation = found.first()
+    if conversation is None:
         return Scene()
-    conversation, language = row
     return Scene(
         state=State.load(await session.get(DialogueRow, conversation.id), now),
-        language=language,
         conversation_id=conversation.id,
+        identity_id=conversation.identity_id,
         orders=await orders_of(session, conversation.identity_id),
         button=await _find_button(session, now, conversation, inbound.handle) if inbound.handle else None,
     )

@@ -81,23 +81,60 @@ async def test_an_identity_is_locked_over_all_orders(floor: Floor, ownership: Ow
     assert await locked(floor, ownership, other, 0, "ANOTHER") is None
 
 
+async def crowd(floor: Floor, ownership: Ownership, size: int, order_no: str = ORDER_NO) -> None:
+    """One miss each of many identities."""
+    for number in range(size):
+        await miss(floor, ownership, await identity(floor, f"guesser-{number}"), 0, order_no=order_no)
+
+
 @pytest.mark.parametrize("order_no", [ORDER_NO, "no such order"], ids=["known", "unknown"])
-async def test_an_order_is_locked_over_all_identities_known_or_not(
+async def test_a_locked_order_lets_who_has_missed_nothing_try_once(
     floor: Floor, ownership: Ownership, order_no: str
 ) -> None:
-    for number in range(5):
-        await miss(floor, ownership, await identity(floor, f"guesser-{number}"), 0, order_no=order_no)
+    await crowd(floor, ownership, 5, order_no)
     owner = await identity(floor, "owner")
 
-    assert await locked(floor, ownership, owner, 0, order_no) is not None
-    assert await locked(floor, ownership, owner, 0, "ANOTHER") is None
+    before = await locked(floor, ownership, owner, 0, order_no)
+    await miss(floor, ownership, owner, 1, order_no=order_no)
+
+    assert before is None
+    assert await locked(floor, ownership, owner, 1, order_no) == floor.now + 11 * MINUTE
+    assert await locked(floor, ownership, owner, 1, "ANOTHER") is None
+
+
+async def test_a_miss_elsewhere_is_a_miss_of_its_own(floor: Floor, ownership: Ownership) -> None:
+    await crowd(floor, ownership, 5)
+    who = await identity(floor, "guesser")
+
+    await miss(floor, ownership, who, 0, order_no="ANOTHER")
+
+    assert await locked(floor, ownership, who, 0) is not None
+
+
+async def test_whoever_was_never_met_may_try_a_locked_order(floor: Floor, ownership: Ownership) -> None:
+    await crowd(floor, ownership, 5)
+
+    assert await floor.do(ownership.locked_until, None, ORDER_NO) is None
+
+
+async def test_a_crowd_of_newcomers_locks_an_order_for_everybody(floor: Floor, vault: Vault) -> None:
+    ownership = Ownership(vault, OwnershipRules(crowd=8))
+    owner = await identity(floor, "owner")
+
+    await crowd(floor, ownership, 7)
+    before = await locked(floor, ownership, owner, 0)
+    await miss(floor, ownership, await identity(floor, "the eighth"), 0)
+
+    assert before is None
+    assert await locked(floor, ownership, owner, 0) == floor.now + 10 * MINUTE
+    assert await locked(floor, ownership, owner, 10) is None
 
 
 async def test_spelling_an_order_number_otherwise_is_no_way_round(floor: Floor, ownership: Ownership) -> None:
     for number, spelling in enumerate(("ab12cd34", "AB12-CD34", "ＡＢ１２ＣＤ３４", " ab12 cd34 ", "AB12CD34")):
         await miss(floor, ownership, await identity(floor, f"guesser-{number}"), 0, order_no=spelling)
 
-    assert await locked(floor, ownership, await identity(floor, "owner"), 0, "AB12CD34") is not None
+    assert await locked(floor, ownership, await identity(floor, "guesser-0"), 0, "AB12CD34") is not None
 
 
 async def test_the_owner_sets_how_many_and_how_long(floor: Floor, vault: Vault) -> None:
@@ -118,13 +155,12 @@ async def test_a_miss_keeps_no_trace_of_what_was_typed(floor: Floor, ownership: 
 
 
 async def test_a_proof_binds_the_identity_once(floor: Floor, ownership: Ownership) -> None:
-    owner, stranger = await identity(floor, "owner"), await identity(floor, "stranger")
+    owner = await identity(floor, "owner")
 
     await floor.do(ownership.bind, owner, ORDER, ProofWay.QUERY_PASSWORD)
     await floor.do(ownership.bind, owner, ORDER, ProofWay.PAYMENT_TAIL)
 
-    assert await floor.do(ownership.is_bound, owner, "demo", ORDER_NO)
-    assert not await floor.do(ownership.is_bound, stranger, "demo", ORDER_NO)
-    assert not await floor.do(ownership.is_bound, owner, "another", ORDER_NO)
-    assert (await floor.one(OrderBinding)).way == "query_password"
+    binding = await floor.one(OrderBinding)
+    assert (binding.identity_id, binding.shop, binding.order_no) == (owner, "demo", ORDER_NO)
+    assert binding.way == "query_password"
     assert len(await floor.all(AuditRow, action="ownership.proved")) == 1

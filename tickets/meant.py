@@ -14,6 +14,11 @@ from tickets.tables import Author, Conversation, Cycle, Ending, LinkKind, Messag
 NUMBER = re.compile(r"(?<![A-Z0-9])K-?(\d{6,12})(?!\d)", re.IGNORECASE)
 
 
+def is_number(text: str) -> bool:
+    """Whether the text is a ticket's number and nothing else."""
+    return NUMBER.fullmatch(text.strip()) is not None
+
+
 async def spoken_of(session: AsyncSession, conversation: Conversation) -> list[Ticket]:
     """The unsettled tickets that words in this conversation may be about; first the one spoken of last.
 
@@ -37,11 +42,11 @@ async def spoken_of(session: AsyncSession, conversation: Conversation) -> list[T
 
 
 async def find_named(session: AsyncSession, buyer_id: int, text: str) -> Ticket | None:
-    """The first of this buyer's tickets whose number stands in the text; another buyer's looks like none."""
+    """The first of this buyer's tickets whose number stands in the text; another buyer's, and spam, look like none."""
     for digits in NUMBER.findall(text):
         number = f"K-{int(digits):06d}"
         found = await session.exec(select(Ticket).where(Ticket.buyer_id == buyer_id, Ticket.number == number))
-        if (ticket := found.first()) is not None:
+        if (ticket := found.first()) is not None and not await is_spam(session, ticket):
             return ticket
     return None
 

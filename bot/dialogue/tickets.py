@@ -14,7 +14,7 @@ from tickets.conversations import add_note
 from tickets.errors import TooSoon
 from tickets.grievance import Grievance
 from tickets.lifecycle import is_active
-from tickets.meant import last_of
+from tickets.meant import is_number, last_of
 from tickets.naming import word_of
 from tickets.tables import Agent, Direction, Level, Message, Phase, Ticket
 
@@ -94,12 +94,15 @@ async def hurry(turn: Turn) -> None:
     await turn.tell("ticket.hurried", ticket=ticket, number=ticket.number, place=await place(turn, ticket))
 
 
-async def show_named(turn: Turn, ticket: Ticket) -> None:
-    """The buyer gave the number of a ticket and nothing else: where it stands."""
+async def take_named(turn: Turn, ticket: Ticket) -> None:
+    """The buyer wrote the number of a ticket: alone, it asks where that stands; with words, they are about it."""
+    if turn.intent.act != Act.TICKETS and not is_number(turn.intent.stored):
+        await pass_on(turn, ticket)
+        return
     now_in = await last_of(turn.session, ticket)
     key = "ticket.stands" if now_in.id == ticket.id else "ticket.stands_merged"
-    place_now = await place(turn, now_in)
-    await turn.tell(key, *menu(turn), ticket=now_in, number=ticket.number, into=now_in.number, place=place_now)
+    facts = {"number": ticket.number, "into": now_in.number, "place": await place(turn, now_in)}
+    await turn.tell(key, *menu(turn), ticket=now_in, **facts)
 
 
 async def find_named(turn: Turn) -> Ticket | None:

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from kadesk.errors import SettingsError
 from kadesk.fields import Fields
 from kadesk.promises import CalendarSection, PolicySection, find_problems
+from kadesk.routing import RoutingSection
 from kadesk.statuses import Statuses
 from kadesk.values import Country, Hours, Section, Span, Words, Zone
 from kadesk.values import parse_span as parse_span
@@ -196,6 +197,7 @@ class Settings(BaseSettings):
     data: Data
     sla: Sla
     escalation: Escalation
+    routing: RoutingSection
     lifecycle: Lifecycle
     statuses: Statuses = Field(default_factory=dict)
     claims: Claims

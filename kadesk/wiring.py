@@ -143,6 +143,8 @@ def desk_rules(settings: Settings) -> DeskRules:
         handling=sla.handling,
         hurry_every=settings.bot.hurry_every,
         message_limit=settings.bot.message_limit,
+        head_starts=settings.routing.head_starts,
+        routing=settings.routing.routing,
         rungs=Rungs(sla.warn_before, sla.lead_after, sla.manager_after, sla.again_every),
         triggers=_triggers(settings),
         ratings=RatingRules(settings.ratings.ask, settings.ratings.correct_within, settings.ratings.answer_within),

@@ -51,6 +51,8 @@ class Breaches:
     staff: Staff
     escalated: int = 0
     late: int = 0
+    # The cycles in which the buyer was waited for, and the instants of the rungs that ended it.
+    woken: dict[int, datetime] = field(default_factory=dict)
     _moved: dict[int, Standing] = field(default_factory=dict)
     _messages: list[tuple[Standing, str]] = field(default_factory=list)
     _rows: dict[type[SQLModel], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
@@ -72,6 +74,8 @@ class Breaches:
             self._report_late(ticket, due_at, started_at)
         else:
             self._remind(ticket, due_at)
+        if ticket.was_waiting:
+            self.woken.setdefault(ticket.cycle_id, self.ladder.rules.rungs.at(rung, due_at))
         return True
 
     def _escalate(self, ticket: Standing, level: Level, at: datetime, since: datetime) -> None:
@@ -152,11 +156,6 @@ class Breaches:
     def _tell_buyer(self, ticket: Standing, key: str) -> str:
         self._messages.append((ticket, self.ladder.say(ticket.language, key, number=ticket.number)))
         return f"buyer:{ticket.buyer_id}"
-
-    @property
-    def woken(self) -> list[int]:
-        """The cycles in which the buyer was waited for until now."""
-        return [ticket.cycle_id for ticket in self._moved.values() if ticket.was_waiting]
 
     async def write(self, session: AsyncSession) -> None:
         """Everything at once, in the caller's transaction."""

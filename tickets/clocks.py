@@ -1,10 +1,10 @@
 """Cycles, their clocks, and the versions of the policies: clocks are started, paused and met here; `sla` judges."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, func, update
+from sqlalchemy import ColumnElement, Update, bindparam, case, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -167,13 +167,18 @@ async def pause(session: AsyncSession, now: datetime, ticket: Ticket, rules: Des
 
 async def resume(session: AsyncSession, now: datetime, ticket: Ticket, rules: DeskRules) -> None:
     """The buyer is waited for no longer."""
-    await resume_cycles(session, now, [id_of(await get_cycle(session, ticket))], rules)
+    await resume_cycles(session, {id_of(await get_cycle(session, ticket)): now}, rules)
 
 
-async def resume_cycles(session: AsyncSession, now: datetime, cycle_ids: Collection[int], rules: DeskRules) -> None:
-    """As `resume`, for the tickets whose latest cycles these are."""
-    await session.exec(_still_paused(cycle_ids).values(until=now))
-    await reckon(session, cycle_ids, rules)
+async def resume_cycles(session: AsyncSession, ended: Mapping[int, datetime], rules: DeskRules) -> None:
+    """As `resume`, for the tickets whose latest cycles these are, each at its own instant: that of the event.
+
+    A pause that began after it has lasted no time: who looks late gives nobody more of it.
+    """
+    await session.flush()
+    rows = [{"cycle": cycle_id, "ended_at": at} for cycle_id, at in ended.items()]
+    await (await session.connection()).execute(_END, rows)
+    await reckon(session, list(ended), rules)
 
 
 async def end_cycle(session: AsyncSession, at: datetime, ticket: Ticket, ending: Ending) -> list[Clock]:
@@ -241,6 +246,14 @@ async def reckon(session: AsyncSession, cycle_ids: Collection[int], rules: DeskR
             clock.wake_at = rules.rungs.at(clock.rung, clock.due_at)
         session.add(clock)
     await session.flush()
+
+
+_ENDED_AT = bindparam("ended_at", type_=Pause.__table__.c.until.type)  # type: ignore[attr-defined]
+_END = (
+    update(Pause)
+    .where(col(Pause.cycle_id) == bindparam("cycle"), col(Pause.until).is_(None))
+    .values(until=case((col(Pause.since) > _ENDED_AT, col(Pause.since)), else_=_ENDED_AT))
+)
 
 
 def _still_paused(cycle_ids: Collection[int]) -> Update:

@@ -72,16 +72,17 @@ def unacted(rung: int | None = None, now: datetime | None = None) -> tuple[Colum
 async def sweep(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int = BATCH) -> Sweep:
     """Act on every clock that has reached a rung, in order of time, `limit` to a transaction, until none is left.
 
-    An idle tick is one look at an index and at the last beat.
+    An idle tick is one look at an index and at the last beat: one of a clock that went wrong is no beat.
     """
     now = clock()
     async with database.reading() as session:
         wake_at, beaten_at = await _look(session)
-    if (wake_at is None or wake_at >= now) and beaten_at is not None and now - beaten_at < BEAT_EVERY:
+    if (wake_at is None or wake_at >= now) and beaten_at is not None and abs(now - beaten_at) < BEAT_EVERY:
         return Sweep()
     done = await _drain(database, clock, ladder, limit)
     async with database.writing() as session:
-        await beat(session, clock(), {"escalated": done.escalated, "late": done.late})
+        late_by = int(done.late_by.total_seconds())
+        await beat(session, clock(), {"escalated": done.escalated, "late": done.late, "late_by": late_by})
     return done
 
 
@@ -158,7 +159,7 @@ async def act(session: AsyncSession, now: datetime, ladder: Ladder, batch: Seque
     await breaches.write(session)
     await _set(session, stepped, breached)
     if breaches.woken:
-        await resume_cycles(session, now, breaches.woken, ladder.rules)
+        await resume_cycles(session, breaches.woken, ladder.rules)
     return Sweep(breaches.escalated, breaches.late, late_by)
 
 

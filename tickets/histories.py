@@ -91,7 +91,8 @@ def _from(stretches: Sequence[Stretch], at: datetime) -> list[Stretch]:
 async def _pauses(session: AsyncSession, cycle_ids: Collection[int]) -> dict[int, list[Stretch]]:
     pauses: dict[int, list[Stretch]] = defaultdict(list)
     if cycle_ids:
-        for one in (await session.exec(select(Pause).where(col(Pause.cycle_id).in_(cycle_ids)))).all():
+        found = select(Pause).where(col(Pause.cycle_id).in_(cycle_ids)).execution_options(populate_existing=True)
+        for one in (await session.exec(found)).all():
             pauses[one.cycle_id].append(Stretch(one.since, one.until))
     return pauses
 

@@ -400,7 +400,7 @@ async def test_every_sweep_beats_even_when_nothing_is_due(floor: Floor) -> None:
     second = await age(HOUR)
 
     assert (before, first, second) == (None, SECOND, timedelta(0))
-    assert (await floor.one(Heartbeat)).detail == {"escalated": 0, "late": 0}
+    assert (await floor.one(Heartbeat)).detail == {"escalated": 0, "late": 0, "late_by": 0}
 
 
 async def test_first_sweeps_that_end_together_beat_once(floor: Floor) -> None:

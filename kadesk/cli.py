@@ -12,6 +12,7 @@ import typer
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from audit.errors import KadeskError
+from kadesk import staff_cli
 from kadesk.faq_cli import faq_commands
 from kadesk.settings import Settings
 from kadesk.shell import AsJson, out, print_json, read_settings
@@ -36,6 +37,8 @@ app.add_typer(faq_commands, name="faq")
 app.add_typer(db_commands, name="db")
 app.add_typer(users_commands, name="users")
 app.add_typer(audit_commands, name="audit")
+users_commands.command("set")(staff_cli.set_account)
+users_commands.command("manage")(staff_cli.set_manager)
 app.add_typer(sla_commands, name="sla")
 RETRY_LOOK = 0.2  # seconds between looks for an update that is tried again
 

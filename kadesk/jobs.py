@@ -13,10 +13,13 @@ from kadesk.folder import keep_head, read_head
 from kadesk.wiring import Kadesk, build_matcher, clock
 from scheduler import Job, Work
 from tickets import alarms, escalations
+from tickets.routing import Assignment
 
 log = logging.getLogger(__name__)
 
 WAKE_EVERY = timedelta(seconds=30)
+DEAL_EVERY = timedelta(seconds=10)
+DEAL_PAGE = 50  # tickets given in one transaction
 LINK_EVERY = timedelta(seconds=5)
 LINK_PAGE = 2_000  # audit rows chained in one transaction
 LEARN_EVERY = timedelta(seconds=10)
@@ -30,6 +33,7 @@ def jobs(kadesk: Kadesk) -> list[Job]:
     return [
         Job("sweep", kadesk.settings.sla.sweep_every, _sweep(kadesk)),
         Job("wake and close", WAKE_EVERY, _wake(kadesk)),
+        *([Job("deal", DEAL_EVERY, _deal(kadesk))] if kadesk.desk.rules.routing.assignment != Assignment.PULL else []),
         Job("link audit rows", LINK_EVERY, _link(kadesk)),
         Job("rebuild answers", LEARN_EVERY, _rebuild(kadesk)),
         Job("tidy", TIDY_EVERY, _tidy(kadesk)),
@@ -58,6 +62,18 @@ def _wake(kadesk: Kadesk) -> Work:
             return await alarms.next_alarm(session)
 
     return wake
+
+
+def _deal(kadesk: Kadesk) -> Work:
+    """Give out what waits: room comes free in many ways, and the sweep brings tickets in by the thousand."""
+
+    async def deal() -> None:
+        dealt = DEAL_PAGE
+        while dealt == DEAL_PAGE:
+            async with kadesk.database.writing() as session:
+                dealt = len(await kadesk.desk.deal(session, clock(), DEAL_PAGE))
+
+    return deal
 
 
 def _link(kadesk: Kadesk) -> Work:

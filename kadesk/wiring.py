@@ -117,6 +117,8 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
     phrases = Phrases()
     desk = Desk(phrases, desk_rules(settings))
     claims = Claims(desk, vault, _claim_rules(settings))
+    async with database.writing() as session:
+        await desk.reroute(session, clock())
     answers = KnownAnswers(entries, await asyncio.to_thread(build_matcher, settings, entries))
     dialogue = Dialogue(
         desk=desk,

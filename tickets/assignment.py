@@ -15,7 +15,7 @@ from tickets.errors import HandsFull, IsAway, NotAllowed, UnknownAgent
 from tickets.outbox import Say
 from tickets.routing import Assignment, Level, Place
 from tickets.rules import DeskRules
-from tickets.tables import Agent, Buyer, Ticket, id_of
+from tickets.tables import Agent, Buyer, Phase, Ticket, id_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,23 @@ class Assignments:
                 given.append(await self._give(session, now, ticket_id, agent))
         return given
 
+    async def reroute(self, session: AsyncSession, now: datetime) -> int:
+        """Bring the open tickets into the queues that the settings name now; returns how many moved.
+
+        One left in a queue that is no more would wait for nobody.
+        """
+        open_now = select(Ticket.category, Ticket.queue).where(col(Ticket.phase) == Phase.OPEN).distinct()
+        moved = 0
+        for category, old in (await session.exec(open_now)).all():
+            new = self.rules.routing.queue_of(category)
+            if new != old:
+                here = (col(Ticket.phase) == Phase.OPEN, col(Ticket.category) == category, col(Ticket.queue) == old)
+                count = (await session.exec(update(Ticket).where(*here).values(queue=new))).rowcount
+                facts = {"queue": old}, {"queue": new, "tickets": count}
+                record(session, now, "system", "queue.rerouted", f"category:{category}", *facts)
+                moved += count
+        return moved
+
     async def set_away(
         self, session: AsyncSession, now: datetime, agent_id: int, by_id: int, *, give_back: bool = False
     ) -> Agent:
@@ -106,13 +123,14 @@ class Assignments:
         agent = None if agent_id is None else await session.get(Agent, agent_id)
         return agent is not None and agent.is_active and not agent.is_away
 
-    async def expected_at(self, session: AsyncSession, now: datetime, ticket: Ticket) -> datetime | None:
-        """When the ticket is likely to be taken, by the measured pace of its queue; None when too little is known."""
-        place = await queue.position(session, ticket)
-        if not place:
-            return None
+    async def expected_at(self, session: AsyncSession, now: datetime, ticket: Ticket, ahead: int) -> datetime | None:
+        """When a ticket with `ahead` others before it is likely to be taken, by the measured pace of its queue.
+
+        None when too little is known to say so, or when that is later than the promise, which holds anyway.
+        """
         left = await queue.departures(session, now, ticket)
-        return routing.expected_at(place - 1, left, now, self.rules.staffed)
+        at = routing.expected_at(ahead, left, now, self.rules.staffed)
+        return at if at is not None and at - now <= self.rules.handling else None
 
     async def _seize(self, session: AsyncSession, now: datetime, agent: Taker, places: tuple[Place, ...]) -> int | None:
         """The first ticket of these places that nobody else is taking, in this agent's hands; its id."""

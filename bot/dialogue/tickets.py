@@ -1,6 +1,7 @@
 """Tickets as the buyer meets them: a person, where things stand, hurrying, and words for whoever has the case."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from sqlmodel import col, select
 
@@ -19,6 +20,7 @@ from tickets.naming import word_of
 from tickets.tables import Agent, Direction, Level, Message, Phase, Ticket
 
 SHOWN = 5  # tickets in one answer
+ESTIMATE_STEP = timedelta(minutes=5)  # nobody can say it more exactly
 WORDS_KEPT_IN_MIND = 10  # messages among which the subject of a new ticket is looked for
 TOLD = {
     Became.HEARD: "ticket.passed_on",
@@ -160,7 +162,13 @@ async def _place(turn: Turn, ticket: Ticket) -> str:
     if ticket.snoozed_until is not None:
         return turn.word("ticket.place.snoozed")
     ahead = await turn.parts.desk.position(turn.session, turn.now, ticket) - 1
-    return turn.word("ticket.place.next") if ahead < 1 else turn.word("ticket.place.queued", ahead=ahead)
+    expected_at = None if ahead < 0 else await turn.parts.desk.expected_at(turn.session, turn.now, ticket, ahead)
+    if expected_at is None:
+        return turn.word("ticket.place.next") if ahead < 1 else turn.word("ticket.place.queued", ahead=ahead)
+    wait = turn.span(-(-(expected_at - turn.now) // ESTIMATE_STEP) * ESTIMATE_STEP)
+    if ahead < 1:
+        return turn.word("ticket.place.next_about", wait=wait)
+    return turn.word("ticket.place.queued_about", ahead=ahead, wait=wait)
 
 
 async def own_place(turn: Turn) -> str:

@@ -147,13 +147,6 @@ async def meet_resolution(session: AsyncSession, at: datetime, cycle: Cycle) -> 
     await session.exec(update(Clock).where(*mine, *is_running()).values(met_at=at))
 
 
-async def stop_responses(session: AsyncSession, at: datetime, ticket: Ticket) -> None:
-    """Settled without a person: no human response is owed any more."""
-    responses = (Metric.FIRST_RESPONSE, Metric.NEXT_RESPONSE)
-    mine = (col(Clock.ticket_id) == ticket.id, col(Clock.metric).in_(responses))
-    await session.exec(update(Clock).where(*mine, *is_running()).values(stopped_at=at))
-
-
 async def pause(session: AsyncSession, now: datetime, ticket: Ticket, rules: DeskRules) -> None:
     """The buyer is waited for from now on; if they were before, only the count of their silence begins anew."""
     ticket.warned_at, ticket.closes_at = None, now + rules.silence_warned_after

@@ -89,17 +89,6 @@ async def test_resolving_meets_the_resolution(floor: Floor, lin: int) -> None:
     assert (await clock(floor, Metric.RESOLUTION)).met_at == floor.now + 5 * HOUR
 
 
-async def test_what_the_bot_settles_owes_no_human_response(floor: Floor) -> None:
-    ticket = await floor.open()
-
-    await floor.do(floor.desk.settle, ticket, Outcome.REPLACE, "新卡密", at=floor.now + MINUTE)
-    await floor.deliver(at=floor.now + MINUTE)
-
-    first = await clock(floor, Metric.FIRST_RESPONSE)
-    assert (first.met_at, first.stopped_at) == (None, floor.now + MINUTE)
-
-
-@pytest.mark.parametrize(("waited", "later"), [(1, 1), (10, 10), (50, 10)])
 async def test_waiting_for_the_buyer_moves_the_resolution_up_to_the_cap(
     floor: Floor, lin: int, waited: int, later: int
 ) -> None:

@@ -55,6 +55,7 @@ class Breaches:
     woken: dict[int, datetime] = field(default_factory=dict)
     _moved: dict[int, Standing] = field(default_factory=dict)
     _messages: list[tuple[Standing, str]] = field(default_factory=list)
+    _changes: dict[tuple[Any, ...], tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
     _rows: dict[type[SQLModel], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
     def fall(self, ticket: Standing, metric: str, rung: int, started_at: datetime, due_at: datetime) -> bool:
@@ -135,8 +136,10 @@ class Breaches:
         before = facts_of(ticket)
         yield
         old, new = difference(before, facts_of(ticket))
+        new |= facts
         self._moved[ticket.id] = ticket
-        self._audit(ticket, action, old, new | facts)
+        # Most tickets of a batch change alike: the same dictionaries are written out once.
+        self._audit(ticket, action, *self._changes.setdefault((*old.items(), *new.items()), (old, new)))
 
     def _audit(self, ticket: Standing, action: str, before: dict[str, Any] | None, after: dict[str, Any]) -> None:
         subject = f"ticket:{ticket.id}"

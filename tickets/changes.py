@@ -109,16 +109,21 @@ class Changing(Protocol):
 
 def difference(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What changed: as it was, as it is."""
-    changed = [name for name in after if after[name] != before[name]]
-    return {name: before[name] for name in changed}, {name: after[name] for name in changed}
+    changed = [name for name, value in after.items() if value != before[name]]
+    return {name: _written(before[name]) for name in changed}, {name: _written(after[name]) for name in changed}
+
+
+def _written(fact: Any) -> Any:
+    return fact.isoformat() if isinstance(fact, datetime) else fact
 
 
 def facts_of(ticket: Changing) -> dict[str, Any]:
+    """The facts as they are; `difference` writes them out."""
     return {
         "phase": ticket.phase,
         "status": ticket.status if ticket.status != ticket.phase else None,  # a name of the owner's own
         "level": ticket.level,
         "assignee": ticket.assignee_id,
-        "waiting_since": ticket.waiting_since.isoformat() if ticket.waiting_since else None,
+        "waiting_since": ticket.waiting_since,
         "hurries": ticket.hurries,
     }

@@ -67,4 +67,7 @@ def _processed(values: list[Any], process: Processor) -> Iterable[Any]:
     if all(value is first for value in values):  # the instant of the sweep, the author
         plain = first.value if isinstance(first, Enum) else first  # the driver takes long over words of an enum
         return repeat(process(plain) if process else plain, len(values))
-    return map(process, values) if process else values
+    if process is None:
+        return values
+    made: dict[int, Any] = {}  # an object that stands in many rows is written out once
+    return [made[key] if (key := id(value)) in made else made.setdefault(key, process(value)) for value in values]

@@ -27,6 +27,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kadesk.errors import SettingsError
 
+CACHE = 32_000  # KiB a connection may keep; with SQLite's own 2,000 a sweep writes its pages out and reads them again
 BUSY = 30_000  # milliseconds that another process may hold the write lock
 
 
@@ -124,7 +125,8 @@ def _prepare_sqlite(engine: AsyncEngine, module: ModuleType) -> None:
     def on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
         cursor = connection.cursor()
-        for pragma in (f"journal_mode={journal}", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY}"):
+        own = ("synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY}", f"cache_size=-{CACHE}")
+        for pragma in (f"journal_mode={journal}", *own):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

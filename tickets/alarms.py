@@ -49,8 +49,13 @@ class Alarm(NamedTuple):
 
 
 def passed(instant: Any, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    """The guard: the instant still stands on the ticket, and is over. In the instant itself the buyer may yet speak."""
+    """The instant stands on the ticket and is over. In the instant itself the buyer may yet speak."""
     return (col(instant).is_not(None), col(instant) < now)
+
+
+def unacted(instant: Any, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """The guard: since the look nobody has acted on this instant, and nothing has put it off."""
+    return passed(instant, now)
 
 
 async def ring(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int = 200) -> Rung:
@@ -100,7 +105,7 @@ async def _hold(session: AsyncSession, instant: Any, now: datetime, batch: Seque
     order = {alarm.ticket_id: place for place, alarm in enumerate(batch)}
     found = await session.exec(
         select(Ticket)
-        .where(col(Ticket.id).in_(order), *passed(instant, now))
+        .where(col(Ticket.id).in_(order), *unacted(instant, now))
         .order_by(col(Ticket.id))
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)

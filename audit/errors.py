@@ -5,7 +5,7 @@ KadeskError                      audit/errors.py
 ├─ ShopError                     shop/errors.py
 ├─ FaqError                      faq/errors.py
 ├─ TicketError                   tickets/errors.py
-├─ DeliveryError, ChannelError   bot/errors.py
+├─ DeliveryError, ChannelError, NotLaidAside   bot/errors.py
 └─ SettingsError                 kadesk/errors.py
 """
 

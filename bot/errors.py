@@ -2,8 +2,8 @@
 
 ChannelError                 an update that is refused at the door
 ├─ UpdateTooLarge
-├─ UpdateForged
 └─ BadToken                 what the owner gave is no bot token
+NotLaidAside                 it is not on the dead-letter list, or not any more
 DeliveryError                carries the decision: `is_permanent`, and `retry_after` when the channel named it
 ├─ BuyerUnreachable          permanent: blocked, deleted, never started
 ├─ Refused                   permanent: the channel says no to this message
@@ -25,12 +25,12 @@ class UpdateTooLarge(ChannelError):
     """An update may have {limit} bytes at most."""
 
 
-class UpdateForged(ChannelError):
-    """The sender of this update could not be verified."""
-
-
 class BadToken(ChannelError):
     """This is no bot token; it looks like 123456789:AAH… and comes from @BotFather."""
+
+
+class NotLaidAside(KadeskError):
+    """Message {row} is not among those laid aside, or not any more."""
 
 
 class DeliveryError(KadeskError):

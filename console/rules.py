@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from console.banners import Stranded
 from shop.vault import Vault
 from tickets.claims import Claims
 from tickets.desk import Desk
@@ -53,3 +54,4 @@ class Site:
     vault: Vault
     clock: Callable[[], datetime]
     rules: ConsoleRules
+    stranded: Stranded

@@ -170,7 +170,9 @@ class Page(CustomView):
 
     async def show(self, request: Request, template: str, facts: dict[str, Any], status: int = 200) -> Response:
         assert self._admin is not None
-        return self._admin._template_response(request, template, {"title": self.title(request)} | facts, status)
+        stuck = await self.site.stranded.counts(self.site.database, self.site.clock())
+        facts = {"title": self.title(request), "stuck": stuck} | facts
+        return self._admin._template_response(request, template, facts, status)
 
 
 def open_shell(app: FastAPI, site: Site, home: Page, *views: Any) -> None:

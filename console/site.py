@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from console import buyer
+from console.banners import DeadLetters, Stranded
 from console.doors import SecureHeaders
 from console.lists import AuditList, BuyerList, TicketList
 from console.pages import STATIC
@@ -14,6 +15,7 @@ from console.queue import QueuePage
 from console.reports import ReportsPage
 from console.rules import ConsoleRules, Database, Site
 from console.shell import open_shell
+from console.stranded import StrandedPage
 from console.ticket import TicketPage
 from shop.vault import Vault
 from tickets.claims import Claims
@@ -29,9 +31,10 @@ def mount_console(
     vault: Vault,
     clock: Callable[[], datetime],
     rules: ConsoleRules,
+    letters: DeadLetters,
 ) -> None:
     """Add /console, /console/static, /chat and /r/{token}. The chat's own API, /chat/api, is the web channel's."""
-    site = Site(database, desk, claims, vault, clock, rules)
+    site = Site(database, desk, claims, vault, clock, rules, Stranded(letters))
     app.add_middleware(SecureHeaders, is_secure=rules.cookie_secure)
     app.include_router(buyer.router(site))
     # Before the shell, whose own checks would ask the database about every picture.
@@ -41,6 +44,7 @@ def mount_console(
         site,
         QueuePage(site),
         TicketPage(site),
+        StrandedPage(site),
         TicketList(site),
         ReportsPage(site),
         BuyerList(site),

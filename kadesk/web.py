@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import select
 
+from bot import dead_letters
 from console.rules import ConsoleRules
 from console.site import mount_console
 from kadesk.wiring import Kadesk, clock
@@ -33,6 +34,7 @@ def create_app(kadesk: Kadesk, doors: Iterable[APIRouter]) -> FastAPI:
         vault=kadesk.vault,
         clock=clock,
         rules=rules,
+        letters=dead_letters,
     )
 
     @app.get("/", include_in_schema=False)

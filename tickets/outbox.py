@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import func, update
+from sqlalchemy import ColumnElement, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -99,6 +99,31 @@ async def mark_sent(session: AsyncSession, now: datetime, outgoing_id: int, fore
 async def mark_failed(session: AsyncSession, now: datetime, outgoing_id: int, state: Sending, problem: str) -> bool:
     """Give up on a message: `failed`, `blocked` or `unknown`. It handles nothing; the clock of its ticket runs on."""
     return await _leave_queue(session, now, outgoing_id, state, problem=problem)
+
+
+async def count_lost(session: AsyncSession, since: datetime) -> int:
+    """How many messages did not arrive, or may not have, and were given up since then."""
+    return (await session.exec(select(func.count()).select_from(Outgoing).where(*_lost(since)))).one()
+
+
+async def lost(session: AsyncSession, since: datetime, limit: int) -> list[tuple[Outgoing, Message]]:
+    """These messages, newest first."""
+    found = await session.exec(
+        select(Outgoing, Message)
+        .join(Message, col(Message.id) == col(Outgoing.message_id))
+        .where(*_lost(since))
+        .order_by(col(Outgoing.id).desc())
+        .limit(limit)
+    )
+    return [(outgoing, message) for outgoing, message in found.all()]
+
+
+def _lost(since: datetime) -> tuple[ColumnElement[bool], ...]:
+    # `not_before` is when the last try was due: nothing else says when a message was given up.
+    return (
+        col(Outgoing.state).in_([Sending.FAILED, Sending.BLOCKED, Sending.UNKNOWN]),
+        col(Outgoing.not_before) > since,
+    )
 
 
 async def postpone(session: AsyncSession, now: datetime, outgoing_id: int, until: datetime, problem: str) -> bool:

@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from sqlmodel import select
 
+from bot import dead_letters
 from bot.phrases import Phrases
 from console.rules import ConsoleRules
 from console.sign_in import begin
@@ -69,6 +70,7 @@ class Stage:
             vault=self.vault,
             clock=self.clock,
             rules=self.rules,
+            letters=dead_letters,
         )
 
     async def add_agent(self, login: str = "lin", role: Role = Role.AGENT) -> Agent:

@@ -1,0 +1,168 @@
+"""What got stuck is counted on every page, listed on one, and tried again by a lead."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlmodel import select
+
+from audit.tables import AuditRow
+from bot.tables import InboxRow, InboxState
+from tests.console.conftest import Stage, Visitor, text_of
+from tickets import outbox
+from tickets.tables import Author, Message, Outgoing, Role, Sending
+
+
+@pytest.fixture
+async def lead(stage: Stage) -> AsyncIterator[Visitor]:
+    await stage.add_agent("chen", Role.LEAD)
+    async with stage.browser() as browser:
+        await browser.sign_in("chen")
+        yield browser
+
+
+async def lay_aside(stage: Stage, address: str = "a", problem: str = "ValueError at bot/x.py:3") -> int:
+    """A dead letter of this buyer; its number."""
+    row = InboxRow(
+        channel="web",
+        account="shop",
+        update_id=f"of {address}",
+        thread=f"web:shop:{address}",
+        sealed="sealed words",
+        received_at=stage.clock(),
+        state=InboxState.DEAD,
+        attempts=5,
+        not_before=stage.clock(),
+        problem=problem,
+    )
+    async with stage.database.writing() as session:
+        session.add(row)
+        await session.flush()
+        assert row.id is not None
+        return row.id
+
+
+async def lose(stage: Stage, text: str, state: Sending = Sending.FAILED, problem: str = "refused <b>") -> None:
+    """A message to buyer a that does not arrive."""
+    conversation = await stage.meet()
+    async with stage.database.writing() as session:
+        message = await outbox.post(session, stage.clock(), conversation, text, author=Author.AGENT)
+        found = await session.exec(select(Outgoing.id).where(Outgoing.message_id == message.id))
+        await outbox.mark_failed(session, stage.clock(), found.one() or 0, state, problem)
+
+
+async def state_of(stage: Stage, row: int) -> str:
+    async with stage.database.reading() as session:
+        return (await session.get_one(InboxRow, row)).state
+
+
+async def test_nothing_stuck_says_nothing(stage: Stage, signed_in: Visitor) -> None:
+    assert "没能处理" not in text_of(await signed_in.get("/console/"))
+    assert "没能处理的买家消息" in text_of(await signed_in.get("/console/stranded"))
+
+
+@pytest.mark.parametrize("page", ["/console/", "/console/reports", "ticket"])
+async def test_what_is_stuck_is_counted_on_every_page(stage: Stage, signed_in: Visitor, page: str) -> None:
+    ticket = await stage.open(await stage.meet())
+    await lay_aside(stage)
+    for state in (Sending.FAILED, Sending.BLOCKED, Sending.UNKNOWN):
+        await lose(stage, "您好", state)
+    stage.clock.pass_(seconds=15)
+
+    shown = await signed_in.get(f"/console/tickets/{ticket.number}" if page == "ticket" else page)
+
+    assert "1 条买家消息没能处理。 3 条发出的消息没有送达。" in text_of(shown)
+    assert 'href="/console/stranded"' in shown.text
+
+
+async def test_a_message_that_was_lost_long_ago_is_counted_no_more(stage: Stage, signed_in: Visitor) -> None:
+    await lose(stage, "您好")
+    stage.clock.pass_(days=3)
+    await signed_in.sign_in()
+
+    assert "没有送达。" not in text_of(await signed_in.get("/console/"))
+
+
+async def test_the_page_leads_from_each_row_to_its_ticket(stage: Stage, signed_in: Visitor) -> None:
+    ticket = await stage.open(await stage.meet("<i>晴天</i>"))
+    await lay_aside(stage)
+    await lay_aside(stage, "stranger", "KeyError")
+    await lose(stage, "请看 ⟦link⟧ <script>", Sending.UNKNOWN)
+
+    page = await signed_in.get("/console/stranded")
+
+    shown = text_of(page)
+    assert "ValueError at bot/x.py:3" in shown
+    assert "还不认识的买家" in shown
+    assert "是否送达未知 : refused &lt;b&gt;" in shown.replace("未知:", "未知 :")
+    assert "请看 … &lt;script&gt;" in page.text
+    assert page.text.count(f'href="/console/tickets/{ticket.number}"') == 2
+    assert "<i>晴天" not in page.text
+    assert "sealed words" not in page.text
+    assert "再试一次</button>" not in page.text  # for leads
+
+
+@pytest.mark.parametrize(
+    ("verb", "state", "action"), [("retry", "pending", "inbox.retried"), ("drop", "done", "inbox.dropped")]
+)
+async def test_a_lead_tries_it_again_or_drops_it(
+    stage: Stage, lead: Visitor, verb: str, state: str, action: str
+) -> None:
+    row = await lay_aside(stage)
+    stage.clock.pass_(seconds=15)
+    before = text_of(await lead.get("/console/stranded"))
+
+    first = await lead.submit(f"/console/stranded/{row}/{verb}")
+    after = text_of(await lead.get("/console/stranded"))
+    await lead.submit(f"/console/stranded/{row}/{verb}")
+    again = text_of(await lead.get("/console/stranded"))
+
+    assert "1 条买家消息没能处理" in before
+    assert first.status_code == 303
+    assert "1 条买家消息没能处理" not in after
+    assert "这条消息已经有人处理了" in again
+    assert await state_of(stage, row) == state
+    async with stage.database.reading() as session:
+        (audit,) = (await session.exec(select(AuditRow).where(AuditRow.action == action))).all()
+    assert (audit.actor, audit.subject) == ("agent:1", f"inbox:{row}")
+
+
+async def test_an_agent_may_not(stage: Stage, signed_in: Visitor) -> None:
+    row = await lay_aside(stage)
+
+    for verb in ("retry", "drop"):
+        assert (await signed_in.submit(f"/console/stranded/{row}/{verb}")).status_code == 403
+
+    assert await state_of(stage, row) == "dead"
+
+
+async def test_a_row_or_a_verb_that_does_not_exist_is_not_found(stage: Stage, lead: Visitor) -> None:
+    row = await lay_aside(stage)
+
+    for path in (f"{row}/eat", "9" * 40 + "/retry", "x/retry", "-1/retry"):
+        assert (await lead.submit(f"/console/stranded/{path}")).status_code == 404, path
+    assert (await lead.submit("/console/stranded/999999999999/retry")).status_code == 303
+    assert "这条消息已经有人处理了" in text_of(await lead.get("/console/stranded"))
+
+
+async def test_pages_count_now_and_then_only(stage: Stage, signed_in: Visitor) -> None:
+    await signed_in.get("/console/")
+    await lay_aside(stage)
+    stage.clock.pass_(seconds=14)
+    soon = text_of(await signed_in.get("/console/"))
+    stage.clock.pass_(seconds=1)
+
+    assert "没能处理" not in soon
+    assert "没能处理" in text_of(await signed_in.get("/console/"))
+
+
+async def test_the_page_speaks_english_too(stage: Stage, agent: object) -> None:
+    await lay_aside(stage)
+    async with stage.browser("en") as browser:
+        await browser.sign_in()
+
+        page = text_of(await browser.get("/console/stranded"))
+
+    assert "Messages of ours that did not arrive (last 3 days)" in page
+    assert "Messages of buyers that could not be processed: 1." in page
+    async with stage.database.reading() as session:
+        assert (await session.exec(select(Message))).all() == []

@@ -1,16 +1,19 @@
 """All phrasings with the views over them and the head, and the evidence they give for a question."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from faq.encoder import Encoder
 from faq.evidence import Evidence, bring_forward, gather
-from faq.head import NOBODY, Head, Lesson
+from faq.head import NOBODY, Head
 from faq.inverted import Floats, Numbers
 from faq.views import Query, Sight, Views
 
-FEWEST_PHRASINGS = 3  # per entry, in the mean, before a head is worth having
+if TYPE_CHECKING:  # a lesson takes scipy, which only a build loads
+    from faq.lesson import Lesson
+
 NONE_HELD = np.zeros(0, np.int32)
 
 
@@ -33,15 +36,6 @@ class Index:
         self.views = Views(texts, spoken, encoder, vectors)
         self.head: Head | None = None
 
-    def teach(self, sample: Sequence[int]) -> Lesson | None:
-        """Gives the index its head, taught the sampled rows. None when entries have too few phrasings."""
-        if len(self.keys) < 2 or self.spoken < FEWEST_PHRASINGS * len(self.keys):
-            return None
-        rows = np.array(sample, np.int32)
-        lesson = Lesson(self.views, rows, self.owners[rows], len(self.keys))
-        self.head = lesson.head
-        return lesson
-
     def rows_of(self, entry: int) -> Numbers:
         """Every row that belongs to the entry, labelled questions too; NOBODY's are those out of scope."""
         return np.flatnonzero(self.owners == entry).astype(np.int32)
@@ -50,7 +44,7 @@ class Index:
         """What speaks for which entry."""
         return self.weigh(self.views.look(query), NONE_HELD, None)
 
-    def weigh(self, sight: Sight, held: Numbers, lesson: Lesson | None) -> Evidence:
+    def weigh(self, sight: Sight, held: Numbers, lesson: "Lesson | None") -> Evidence:
         """The evidence of a sight as if the rows `held` had never been there.
 
         Taking them out of the head takes the lesson.
@@ -69,7 +63,7 @@ class Index:
             found[view] = np.maximum.reduceat(spoken, self.starts)
         return found
 
-    def _vote(self, sight: Sight, entries: Numbers, held: Numbers, lesson: Lesson | None) -> Floats | None:
+    def _vote(self, sight: Sight, entries: Numbers, held: Numbers, lesson: "Lesson | None") -> Floats | None:
         if self.head is None:
             return None
         alike, entries = self.head.alike(sight), np.append(entries, np.int32(NOBODY))

@@ -34,9 +34,9 @@ class InvertedIndex:
 
     def _weigh(self, count: Counter[str]) -> tuple[Numbers, Floats]:
         """The known terms and their weights; unknown ones only lengthen the text that is brought to length one."""
-        named = sorted((self._terms[term], times) for term, times in count.items() if term in self._terms)
-        places = np.array([place for place, _ in named], dtype=np.int32)
-        weights = (1 + np.log(np.array([times for _, times in named], dtype=np.float32))) * self._idf[places]
+        named = [(place, times) for term, times in count.items() if (place := self._terms.get(term)) is not None]
+        places, times = np.array(named, np.int32).reshape(-1, 2).T
+        weights = (1 + np.log(times, dtype=np.float32)) * self._idf[places]
         square = float(weights @ weights) + (len(count) - len(named)) * self._unseen
         return places, (weights / max(square, 1e-9) ** 0.5).astype(np.float32)
 

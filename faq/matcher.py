@@ -12,7 +12,7 @@ from faq import slots as slot_finding
 from faq.calibration import Price
 from faq.encoder import Encoder
 from faq.evidence import Evidence
-from faq.parts import Labelled, Parts, make, material_of, spelled
+from faq.parts import Labelled, Parts, material_of, spelled
 from faq.phrasing import Entry
 from faq.slots import Kind, Slot
 from faq.text import essence, language_of, sentences
@@ -72,6 +72,8 @@ class Matcher:
         fingerprint = material.fingerprint(encoder, price)
         parts = shelf.find(fingerprint, cache)
         if parts is None:
+            from faq.making import make  # takes scipy, half a second that a start with kept parts need not spend
+
             parts = make(material, encoder, price, VectorStore(cache))
             shelf.keep(fingerprint, parts, cache)
         return cls(parts, encoder)

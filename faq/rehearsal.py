@@ -10,9 +10,9 @@ import numpy as np
 from faq.calibration import Calibrator, Doubles, Price, Thresholds, fit, thresholds
 from faq.encoder import Encoder
 from faq.evidence import Evidence
-from faq.head import Lesson
 from faq.index import NOBODY, NONE_HELD, Index
 from faq.inverted import Numbers
+from faq.lesson import Lesson
 from faq.noise import noisy, reworded
 from faq.views import Sight
 

@@ -114,7 +114,7 @@ class Views:
 
     def _letters(self, words: str, likely: Floats) -> Floats:
         count = min(LETTERED, len(likely))
-        rows = np.argpartition(-likely, count - 1)[:count]
+        rows = np.argpartition(likely, len(likely) - count)[-count:]
         ratios = process.cdist([words], [self.texts[row] for row in rows], scorer=fuzz.ratio, dtype=np.float32)[0]
         found = np.zeros(len(likely), np.float32)
         found[rows] = ratios / 100

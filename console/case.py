@@ -8,18 +8,23 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
 from shop.tables import Code, CodeState, Replacement, RevealLink
-from tickets import clocks, queue, sla
+from tickets import clocks, lifecycle, queue, sla
+from tickets.labels import tags_of
+from tickets.relations import Relation, children_of, relations_of
 from tickets.tables import (
     Agent,
     Buyer,
     Claim,
     Clock,
     Conversation,
+    Cycle,
     Escalation,
     Message,
     Metric,
     Outgoing,
+    Rating,
     Ticket,
+    id_of,
 )
 
 MESSAGES = 300  # the newest of the conversation
@@ -58,6 +63,25 @@ class ClaimCard:
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """A clock of the latest cycle, and how it stands."""
+
+    clock: Clock
+    verdict: sla.Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The tickets that this one has to do with."""
+
+    relations: list[Relation]
+    parent: Ticket | None  # the incident that it is part of
+    parts: list[Ticket]  # of the incident that it is
+    merged_into: Ticket | None
+    others: list[Ticket]  # of the same buyer, newest first
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A ticket with all that belongs to it."""
 
@@ -67,13 +91,36 @@ class Case:
     assignee: Agent | None
     position: int  # in the queue; 0 when it does not stand there
     lines: list[Line]
-    clock: Clock | None
-    verdict: sla.Verdict | None
+    handling: Promise | None
+    promises: list[Promise]  # the other ones, the first due first
+    ending: str | None  # Outcome or Ending of the latest cycle
     escalations: list[Escalation]
     claims: list[ClaimCard]
-    others: list[Ticket]  # of the same buyer, newest first
+    neighbours: Neighbours
+    tags: list[str]
+    rating: Rating | None  # of the latest cycle that was asked about
     trail: list[AuditRow]
-    names: dict[int, str]  # of agents
+    staff: list[Agent]
+
+    @property
+    def names(self) -> dict[int | None, str]:
+        """Of agents."""
+        return {agent.id: agent.name for agent in self.staff}
+
+    @property
+    def manager(self) -> str | None:
+        """Who looks after this buyer."""
+        return self.names.get(self.buyer.account_manager_id) if self.buyer.account_manager_id else None
+
+    @property
+    def colleagues(self) -> list[Agent]:
+        """Who can be given something, or mentioned."""
+        return [agent for agent in self.staff if agent.is_active]
+
+    @property
+    def unsettled(self) -> list[Ticket]:
+        """The parts that an answer to all of the incident reaches."""
+        return [part for part in self.neighbours.parts if lifecycle.is_active(part.phase)]
 
 
 async def find_case(session: AsyncSession, now: datetime, number: str) -> Case | None:
@@ -89,7 +136,8 @@ async def find_case(session: AsyncSession, now: datetime, number: str) -> Case |
     if row is None:
         return None
     ticket, buyer, conversation, assignee = row
-    clock = await _handling_clock(session, ticket)
+    cycle = await clocks.find_cycle(session, ticket)
+    promises = await _promises(session, now, cycle) if cycle else []
     cards = await _claims(session, ticket)
     return Case(
         ticket=ticket,
@@ -98,22 +146,25 @@ async def find_case(session: AsyncSession, now: datetime, number: str) -> Case |
         assignee=assignee,
         position=await queue.position(session, ticket),
         lines=await _lines(session, ticket),
-        clock=clock,
-        verdict=sla.verdict(clock.due_at, clock.met_at, clock.stopped_at, now) if clock else None,
+        handling=next((one for one in promises if one.clock.metric == Metric.HANDLING), None),
+        promises=[one for one in promises if one.clock.metric != Metric.HANDLING],
+        ending=cycle.outcome if cycle else None,
         escalations=await _escalations(session, ticket),
         claims=cards,
-        others=await _others(session, ticket),
+        neighbours=await _neighbours(session, ticket),
+        tags=await tags_of(session, id_of(ticket)),
+        rating=await _rating(session, ticket),
         trail=await _trail(session, ticket, cards),
-        names={number: name for number, name in (await session.exec(select(Agent.id, Agent.name))).all() if number},
+        staff=list((await session.exec(select(Agent).order_by(col(Agent.name)))).all()),
     )
 
 
-async def _handling_clock(session: AsyncSession, ticket: Ticket) -> Clock | None:
-    cycle = await clocks.find_cycle(session, ticket)
-    if cycle is None:
-        return None
-    found = await session.exec(select(Clock).where(Clock.cycle_id == cycle.id, Clock.metric == Metric.HANDLING))
-    return found.first()
+async def _promises(session: AsyncSession, now: datetime, cycle: Cycle) -> list[Promise]:
+    """The newest clock of each metric."""
+    mine = select(Clock).where(Clock.cycle_id == cycle.id).order_by(col(Clock.ordinal))
+    newest = {clock.metric: clock for clock in (await session.exec(mine)).all()}
+    found = sorted(newest.values(), key=lambda clock: clock.due_at)
+    return [Promise(one, sla.verdict(one.due_at, one.met_at, one.stopped_at, now)) for one in found]
 
 
 async def _lines(session: AsyncSession, ticket: Ticket) -> list[Line]:
@@ -158,6 +209,21 @@ async def _claims(session: AsyncSession, ticket: Ticket) -> list[ClaimCard]:
     for claim, replacement, code, opened_at in found.all():
         cards.setdefault(claim.id, ClaimCard(claim, replacement, code, opened_at))
     return list(cards.values())
+
+
+async def _neighbours(session: AsyncSession, ticket: Ticket) -> Neighbours:
+    return Neighbours(
+        relations=await relations_of(session, id_of(ticket)),
+        parent=await session.get(Ticket, ticket.parent_id) if ticket.parent_id else None,
+        parts=await children_of(session, id_of(ticket)),
+        merged_into=await session.get(Ticket, ticket.merged_into_id) if ticket.merged_into_id else None,
+        others=await _others(session, ticket),
+    )
+
+
+async def _rating(session: AsyncSession, ticket: Ticket) -> Rating | None:
+    asked = select(Rating).where(Rating.ticket_id == ticket.id).order_by(col(Rating.cycle_id).desc()).limit(1)
+    return (await session.exec(asked)).first()
 
 
 async def _others(session: AsyncSession, ticket: Ticket) -> list[Ticket]:

@@ -1,12 +1,11 @@
-"""The ticket page: the conversation, what is known of the case, and the verbs."""
+"""The ticket page: the conversation, what is known of the case, and the forms of the verbs."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
-from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -19,13 +18,13 @@ from console.case import Case, find_case
 from console.doors import typed
 from console.refusals import sentence_of, status_of
 from console.shell import HOME, Page, reader
+from console.verbs import FIELD, SLEEPS, Asked, Verbs, number_in, open_statuses, resolved_statuses
 from console.words import Words, words_for
-from tickets.changes import lock_ticket
 from tickets.lifecycle import is_active
 from tickets.links import MARK
-from tickets.tables import Outcome, Ticket
-
-Verb = Callable[[AsyncSession, int, int, FormData], Awaitable[Any]]
+from tickets.macros import Macros, Preview, active_macros
+from tickets.rights import is_lead
+from tickets.tables import Ending, Macro, Outcome, Ticket, id_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +35,19 @@ class Refusal:
     sentence: str
     verb: str
     typed: str
+    macro: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The macros to choose from, and what the chosen one would do."""
+
+    macros: list[Macro]
+    preview: Preview | None
 
 
 class TicketPage(Page):
-    """`/console/tickets/K-000123`; each verb is a form of its own."""
+    """`/console/tickets/K-000123`; each verb is a form of its own. `?macro=3` shows what a macro would do."""
 
     path = "/tickets"
     add_to_menu = False
@@ -47,6 +55,23 @@ class TicketPage(Page):
     @route("")
     async def index(self, request: Request) -> Response:
         return RedirectResponse(HOME, 303)
+
+    @route("/next", methods=["POST"], name="ticket-next")
+    async def take_next(self, request: Request) -> Response:
+        """The head of the queue into the reader's hands, and onto the screen."""
+        say = words_for(request)
+        try:
+            async with self.site.database.writing() as session:
+                ticket_id = await self.site.desk.take_next(session, self.site.clock(), reader(request).id)
+                ticket = await session.get(Ticket, ticket_id) if ticket_id is not None else None
+        except KadeskError as error:
+            flash(request, sentence_of(say, error), "error")
+            return RedirectResponse(HOME, 303)
+        if ticket is None:
+            flash(request, say("done.nobody_waits"), "success")
+            return RedirectResponse(HOME, 303)
+        flash(request, say("done.take", number=ticket.number), "success")
+        return RedirectResponse(f"/console/tickets/{ticket.number}", 303)
 
     @route("/{number}", name="ticket")
     async def look(self, request: Request) -> Response:
@@ -59,82 +84,74 @@ class TicketPage(Page):
 
     @route("/{number}/{verb}", methods=["POST"], name="ticket-verb")
     async def act(self, request: Request) -> Response:
-        number, verb = request.path_params["number"], request.path_params["verb"]
-        if verb not in self._verbs:
+        number, name = request.path_params["number"], request.path_params["verb"]
+        verb = Verbs(self.site).find(name)
+        if verb is None:
             raise HTTPException(404)
         form, say = await request.form(), words_for(request)
         try:
             async with self.site.database.writing() as session:
                 ticket_id = await _find_id(session, number)
-                await self._verbs[verb](session, ticket_id, reader(request).id, form)
+                onward = await verb(Asked(session, self.site.clock(), ticket_id, reader(request).id, form))
         except KadeskError as error:
             # The page comes back as it is now, with what was typed still in it.
-            refusal = Refusal(status_of(error), sentence_of(say, error), verb, typed(form, "text"))
+            macro = number_in(typed(form, "macro"))
+            refusal = Refusal(status_of(error), sentence_of(say, error), name, typed(form, "text"), macro)
             return await self._show(request, number, refusal)
-        flash(request, say(f"done.{verb}", number=number), "success")
-        return RedirectResponse(f"/console/tickets/{number}", 303)
+        shown = onward.number if onward is not None else number
+        flash(request, say(f"done.{name}", number=number, other=shown), "success")
+        return RedirectResponse(f"/console/tickets/{shown}", 303)
 
     async def _show(self, request: Request, number: str, refusal: Refusal | None = None) -> Response:
         now, who = self.site.clock(), reader(request)
+        chosen = refusal.macro if refusal else number_in(request.query_params.get("macro", ""))
         async with self.site.database.reading() as session:
             case = await find_case(session, now, number)
             if case is None:
                 raise HTTPException(404)
             news = await banners(session, now, self.site.rules.sweep_stale, who.id)
+            saved = await self._saved(session, now, case, chosen)
+        say = words_for(request)
         facts = {
             "case": case,
             "banners": news,
             "refusal": refusal,
-            "names": lambda actors: ", ".join(_name(words_for(request), case, actor) for actor in actors),
+            "saved": saved,
+            "names": lambda actors: ", ".join(_name(say, case, actor) for actor in actors),
+            "status_word": lambda status: self._status_word(say, status),
             "is_mine": case.ticket.assignee_id == who.id,
+            "is_lead": is_lead(who.agent),
             "is_active": is_active(case.ticket.phase),
+            "is_spam": case.ending == Ending.SPAM,
             "outcomes": list(Outcome),
             "mark": MARK,
-            "limit": self.site.desk.rules.message_limit,
             "title": f"{number} {case.ticket.subject}",
+            **self._choices(),
         }
         return await self.show(request, "ticket.html", facts, refusal.status if refusal else 200)
 
-    @property
-    def _verbs(self) -> dict[str, Verb]:
+    def _choices(self) -> dict[str, Any]:
+        """What the owner's settings let an agent choose from."""
         return {
-            "take": self._take,
-            "release": self._release,
-            "reply": self._reply,
-            "note": self._note,
-            "resolve": self._resolve,
-            "replace": self._replace,
-            "renew-link": self._renew_link,
+            "limit": self.site.desk.rules.message_limit,
+            "fields": self.site.desk.rules.fields,
+            "field_prefix": FIELD,
+            "sleeps": [*SLEEPS, "morning"],
+            "statuses": open_statuses(self.site),
+            "resolved_statuses": resolved_statuses(self.site),
         }
 
-    async def _take(self, session: AsyncSession, ticket_id: int, agent_id: int, form: FormData) -> None:
-        await self.site.desk.take(session, self.site.clock(), ticket_id, agent_id)
+    async def _saved(self, session: AsyncSession, now: datetime, case: Case, chosen: int) -> Saved:
+        macros = await active_macros(session)
+        if chosen not in {macro.id for macro in macros}:
+            return Saved(macros, None)
+        preview = await Macros(self.site.desk).preview(session, now, id_of(case.ticket), chosen)
+        return Saved(macros, preview)
 
-    async def _release(self, session: AsyncSession, ticket_id: int, agent_id: int, form: FormData) -> None:
-        await self.site.desk.release(session, self.site.clock(), ticket_id, agent_id)
-
-    async def _reply(self, session: AsyncSession, ticket_id: int, agent_id: int, form: FormData) -> None:
-        text, version = typed(form, "text"), _version(form)
-        await self.site.desk.reply(session, self.site.clock(), ticket_id, agent_id, text, version=version)
-
-    async def _note(self, session: AsyncSession, ticket_id: int, agent_id: int, form: FormData) -> None:
-        await self.site.desk.note(session, self.site.clock(), ticket_id, agent_id, typed(form, "text"))
-
-    async def _resolve(self, session: AsyncSession, ticket_id: int, agent_id: int, form: FormData) -> None:
-        outcome = typed(form, "outcome")
-        if outcome not in list(Outcome):
-            raise HTTPException(422)
-        text = typed(form, "text").strip() or None
-        now, version = self.site.clock(), _version(form)
-        await self.site.desk.resolve(session, now, ticket_id, agent_id, Outcome(outcome), text, version=version)
-
-    async def _replace(self, session: AsyncSession, ticket_id: int, agent_id: int, form: FormData) -> None:
-        await lock_ticket(session, ticket_id, _version(form))
-        await self.site.claims.replace(session, self.site.clock(), ticket_id, agent_id)
-
-    async def _renew_link(self, session: AsyncSession, ticket_id: int, agent_id: int, form: FormData) -> None:
-        await lock_ticket(session, ticket_id, _version(form))
-        await self.site.claims.renew_link(session, self.site.clock(), ticket_id, agent_id, _number(form, "claim"))
+    def _status_word(self, say: Words, status: str) -> str:
+        """A status as the reader calls it: the owner's word for it, else the phase's."""
+        known = self.site.desk.rules.statuses.get(status)
+        return (known.words.get(say.language) if known else None) or say.named("phase", status)
 
 
 async def _find_id(session: AsyncSession, number: str) -> int:
@@ -150,14 +167,3 @@ def _name(say: Words, case: Case, actor: str) -> str:
     if kind == "agent" and number.isdecimal():
         return case.names.get(int(number), actor)
     return case.buyer.name if kind == "buyer" else say.named("author", kind)
-
-
-def _version(form: FormData) -> int:
-    """The version that the page showed; a form without one has seen nothing."""
-    return _number(form, "version")
-
-
-def _number(form: FormData, name: str) -> int:
-    """A field that holds the number of a row; 0, which no row has, when it holds anything else."""
-    text = typed(form, name)
-    return int(text) if text.isdecimal() and len(text) < 10 else 0

@@ -159,6 +159,7 @@ class Macros:
             raise UnfilledPlaceholder(number=ticket.number, placeholder=missing[0])
         facts = {"macro": macro.name}
         with changing(session, now, ticket, f"agent:{agent_id}", "ticket.macro_used", **facts) as change:
+            ticket.assignee_id = ticket.assignee_id or agent_id  # whoever acts on a free ticket has it
             if new := await put_tags(session, ticket, macro.tags):
                 change["tags"] = new
             await self._answer(session, now, ticket, macro, agent_id, reply if macro.reply else "", outcome)

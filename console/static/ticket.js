@@ -1,14 +1,16 @@
-// The ticket page: one composer in three modes, drafts that survive a reload or a new sign-in, and a thread that stays at its end.
+// The ticket page: one composer in four modes, drafts that survive a reload or a new sign-in, and a thread that stays at its end.
 "use strict";
 
 const composer = document.getElementById("composer");
 const thread = document.getElementById("thread");
+const MODES = { r: "reply", n: "note", m: "macro", e: "resolve" };
 const draft = (mode) => `kadesk-draft-${composer.dataset.number}-${mode}`;
-const field = (mode) => composer.querySelector(`textarea[data-mode="${mode}"]`);
+const field = (mode) => composer.querySelector(`.mode [data-mode="${mode}"]`);
 
+// Which mode is shown is the style sheet's business; here only which one it is.
 function choose(mode) {
+  composer.dataset.mode = mode;
   for (const button of composer.querySelectorAll(".modes button")) button.setAttribute("aria-pressed", button.dataset.mode === mode);
-  for (const form of composer.querySelectorAll("form")) form.hidden = !form.contains(field(mode));
 }
 
 // A draft goes when the server says that its form was done.
@@ -23,11 +25,22 @@ for (const mode of ["reply", "note", "resolve"]) {
 }
 
 composer.addEventListener("click", (event) => {
+  const mention = event.target.closest("[data-login]");
+  if (mention) {
+    const text = field("note");
+    text.setRangeText(`@${mention.dataset.login} `, text.selectionStart, text.selectionEnd, "end");
+    text.focus();
+    text.dispatchEvent(new Event("input"));
+    return;
+  }
   const mode = event.target.closest(".modes button")?.dataset.mode;
   if (!mode) return;
   choose(mode);
   field(mode).focus();
 });
+
+// Choosing a macro shows what it would do.
+document.getElementById("macro-pick")?.addEventListener("change", (event) => event.target.value && event.target.form.requestSubmit());
 
 composer.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
@@ -50,11 +63,11 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") event.target.blur();
     return;
   }
-  const mode = { r: "reply", n: "note", e: "resolve" }[event.key];
-  if (mode) {
+  const mode = MODES[event.key];
+  if (mode && field(mode)) {
     choose(mode);
     field(mode).focus();
-  } else if (event.key === "t") document.querySelector('[data-key="t"]')?.click();
+  } else if (event.key === "t" || event.key === "x") document.querySelector(`[data-key="${event.key}"]`)?.click();
   else if (event.key === "u") location.href = "/console/";
   else return;
   event.preventDefault();

@@ -18,6 +18,7 @@ from console.doors import typed
 from console.shell import HOME, Page, reader
 from tickets import notices, queue
 from tickets.lifecycle import ACTIVE
+from tickets.routing import GENERAL
 from tickets.tables import Clock, Level, Metric, Phase, Ticket
 
 SHOWN = 100  # tickets; nobody works from the end of a longer list
@@ -26,7 +27,7 @@ TABS = ("open", "human", "mine", "late", "waiting")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A row of the queue; `position` is 1 for who is next, None for a ticket in somebody's hands."""
+    """A row of the queue; `position` is 1 for who is next, None for a ticket in somebody's hands, or asleep."""
 
     row: queue.QueueRow
     position: int | None
@@ -65,9 +66,9 @@ def placed(rows: Sequence[queue.QueueRow], tab: str) -> list[Place]:
         return [Place(row, None) for row in sorted(rows, key=lambda row: row.ticket.phase != Phase.OPEN)]
     places, position = [], 0
     for row in rows:
-        is_free = row.ticket.assignee_id is None
-        position += is_free
-        places.append(Place(row, position if is_free else None))
+        stands = queue.stands(row.ticket)
+        position += stands
+        places.append(Place(row, position if stands else None))
     return places
 
 
@@ -87,9 +88,27 @@ class QueuePage(Page):
                 "tab": tab,
                 "tabs": await counts(session, who.id, now),
                 "places": placed(rows, tab),
+                "is_away": who.agent.is_away,
+                "general": GENERAL,
                 "banners": await banners(session, now, self.site.rules.sweep_stale, who.id),
             }
         return await self.show(request, "queue.html", facts)
+
+    @route("/away", methods=["POST"])
+    async def go_away(self, request: Request) -> Response:
+        """Nothing new for the reader until they are back; what they hold stays, or goes back to the queue."""
+        give_back = typed(await request.form(), "give_back") == "yes"
+        who = reader(request).id
+        async with self.site.database.writing() as session:
+            await self.site.desk.set_away(session, self.site.clock(), who, who, give_back=give_back)
+        return RedirectResponse(HOME, 303)
+
+    @route("/back", methods=["POST"])
+    async def come_back(self, request: Request) -> Response:
+        who = reader(request).id
+        async with self.site.database.writing() as session:
+            await self.site.desk.set_back(session, self.site.clock(), who, who)
+        return RedirectResponse(HOME, 303)
 
     @route("/notices/seen", methods=["POST"])
     async def see_notices(self, request: Request) -> Response:

@@ -1,4 +1,4 @@
-// The queue by keyboard: j and k move, Enter opens, t takes. The selection follows its ticket when the order changes.
+// The queue by keyboard: j and k move, Enter opens, t takes, n takes the next. The selection follows its ticket when the order changes.
 "use strict";
 
 let selected = sessionStorage.getItem("kadesk-selected");
@@ -30,6 +30,7 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "k" || event.key === "ArrowUp") move(-1);
   else if (event.key === "Enter" && row && !event.target.closest("a, button, summary")) location.href = row.dataset.href;
   else if (event.key === "t" && row) row.querySelector(".take")?.click();
+  else if (event.key === "n") document.getElementById("next")?.click();
   else return;
   event.preventDefault();
 });

@@ -165,3 +165,42 @@ async def test_seeing_notices_does_not_hide_what_came_since_nor_a_colleagues(sta
     async with stage.browser() as chen:
         await chen.sign_in("chen")
         assert "2 条新通知" in text_of(await chen.get("/console/"))
+
+
+async def test_the_next_ticket_comes_at_a_press(stage: Stage, signed_in: Visitor, agent: Agent) -> None:
+    first = await stage.open(await stage.meet(address="a"))
+    stage.clock.pass_(hours=1)
+    await stage.open(await stage.meet(address="b"))
+
+    page = await signed_in.submit("/console/tickets/next")
+
+    assert page.headers["location"] == f"/console/tickets/{first.number}"
+    assert await _tab(signed_in, "mine") == [first.number]
+
+
+async def test_whoever_is_away_sees_it_and_gets_nothing_until_they_are_back(
+    stage: Stage, signed_in: Visitor, agent: Agent
+) -> None:
+    ticket = await stage.open(await stage.meet())
+    await signed_in.submit("/console/away")
+
+    away = await signed_in.get("/console/")
+    await signed_in.submit("/console/tickets/next")
+    held = await _tab(signed_in, "mine")
+    await signed_in.submit("/console/back")
+    await signed_in.submit("/console/tickets/next")
+
+    assert "你已暂离" in text_of(away)
+    assert "领取下一张" not in text_of(away).replace("n 领取下一张", "")
+    assert held == []
+    assert await _tab(signed_in, "mine") == [ticket.number]
+
+
+async def test_going_away_can_give_everything_back(stage: Stage, signed_in: Visitor) -> None:
+    ticket = await stage.open(await stage.meet())
+    await signed_in.submit(f"/console/tickets/{ticket.number}/take")
+
+    await signed_in.submit("/console/away", give_back="yes")
+
+    assert await _tab(signed_in, "mine") == []
+    assert re.findall(r'<td class="number">(\d*)</td>', (await signed_in.get("/console/")).text) == ["1"]

@@ -12,11 +12,12 @@ from faq.versions import entries_version
 from kadesk.folder import keep_head, read_head
 from kadesk.wiring import Kadesk, build_matcher, clock
 from scheduler import Job, Work
-from tickets import alarms, escalations
+from tickets import alarms, escalations, reminders
 from tickets.routing import Assignment
 
 log = logging.getLogger(__name__)
 
+REMIND_EVERY = timedelta(seconds=60)
 WAKE_EVERY = timedelta(seconds=30)
 DEAL_EVERY = timedelta(seconds=10)
 DEAL_PAGE = 50  # tickets given in one transaction
@@ -34,6 +35,7 @@ def jobs(kadesk: Kadesk) -> list[Job]:
         Job("sweep", kadesk.settings.sla.sweep_every, _sweep(kadesk)),
         Job("wake and close", WAKE_EVERY, _wake(kadesk)),
         *([Job("deal", DEAL_EVERY, _deal(kadesk))] if kadesk.desk.rules.routing.assignment != Assignment.PULL else []),
+        Job("remind staff", REMIND_EVERY, _remind(kadesk)),
         Job("link audit rows", LINK_EVERY, _link(kadesk)),
         Job("rebuild answers", LEARN_EVERY, _rebuild(kadesk)),
         Job("tidy", TIDY_EVERY, _tidy(kadesk)),
@@ -43,9 +45,14 @@ def jobs(kadesk: Kadesk) -> list[Job]:
 def _sweep(kadesk: Kadesk) -> Work:
     async def sweep() -> datetime | None:
         swept = await escalations.sweep(kadesk.database, clock, kadesk.desk)
-        if swept.escalated:
+        if swept.escalated or swept.late:
             kadesk.outbox_bell.ring()
-            log.info("escalated %s tickets, the latest by %s", swept.escalated, swept.late_by)
+            log.info(
+                "escalated %s tickets and reported %s late, the latest by %s",
+                swept.escalated,
+                swept.late,
+                swept.late_by,
+            )
         async with kadesk.database.reading() as session:
             return await escalations.next_due(session)
 
@@ -74,6 +81,17 @@ def _deal(kadesk: Kadesk) -> Work:
                 dealt = len(await kadesk.desk.deal(session, clock(), DEAL_PAGE))
 
     return deal
+
+
+def _remind(kadesk: Kadesk) -> Work:
+    async def remind() -> None:
+        async with kadesk.database.elected("reminders") as is_ours:
+            if is_ours:
+                async with kadesk.database.writing() as session:
+                    await reminders.deliver_late(session, clock(), kadesk.desk.rules)
+                    await reminders.remind(session, clock(), kadesk.desk.rules)
+
+    return remind
 
 
 def _link(kadesk: Kadesk) -> Work:

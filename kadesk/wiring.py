@@ -41,7 +41,7 @@ from tickets.hours import Calendar, Window
 from tickets.ownership import Ownership, OwnershipRules
 from tickets.quiet import QuietHours
 from tickets.routing import Level
-from tickets.rules import STAFFED, RatingRules, Triggers
+from tickets.rules import STAFFED, RatingRules, Reminders, Triggers
 from tickets.rungs import Rungs
 from tickets.sla import Metric, Policy
 from tickets.statuses import statuses
@@ -151,6 +151,7 @@ def desk_rules(settings: Settings) -> DeskRules:
         triggers=_triggers(settings),
         ratings=RatingRules(settings.ratings.ask, settings.ratings.correct_within, settings.ratings.answer_within),
         fields=tuple(section.field(name) for name, section in settings.fields.items()),
+        reminders=Reminders(settings.escalation.repeat_after, settings.escalation.repeat_times),
         quiet=_quiet(settings),
         zone=ZoneInfo(settings.console.time_zone),
         statuses=statuses(section.status(name) for name, section in settings.statuses.items()),

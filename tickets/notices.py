@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, func, update
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -51,9 +51,14 @@ def written(
 
 
 async def unseen(session: AsyncSession, now: datetime, agent_id: int, limit: int = 50) -> list[Notice]:
-    """What this agent has not seen yet and may be disturbed with, newest first."""
+    """What this agent has not seen yet and may be disturbed with, newest first; of what was repeated the last."""
+    last = (
+        select(func.max(Notice.id))
+        .where(Notice.agent_id == agent_id, *may_appear(now))
+        .group_by(col(Notice.ticket_id), col(Notice.text))
+    )
     found = await session.exec(
-        select(Notice).where(Notice.agent_id == agent_id, *may_appear(now)).order_by(col(Notice.id).desc()).limit(limit)
+        select(Notice).where(col(Notice.id).in_(last)).order_by(col(Notice.id).desc()).limit(limit)
     )
     return list(found.all())
 

@@ -41,6 +41,14 @@ class Triggers:
 
 
 @dataclass(frozen=True, slots=True)
+class Reminders:
+    """When notices of a moved ticket that nobody has seen are given again."""
+
+    after: timedelta = timedelta(minutes=30)
+    times: int = 3
+
+
+@dataclass(frozen=True, slots=True)
 class DeskRules:
     """Spans and limits, as settings.toml gives them."""
 
@@ -61,6 +69,7 @@ class DeskRules:
     ratings: RatingRules = field(default_factory=RatingRules)
     fields: tuple[TicketField, ...] = ()  # the owner's own facts about a ticket
     triggers: Triggers = field(default_factory=Triggers)
+    reminders: Reminders = field(default_factory=Reminders)
     quiet: QuietHours = field(default_factory=QuietHours)  # when notices to staff wait
 
     policies: tuple[Policy, ...] = ()  # beside the handling promise, and for special matters

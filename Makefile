@@ -8,7 +8,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-info test check format bench clean screenshots
+.PHONY: help run demo-info test check format bench soak clean screenshots
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ format: .venv/ready-dev ## put the code into its form
 
 bench: .venv/ready-dev ## run the benchmarks
 	@for name in benchmarks/[a-z]*.py; do $(RUN)/kadesk bench $$(basename $$name .py); done
+
+soak: .venv/ready-dev ## try for an hour what the suite tries for seconds
+	FUZZED=1000000 $(RUN)/python -m pytest -q -n auto tests/faq/test_fuzz.py
 
 screenshots: .venv/ready-dev ## draw the screenshots of the docs anew
 	SCREENSHOTS=docs/screenshots $(RUN)/python -m pytest -q tests/stories/test_first_day.py

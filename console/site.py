@@ -10,12 +10,14 @@ from console import buyer
 from console.banners import DeadLetters, Stranded
 from console.doors import SecureHeaders
 from console.lists import AuditList, BuyerList, TicketList
+from console.macros import MacrosPage
 from console.pages import STATIC
 from console.queue import QueuePage
 from console.reports import ReportsPage
 from console.rules import ConsoleRules, Database, Site
 from console.shell import open_shell
 from console.stranded import StrandedPage
+from console.tags import TagsPage
 from console.ticket import TicketPage
 from shop.vault import Vault
 from tickets.claims import Claims
@@ -46,6 +48,8 @@ def mount_console(
         TicketPage(site),
         StrandedPage(site),
         TicketList(site),
+        MacrosPage(site),
+        TagsPage(site),
         ReportsPage(site),
         BuyerList(site),
         AuditList(site),

@@ -34,8 +34,7 @@ class Refusal:
     status: int
     sentence: str
     verb: str
-    typed: str
-    macro: int = 0
+    form: dict[str, str]  # what was typed; of several values of a name the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +94,8 @@ class TicketPage(Page):
                 onward = await verb(Asked(session, self.site.clock(), ticket_id, reader(request).id, form))
         except KadeskError as error:
             # The page comes back as it is now, with what was typed still in it.
-            macro = number_in(typed(form, "macro"))
-            refusal = Refusal(status_of(error), sentence_of(say, error), name, typed(form, "text"), macro)
+            kept = {key: typed(form, key) for key in form}
+            refusal = Refusal(status_of(error), sentence_of(say, error), name, kept)
             return await self._show(request, number, refusal)
         shown = onward.number if onward is not None else number
         flash(request, say(f"done.{name}", number=number, other=shown), "success")
@@ -104,7 +103,7 @@ class TicketPage(Page):
 
     async def _show(self, request: Request, number: str, refusal: Refusal | None = None) -> Response:
         now, who = self.site.clock(), reader(request)
-        chosen = refusal.macro if refusal else number_in(request.query_params.get("macro", ""))
+        chosen = number_in((refusal.form if refusal else request.query_params).get("macro", ""))
         async with self.site.database.reading() as session:
             case = await find_case(session, now, number)
             if case is None:

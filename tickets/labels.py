@@ -104,15 +104,15 @@ class Labels(Ladder):
             record(session, now, f"agent:{agent_id}", "ticket.untagged", f"ticket:{ticket_id}", {"tags": [tag]})
         return bool(taken.rowcount)
 
-    async def rename_tag(self, session: AsyncSession, now: datetime, agent_id: int, old: str, new: str) -> int:
+    async def rename_tag(self, session: AsyncSession, now: datetime, agent_id: int, old: str, new: str | None) -> int:
         """Call a tag something else on every ticket, where it joins one of that name; how many. For leads.
 
-        An empty `new` takes it off all of them. Raises `NotAllowed`, `BadTag`.
+        None as `new` takes it off all of them. Raises `NotAllowed`, `BadTag`.
         """
         agent = await get_agent(session, agent_id)
         if not is_lead(agent):
             raise NotAllowed(role=agent.role, verb="rename a tag")
-        wanted = read_tag(new) if new.strip() else None
+        wanted = None if new is None else read_tag(new)
         carriers = await _carriers(session, old)
         if wanted == old or not carriers:
             return 0

@@ -83,7 +83,7 @@ async def test_a_lead_renames_a_tag_everywhere_and_joins_it_to_another(
     renamed = await floor.do(floor.desk.rename_tag, chen, "old", "New")
     async with database.reading() as session:
         used = await all_tags(session)
-    removed = await floor.do(floor.desk.rename_tag, chen, "other", " ")
+    removed = await floor.do(floor.desk.rename_tag, chen, "other", None)
 
     assert (renamed, removed) == (2, 1)
     assert used == [TagUse("new", 2), TagUse("other", 1)]
@@ -101,6 +101,16 @@ async def test_an_agent_renames_no_tag(floor: Floor, lin: int) -> None:
 
     with pytest.raises(NotAllowed):
         await floor.do(floor.desk.rename_tag, lin, "old", "new")
+
+
+async def test_a_tag_without_a_new_name_stays(floor: Floor, lin: int, chen: int) -> None:
+    ticket = await floor.open()
+    await floor.do(floor.desk.tag, ticket.id, lin, ["old"])
+
+    with pytest.raises(BadTag):
+        await floor.do(floor.desk.rename_tag, chen, "old", " ")
+
+    assert await tags(floor, ticket) == ["old"]
 
 
 async def test_fields_are_kept_changed_and_forgotten(floor: Floor, lin: int) -> None:

@@ -28,7 +28,7 @@ from shop.tables import Batch, CodeState, OrderCode, Pool, Product, ShopOrder, S
 from shop.vault import Keys, Vault
 from tests.buyer import Buyer, TerminalFront
 from tickets.claims import ClaimRules, Claims
-from tickets.desk import Desk
+from tickets.desk import Desk, DeskRules
 from tickets.ownership import Ownership
 from tickets.tables import Agent, Message, Role
 
@@ -215,10 +215,15 @@ def answers() -> Any:
 
 
 @pytest.fixture
-async def house(database: Database, clock: Clock, vault: Vault, answers: Any) -> AsyncIterator[House]:
+def rules() -> DeskRules:
+    return DeskRules()
+
+
+@pytest.fixture
+async def house(database: Database, clock: Clock, vault: Vault, answers: Any, rules: DeskRules) -> AsyncIterator[House]:
     """One order, one spare code. Whatever a test does, the shop's invariants hold afterwards."""
     phrases = Phrases()
-    desk = Desk(phrases)
+    desk = Desk(phrases, rules)
     claims = Claims(desk, vault, ClaimRules(reveal_url=lambda token: f"https://kadesk.test/r/{token}"))
     shop = LocalShop(database, vault)
     dialogue = Dialogue(

@@ -69,6 +69,11 @@ class Promise:
     clock: Clock
     verdict: sla.Verdict
 
+    @property
+    def is_owed(self) -> bool:
+        """Neither kept nor given up, late or not."""
+        return self.clock.met_at is None and self.clock.stopped_at is None
+
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
@@ -91,8 +96,7 @@ class Case:
     assignee: Agent | None
     position: int  # in the queue; 0 when it does not stand there
     lines: list[Line]
-    handling: Promise | None
-    promises: list[Promise]  # the other ones, the first due first
+    promises: list[Promise]  # of the latest cycle, the first due first
     ending: str | None  # Outcome or Ending of the latest cycle
     escalations: list[Escalation]
     claims: list[ClaimCard]
@@ -101,6 +105,12 @@ class Case:
     rating: Rating | None  # of the latest cycle that was asked about
     trail: list[AuditRow]
     staff: list[Agent]
+
+    @property
+    def pressing(self) -> Promise | None:
+        """The promise to keep next: the first due of those that are owed; when none is, how handling went."""
+        owed = [one for one in self.promises if one.is_owed]
+        return next(iter([*owed, *(one for one in self.promises if one.clock.metric == Metric.HANDLING)]), None)
 
     @property
     def names(self) -> dict[int | None, str]:
@@ -146,8 +156,7 @@ async def find_case(session: AsyncSession, now: datetime, number: str) -> Case |
         assignee=assignee,
         position=await queue.position(session, ticket),
         lines=await _lines(session, ticket),
-        handling=next((one for one in promises if one.clock.metric == Metric.HANDLING), None),
-        promises=[one for one in promises if one.clock.metric != Metric.HANDLING],
+        promises=promises,
         ending=cycle.outcome if cycle else None,
         escalations=await _escalations(session, ticket),
         claims=cards,
@@ -173,7 +182,8 @@ async def _lines(session: AsyncSession, ticket: Ticket) -> list[Line]:
         .join(Agent, col(Agent.id) == col(Message.agent_id), isouter=True)
         .join(Outgoing, col(Outgoing.message_id) == col(Message.id), isouter=True)
         .join(RevealLink, col(RevealLink.id) == col(Message.link_id), isouter=True)
-        .where(Message.conversation_id == ticket.conversation_id)
+        # What was merged into it may have been said in another conversation of the buyer.
+        .where(or_(Message.conversation_id == ticket.conversation_id, Message.ticket_id == ticket.id))
         # A note on another ticket of the same buyer is that ticket's.
         .where(or_(col(Message.is_note).is_(False), col(Message.ticket_id) == ticket.id))
         .order_by(col(Message.id).desc())

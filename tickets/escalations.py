@@ -42,6 +42,15 @@ class Sweep:
     escalated: int = 0  # moved to a higher level
     late: int = 0  # late, but with people already
     late_by: timedelta = timedelta()  # how long after its instant the latest of them was found
+    clocks: int = 0  # acted on in all
+
+    def and_then(self, other: "Sweep") -> "Sweep":
+        return Sweep(
+            self.escalated + other.escalated,
+            self.late + other.late,
+            max(self.late_by, other.late_by),
+            self.clocks + other.clocks,
+        )
 
 
 class Due(NamedTuple):
@@ -99,6 +108,16 @@ def _uncollected() -> Iterator[None]:
 
 
 async def _drain(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int) -> Sweep:
+    """Pass over the due clocks until nothing is left: after an outage a clock may have several rungs to take."""
+    done = passed = await _pass(database, clock, ladder, limit)
+    while passed.clocks:
+        passed = await _pass(database, clock, ladder, limit)
+        done = done.and_then(passed)
+    return done
+
+
+async def _pass(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int) -> Sweep:
+    """Every due clock once, page by page."""
     done, after = Sweep(), None
     while True:
         now = clock()
@@ -111,7 +130,7 @@ async def _drain(database: Database, clock: Callable[[], datetime], ladder: Ladd
             async with database.writing() as session:
                 acted = await act(session, now, ladder, batch)
         after = batch[-1]
-        done = Sweep(done.escalated + acted.escalated, done.late + acted.late, max(done.late_by, acted.late_by))
+        done = done.and_then(acted)
 
 
 async def _look(session: AsyncSession) -> tuple[datetime | None, datetime | None]:
@@ -160,7 +179,7 @@ async def act(session: AsyncSession, now: datetime, ladder: Ladder, batch: Seque
     await _set(session, stepped, breached)
     if breaches.woken:
         await resume_cycles(session, breaches.woken, ladder.rules)
-    return Sweep(breaches.escalated, breaches.late, late_by)
+    return Sweep(breaches.escalated, breaches.late, late_by, len(ours))
 
 
 async def _claim(session: AsyncSession, now: datetime, batch: Sequence[Due]) -> dict[int, Claimed]:

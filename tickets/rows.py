@@ -36,7 +36,7 @@ async def _execute(
     connection: AsyncConnection, statement: Insert | Update, names: list[str], rows: Sequence[dict[str, Any]]
 ) -> None:
     text, parameters = _prepared(statement, tuple(names), connection.dialect)
-    columns = [_processed([row[name] for row in rows], process) for name, process in parameters]
+    columns = [_processed([row.get(name, own) for row in rows], process) for name, process, own in parameters]
     await connection.exec_driver_sql(text, list(zip(*columns, strict=True)))
 
 
@@ -53,12 +53,12 @@ def _insertion(table: type[SQLModel]) -> Insert:
 @lru_cache(maxsize=64)
 def _prepared(
     statement: Insert | Update, names: tuple[str, ...], dialect: Dialect
-) -> tuple[str, list[tuple[str, Processor]]]:
-    """The statement in the driver's words, and in its order the parameters with what makes driver values of them."""
+) -> tuple[str, list[tuple[str, Processor, Any]]]:
+    """The statement in the driver's words, and in its order the parameters: what makes driver values, its own value."""
     compiled: Any = statement.compile(dialect=dialect, column_keys=list(names))
     binds = {name: compiled.binds[name] for name in compiled.positiontup}
     return compiled.string, [
-        (name, bind.type.dialect_impl(dialect).bind_processor(dialect)) for name, bind in binds.items()
+        (name, bind.type.dialect_impl(dialect).bind_processor(dialect), bind.value) for name, bind in binds.items()
     ]
 
 

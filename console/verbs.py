@@ -103,7 +103,8 @@ class Verbs:
         words, who = asked.text().strip() or None, (asked.ticket_id, asked.agent_id)
         resolve = self._desk.resolve_all if asked.text("everyone") else self._desk.resolve
         await resolve(asked.session, asked.now, *who, asked.outcome, words, version=asked.version)
-        if status := asked.text("status"):
+        status, ticket = asked.text("status"), await get_ticket(asked.session, asked.ticket_id)
+        if status and status != ticket.status:
             await self._desk.set_status(asked.session, asked.now, *who, status)
 
     async def do_macro(self, asked: Asked) -> None:

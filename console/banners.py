@@ -10,7 +10,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tickets import notices, outbox
-from tickets.tables import Heartbeat, Notice, Ticket
+from tickets.tables import Notice, Ticket
+from tickets.watch import Watch, look
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +24,16 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Banners:
-    swept_at: datetime | None  # None: never
-    is_stalled: bool
+    watch: Watch  # of the sweep, and of notices that reached nobody
     news: list[News]
 
 
 async def banners(session: AsyncSession, now: datetime, stale: timedelta, agent_id: int) -> Banners:
-    heartbeat = await session.get(Heartbeat, "sweep")
-    swept_at = heartbeat.at if heartbeat else None
     unseen = await notices.unseen(session, now, agent_id)
     ids = {notice.ticket_id for notice in unseen}
     numbers = dict((await session.exec(select(Ticket.id, Ticket.number).where(col(Ticket.id).in_(ids)))).all())
     news = [News(notice, numbers.get(notice.ticket_id)) for notice in unseen]
-    return Banners(swept_at, swept_at is None or now - swept_at > stale, news)
+    return Banners(await look(session, now, stale), news)
 
 
 class DeadLetter(Protocol):

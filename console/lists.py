@@ -1,9 +1,14 @@
 """The lists: all tickets, buyers, the audit trail. Read only; the desk's verbs are the only way to change anything."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
+from sqlalchemy import Select, true
+from sqlalchemy.exc import InterfaceError, OperationalError, StatementError
+from sqlmodel import col, select
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette_admin import RequestAction
 from starlette_admin.contrib.sqlmodel import ModelView
@@ -14,7 +19,8 @@ from console import times
 from console.rules import Site
 from console.shell import reader
 from console.words import words_for
-from tickets.tables import Buyer, Role, Ticket
+from tickets import canary
+from tickets.tables import Buyer, Identity, Role, Ticket
 
 
 def column(name: str, show: Callable[[Request, Any], str] | None = None, **facts: Any) -> StringField:
@@ -30,6 +36,19 @@ def as_json(_request: Request, value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if value else ""
 
 
+@contextmanager
+def asked_wrongly(request: Request) -> Iterator[None]:
+    """A number that no column holds, or a word for an instant, is a wrong address and no fault of ours."""
+    try:
+        yield
+    except (OperationalError, InterfaceError):  # the database is away
+        raise
+    except (OverflowError, StatementError) as error:
+        if not request.query_params:
+            raise
+        raise HTTPException(400) from error
+
+
 class ReadOnlyList(ModelView):
     """A table with the shell's search, sorting, filters and pages, in our look."""
 
@@ -37,6 +56,7 @@ class ReadOnlyList(ModelView):
     word: ClassVar[str]
     presets: ClassVar[dict[str, str]] = {}  # key of words → a filter in the shell's language
     role = Role.AGENT  # from which the list is shown
+    real: ClassVar[Any] = true()  # what is listed: all but the canary, which is nobody's
 
     actions = row_actions = ()
     fields_default_sort = (("id", True),)  # newest first
@@ -51,9 +71,24 @@ class ReadOnlyList(ModelView):
     def columns(self) -> list[BaseField]:
         raise NotImplementedError
 
+    def get_list_query(self, request: Request) -> Select[Any]:
+        return super().get_list_query(request).where(self.real)
+
+    def get_count_query(self, request: Request) -> Select[Any]:
+        return super().get_count_query(request).where(self.real)
+
     def instant(self, name: str) -> StringField:
         zone = self.site.rules.time_zone
         return column(name, lambda _request, at: times.stamp(at, zone) if at else "", searchable=False)
+
+    async def find_all(self, request: Request, *choices: Any, **more: Any) -> Sequence[Any]:
+        with asked_wrongly(request):
+            found: Sequence[Any] = await super().find_all(request, *choices, **more)
+            return found
+
+    async def count(self, request: Request, *choices: Any, **more: Any) -> int:
+        with asked_wrongly(request):
+            return await super().count(request, *choices, **more)
 
     def title(self, request: Request) -> str:
         return words_for(request)(self.word)
@@ -80,6 +115,7 @@ class ReadOnlyList(ModelView):
 class TicketList(ReadOnlyList):
     table = Ticket
     key = "all-tickets"
+    real = col(Ticket.category) != canary.NAME
     word = "menu.tickets"
     presets: ClassVar[dict[str, str]] = {
         "list.all": "",
@@ -110,6 +146,7 @@ class TicketList(ReadOnlyList):
 class BuyerList(ReadOnlyList):
     table = Buyer
     key = "buyers"
+    real = col(Buyer.id).not_in(select(Identity.buyer_id).where(Identity.channel == canary.NAME))
     word = "menu.buyers"
     presets: ClassVar[dict[str, str]] = {
         "list.all": "",

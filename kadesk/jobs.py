@@ -12,7 +12,7 @@ from faq.versions import entries_version
 from kadesk.folder import keep_head, read_head
 from kadesk.wiring import Kadesk, build_matcher, clock
 from scheduler import Job, Work
-from tickets import alarms, escalations, reminders
+from tickets import alarms, canary, escalations, reminders
 from tickets.routing import Assignment
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ def jobs(kadesk: Kadesk) -> list[Job]:
         Job("sweep", kadesk.settings.sla.sweep_every, _sweep(kadesk)),
         Job("wake and close", WAKE_EVERY, _wake(kadesk)),
         *([Job("deal", DEAL_EVERY, _deal(kadesk))] if kadesk.desk.rules.routing.assignment != Assignment.PULL else []),
+        Job("canary", canary.SPAN, _canary(kadesk)),
         Job("remind staff", REMIND_EVERY, _remind(kadesk)),
         Job("link audit rows", LINK_EVERY, _link(kadesk)),
         Job("rebuild answers", LEARN_EVERY, _rebuild(kadesk)),
@@ -81,6 +82,16 @@ def _deal(kadesk: Kadesk) -> Work:
                 dealt = len(await kadesk.desk.deal(session, clock(), DEAL_PAGE))
 
     return deal
+
+
+def _canary(kadesk: Kadesk) -> Work:
+    async def set_canary() -> None:
+        async with kadesk.database.elected("canary") as is_ours:
+            if is_ours:
+                async with kadesk.database.writing() as session:
+                    await canary.set_canary(session, clock())
+
+    return set_canary
 
 
 def _remind(kadesk: Kadesk) -> Work:

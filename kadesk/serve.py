@@ -13,6 +13,7 @@ from bot.channels.port import Channel
 from bot.channels.web import WebChat
 from kadesk.errors import SettingsError
 from kadesk.jobs import jobs
+from kadesk.watchman import keep_watch
 from kadesk.web import create_app
 from kadesk.wiring import Kadesk, clock
 from scheduler import schedule
@@ -50,7 +51,7 @@ async def serve(kadesk: Kadesk, listener: socket.socket, on_ready: Callable[[], 
         telegram = Telegram(token, settings.telegram.api_base)
         channels.append(telegram)
         workers.append(telegram.run(door.accept))
-    workers += [kadesk.inbox(channels).run(), kadesk.delivery(channels).run()]
+    workers += [kadesk.inbox(channels).run(), kadesk.delivery(channels).run(), keep_watch(kadesk)]
     server = _Server(create_app(kadesk, [web.router]), web, on_ready)
     alarms = schedule(jobs(kadesk))
     alarms.start()

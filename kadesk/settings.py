@@ -171,6 +171,10 @@ class Console(Section):
     holidays: Country
 
 
+class Metrics(Section):
+    token: SecretStr = SecretStr("")
+
+
 class Log(Section):
     level: Literal["debug", "info", "warning", "error"]
     format: Literal["text", "json"]
@@ -208,6 +212,7 @@ class Settings(BaseSettings):
     faq: Faq
     telegram: Telegram
     console: Console
+    metrics: Metrics
     log: Log
 
     @classmethod

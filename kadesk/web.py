@@ -6,19 +6,20 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse, RedirectResponse
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import select
 
 from bot import dead_letters
 from console.rules import ConsoleRules
 from console.site import mount_console
+from kadesk import metrics
 from kadesk.wiring import Kadesk, clock
+from tickets import watch
 
 
 def create_app(kadesk: Kadesk, doors: Iterable[APIRouter]) -> FastAPI:
     """The application; `doors` are the HTTP routes that channel adapters bring."""
     app = FastAPI(title="Kadesk", docs_url=None, redoc_url=None, openapi_url=None)
     settings = kadesk.settings
-    for door in doors:
+    for door in (*doors, metrics.router(kadesk)):
         app.include_router(door)
     rules = ConsoleRules(
         session=settings.console.session,
@@ -43,12 +44,15 @@ def create_app(kadesk: Kadesk, doors: Iterable[APIRouter]) -> FastAPI:
 
     @app.get("/healthz", include_in_schema=False)
     async def tell_health() -> JSONResponse:
-        """200 when the database answers."""
+        """200 when the database answers; "alarm" when the sweep stalls or nobody can be told, for a watcher to read.
+
+        Still 200 then: a balancer that took this process away would not make the sweep run.
+        """
         try:
             async with kadesk.database.reading() as session:
-                await session.exec(select(1))
+                seen = await watch.look(session, clock())
         except (SQLAlchemyError, OSError):
             return JSONResponse({"status": "down"}, status_code=503)
-        return JSONResponse({"status": "up"})
+        return JSONResponse({"status": "up" if seen.is_well else "alarm"})
 
     return app

@@ -8,9 +8,13 @@ from math import ceil
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from tickets import sla
+from tickets import histories, hours, sla
+from tickets.histories import History
+from tickets.rules import DeskRules
 from tickets.sla import Verdict
-from tickets.tables import Clock, Metric, Ticket
+from tickets.tables import Clock, Metric, SlaPolicy, Ticket
+
+PAGE = 5_000  # cycles whose pauses are read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +27,15 @@ class AttainmentRow:
     due_at: datetime
     met_at: datetime | None
     verdict: Verdict
-    elapsed: timedelta  # until handled, or so far
+    elapsed: timedelta  # until met, or so far; in the hours of the promise
 
 
 @dataclass(frozen=True, slots=True)
 class Attainment:
-    """How the handling promise was kept: of the clocks that fell due from `start` up to `end`, as of `as_of`.
+    """How a promise was kept: of the clocks of one metric that fell due from `start` up to `end`, as of `as_of`.
 
-    Calendar hours. Times are of every clock that is not excluded: an open one counts with its time so far.
+    Times are counted as the promise was: in the hours of its calendar, without the pauses that its cap allows. They
+    are of every clock that is not excluded: an open one counts with its time so far.
     """
 
     start: datetime
@@ -86,7 +91,7 @@ class Attainment:
         return self.percentile(95)
 
     def percentile(self, share: int) -> timedelta | None:
-        """The nearest-rank percentile of the handling time."""
+        """The nearest-rank percentile of the times."""
         return nearest_rank(sorted(row.elapsed for row in self._counted), share)
 
     @property
@@ -102,19 +107,56 @@ def nearest_rank(ordered: Sequence[timedelta], share: int) -> timedelta | None:
     return ordered[max(0, ceil(len(ordered) * share / 100) - 1)] if ordered else None
 
 
-async def attainment(session: AsyncSession, start: datetime, end: datetime, now: datetime) -> Attainment:
-    """The 24 h promise over the clocks due in [start, end), judged by their instants as of `now`."""
+async def attainment(
+    session: AsyncSession,
+    start: datetime,
+    end: datetime,
+    now: datetime,
+    rules: DeskRules,
+    metric: Metric = Metric.HANDLING,
+) -> Attainment:
+    """A promise over its clocks due in [start, end), judged by their instants as of `now`."""
     found = await session.exec(
-        select(Clock, Ticket.number)
+        select(Clock, SlaPolicy, Ticket.number)
         .join(Ticket, col(Ticket.id) == col(Clock.ticket_id))
-        .where(Clock.metric == Metric.HANDLING, col(Clock.due_at) >= start, col(Clock.due_at) < end)
+        .join(SlaPolicy, col(SlaPolicy.id) == col(Clock.policy_id))
+        .where(Clock.metric == metric, col(Clock.due_at) >= start, col(Clock.due_at) < end)
         .order_by(col(Clock.due_at), col(Clock.id))
     )
-    rows = tuple(_judge(clock, number, now) for clock, number in found.all())
+    cohort = found.all()
+    told = await _histories(session, [clock for clock, policy, _ in cohort if policy.pause_cap is not None])
+    rows = tuple(
+        _judge(clock, number, now, _elapsed(clock, policy, now, rules, told.get(clock.cycle_id)))
+        for clock, policy, number in cohort
+    )
     return Attainment(start=start, end=end, as_of=now, rows=rows)
 
 
-def _judge(clock: Clock, number: str, now: datetime) -> AttainmentRow:
+async def _histories(session: AsyncSession, pausing: Sequence[Clock]) -> dict[int, History]:
+    """By cycle. What was merged into a ticket counts in its latest cycle."""
+    told: dict[int, History] = {}
+    latest = {clock.ticket_id: clock.cycle_id for clock in sorted(pausing, key=lambda clock: clock.cycle_id)}
+    earlier = {clock.cycle_id for clock in pausing} - set(latest.values())
+    for cycle_ids in (sorted(latest.values()), sorted(earlier)):
+        for first in range(0, len(cycle_ids), PAGE):
+            told |= await histories.read(session, cycle_ids[first : first + PAGE])
+    for cycle_id in earlier:
+        told[cycle_id].joined.clear()
+    return told
+
+
+def _elapsed(clock: Clock, policy: SlaPolicy, now: datetime, rules: DeskRules, history: History | None) -> timedelta:
+    """How long it took as the promise counts; of matters that were merged the one that waited longest."""
+    ended_at = clock.met_at or clock.stopped_at or now
+    if history is None:
+        return hours.elapsed(rules.calendar(policy.calendar), clock.started_at, ended_at)
+    return max(
+        hours.elapsed(rules.calendar(part.calendar), part.started_at, ended_at, part.pauses, part.cap)
+        for part in history.parts(clock, policy)
+    )
+
+
+def _judge(clock: Clock, number: str, now: datetime, elapsed: timedelta) -> AttainmentRow:
     return AttainmentRow(
         ticket_id=clock.ticket_id,
         number=number,
@@ -122,5 +164,5 @@ def _judge(clock: Clock, number: str, now: datetime) -> AttainmentRow:
         due_at=clock.due_at,
         met_at=clock.met_at,
         verdict=sla.verdict(clock.due_at, clock.met_at, clock.stopped_at, now),
-        elapsed=sla.elapsed(clock.started_at, clock.met_at, clock.stopped_at, now),
+        elapsed=elapsed,
     )

@@ -6,8 +6,9 @@ import pytest
 
 from console.queue import TABS
 from tests.console.conftest import Stage, Visitor, text_of
+from tickets.canary import SPAN, set_canary
 from tickets.escalations import beat
-from tickets.tables import Agent, Level
+from tickets.tables import Agent, Level, Notice
 
 
 def _numbers(html: str) -> list[str]:
@@ -119,6 +120,7 @@ async def test_buyer_text_is_text(stage: Stage, signed_in: Visitor) -> None:
     [
         pytest.param(None, "还没有成功检查过", id="never swept"),
         pytest.param(121, "上次成功检查是 2 分前", id="stalled"),
+        pytest.param(-121, "时间被往回调过", id="the clock was set back, and nobody swept since"),
         pytest.param(120, None, id="just in time"),
         pytest.param(0, None, id="fresh"),
     ],
@@ -136,6 +138,26 @@ async def test_a_stalled_sweep_is_an_alarm_on_every_page(
         page = text_of(await signed_in.get(address))
         assert ("超时检查停了" in page) == (sentence is not None)
         assert sentence is None or sentence in page
+
+
+async def test_a_sweep_that_acts_on_nothing_is_an_alarm_too(stage: Stage, signed_in: Visitor) -> None:
+    async with stage.database.writing() as session:
+        await set_canary(session, stage.clock())
+    stage.clock.pass_(seconds=SPAN.total_seconds() + 61)
+    async with stage.database.writing() as session:
+        await beat(session, stage.clock(), {})
+
+    page = text_of(await signed_in.get("/console/"))
+
+    assert "没有处理到期的工单，已经晚了 1 分" in page
+    assert "超时检查停了" not in page
+
+
+async def test_notices_that_reach_nobody_are_an_alarm(stage: Stage, signed_in: Visitor) -> None:
+    async with stage.database.writing() as session:
+        session.add(Notice(text="K-1", created_at=stage.clock()))
+
+    assert "有 1 条通知没有人可以通知" in text_of(await signed_in.get("/console/"))
 
 
 async def test_notices_stand_above_until_they_are_seen(stage: Stage, signed_in: Visitor) -> None:

@@ -10,14 +10,23 @@ from tests.tickets.conftest import Floor
 from tickets import reports
 from tickets.reports import Attainment, nearest_rank
 from tickets.sla import Verdict
-from tickets.tables import Clock, Conversation
+from tickets.tables import Clock, Conversation, Metric
 
 HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
 
 
-async def report(floor: Floor, *, as_of: timedelta, start: timedelta = DAY, end: timedelta = 2 * DAY) -> Attainment:
+async def report(
+    floor: Floor,
+    *,
+    as_of: timedelta,
+    start: timedelta = DAY,
+    end: timedelta = 2 * DAY,
+    metric: Metric = Metric.HANDLING,
+) -> Attainment:
     async with floor.database.reading() as session:
-        return await reports.attainment(session, floor.now + start, floor.now + end, floor.now + as_of)
+        return await reports.attainment(
+            session, floor.now + start, floor.now + end, floor.now + as_of, floor.desk.rules, metric
+        )
 
 
 async def handle(floor: Floor, conversation: Conversation, agent: int, hours: int, at: timedelta = timedelta()) -> None:

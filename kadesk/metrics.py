@@ -1,0 +1,112 @@
+"""/metrics: what an outside watcher needs to know, in the words of Prometheus. Counts and ages only, nothing of buyers.
+
+The sweep cannot report its own silence: whoever reads this from outside, and raises an alarm when nothing answers, is
+the last watchman.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from hmac import compare_digest
+from ipaddress import ip_address
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from sqlalchemy import func
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot import dead_letters
+from kadesk.wiring import Kadesk, clock
+from tickets import queue, watch
+from tickets.tables import Outgoing, Sending, Ticket
+
+HEADERS_OF_PROXIES = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass
+class Figures:
+    """The figures of one look."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def add(self, name: str, help_text: str, value: float) -> None:
+        Gauge(f"kadesk_{name}", help_text, registry=self.registry).set(value)
+
+    def add_each(self, name: str, help_text: str, labels: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
+        """A figure for each of `rows`: the values of the labels, then the figure."""
+        gauge = Gauge(f"kadesk_{name}", help_text, labels, registry=self.registry)
+        for *values, figure in rows:
+            gauge.labels(*map(str, values)).set(float(str(figure)))
+
+
+def router(kadesk: Kadesk) -> APIRouter:
+    """The door; it opens for this machine, and for whoever has the token."""
+    doors = APIRouter()
+    token = kadesk.settings.metrics.token.get_secret_value()
+
+    @doors.get("/metrics", include_in_schema=False)
+    async def tell_metrics(request: Request) -> Response:
+        if not (_has_token(request, token) or _is_local(request)):
+            return Response(status_code=404)
+        async with kadesk.database.reading() as session:
+            figures = await measure(session, clock())
+        return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return doors
+
+
+async def measure(session: AsyncSession, now: datetime) -> Figures:
+    """Every figure as of `now`."""
+    figures = Figures()
+    seen = await watch.look(session, now)
+    age = abs(now - seen.swept_at).total_seconds() if seen.swept_at else float("inf")
+    late = seen.late_by.total_seconds()
+    lying = seen.canary_late.total_seconds() if seen.canary_late is not None else 0
+    figures.add("sweep_age_seconds", "How far off the last good sweep is", age)
+    figures.add("sweep_stalled", "1 when there was no good sweep for two minutes", seen.is_stalled)
+    figures.add("sweep_late_seconds", "How late the latest clock of the last sweep was found", late)
+    figures.add("canary_late_seconds", "How long the canary lies that the sweep should have acted on", lying)
+    figures.add("sweep_deaf", "1 when sweeps end well but leave what is due", seen.is_deaf)
+    figures.add("clocks_due", "Clocks that are due and not acted on", await watch.count_due(session, now))
+    figures.add("notices_undeliverable", "Notices that there was nobody to give to", seen.undeliverable)
+    figures.add("dead_letters", "Messages of buyers that could not be processed", await dead_letters.count(session))
+    await _measure_queues(session, figures)
+    await _measure_outbox(session, now, figures)
+    return figures
+
+
+async def _measure_queues(session: AsyncSession, figures: Figures) -> None:
+    found = await session.exec(
+        select(Ticket.queue, Ticket.level, func.count(col(Ticket.id)))
+        .where(*queue.is_queued())
+        .group_by(col(Ticket.queue), col(Ticket.level))
+    )
+    figures.add_each("queue_length", "Tickets that wait for somebody", ("queue", "level"), list(found.all()))
+
+
+async def _measure_outbox(session: AsyncSession, now: datetime, figures: Figures) -> None:
+    found = await session.exec(
+        select(Outgoing.channel, func.count(col(Outgoing.id)), func.min(Outgoing.created_at))
+        .where(Outgoing.state == Sending.QUEUED)
+        .group_by(col(Outgoing.channel))
+    )
+    rows = found.all()
+    figures.add_each("outbox_length", "Messages to send", ("channel",), [(name, count) for name, count, _ in rows])
+    ages: list[tuple[object, ...]] = [(name, max(0.0, (now - oldest).total_seconds())) for name, _, oldest in rows]
+    figures.add_each("outbox_age_seconds", "How long the oldest message waits", ("channel",), ages)
+
+
+def _has_token(request: Request, token: str) -> bool:
+    given = request.headers.get("authorization", "").removeprefix("Bearer ")
+    return bool(token) and compare_digest(given.encode(), token.encode())
+
+
+def _is_local(request: Request) -> bool:
+    """From this machine and meant for it: behind a proxy everybody comes from here, and a page may rename its host."""
+    if any(name in request.headers for name in HEADERS_OF_PROXIES) or request.url.hostname not in LOCAL_NAMES:
+        return False
+    try:
+        return request.client is not None and ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

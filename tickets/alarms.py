@@ -30,15 +30,15 @@ class Database(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class Acted:
     """What a tick did."""
 
     woken: int = 0
     warned: int = 0  # buyers who were told that their silence will close the ticket
     closed: int = 0
 
-    def __add__(self, other: "Rung") -> "Rung":
-        return Rung(self.woken + other.woken, self.warned + other.warned, self.closed + other.closed)
+    def __add__(self, other: "Acted") -> "Acted":
+        return Acted(self.woken + other.woken, self.warned + other.warned, self.closed + other.closed)
 
 
 class Alarm(NamedTuple):
@@ -58,9 +58,9 @@ def unacted(instant: Any, now: datetime) -> tuple[ColumnElement[bool], ...]:
     return passed(instant, now)
 
 
-async def ring(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int = 200) -> Rung:
+async def ring(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int = 200) -> Acted:
     """Act on every instant that has passed, `limit` tickets to a transaction. An idle tick is two looks at indexes."""
-    done = Rung()
+    done = Acted()
     for instant, act in ((Ticket.snoozed_until, _wake), (Ticket.closes_at, _go_on)):
         after: Alarm | None = None
         while True:
@@ -113,29 +113,29 @@ async def _hold(session: AsyncSession, instant: Any, now: datetime, batch: Seque
     return sorted(found.all(), key=lambda ticket: order[ticket.id or 0])
 
 
-async def _wake(session: AsyncSession, now: datetime, ticket: Ticket, ladder: Ladder) -> Rung:
+async def _wake(session: AsyncSession, now: datetime, ticket: Ticket, ladder: Ladder) -> Acted:
     silence.wake(session, now, ticket, ACTOR)
     if ticket.assignee_id is not None:
         await ladder.tell_staff(session, now, ticket, "notice.woken", agent_id=ticket.assignee_id)
-    return Rung(woken=1)
+    return Acted(woken=1)
 
 
-async def _go_on(session: AsyncSession, now: datetime, ticket: Ticket, ladder: Ladder) -> Rung:
+async def _go_on(session: AsyncSession, now: datetime, ticket: Ticket, ladder: Ladder) -> Acted:
     """The next step of a ticket that rests: a resolved one is history now, a silent buyer is warned, then let go."""
     closes_at = ticket.closes_at
     if ticket.phase == Phase.RESOLVED:
         await silence.end(session, now, ticket, Ending.CLOSED, actor=ACTOR, at=closes_at)
-        return Rung(closed=1)
+        return Acted(closed=1)
     if not await _has_reached(session, ticket):
         with changing(session, now, ticket, ACTOR, "ticket.close_put_off"):
             ticket.closes_at = now + ladder.rules.silence_closes_after
-        return Rung()
+        return Acted()
     if ticket.warned_at is None:
         await _warn(session, now, ticket, ladder)
-        return Rung(warned=1)
+        return Acted(warned=1)
     await silence.end(session, now, ticket, Ending.SILENCE, actor=ACTOR, at=closes_at)
     await ladder.tell_buyer(session, now, ticket, "ticket.closed_silent")
-    return Rung(closed=1)
+    return Acted(closed=1)
 
 
 async def _warn(session: AsyncSession, now: datetime, ticket: Ticket, ladder: Ladder) -> None:

@@ -6,7 +6,7 @@ from bot.dialogue.claims import REASONS
 from bot.phrases import LANGUAGES, Phrases
 from shop.port import OrderStatus
 from tickets.claims import REFUSALS
-from tickets.tables import Reason, Trigger
+from tickets.tables import Phase, Reason, Trigger
 
 phrases = Phrases()
 BEFORE = ("decided_before", "refunded")  # what became of the code earlier
@@ -48,6 +48,7 @@ def test_an_unknown_key_is_our_mistake() -> None:
 def test_every_word_that_is_made_from_a_value_exists() -> None:
     made = {f"reason.{reason}" for reason in Reason}
     made |= {f"trigger.{trigger}" for trigger in Trigger}
+    made |= {f"status.{phase}" for phase in Phase}
     made |= {f"order.{part}.{status}" for part in ("status", "advice") for status in OrderStatus}
     made |= {
         f"claim.why.{why}"

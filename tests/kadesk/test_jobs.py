@@ -16,7 +16,9 @@ from kadesk.jobs import jobs
 from kadesk.settings import SHIPPED, Settings
 from kadesk.wiring import Kadesk, clock, wire
 from scheduler import Job
+from tickets.conversations import find_or_create
 from tickets.escalations import heartbeat_age
+from tickets.tables import Ticket
 
 
 @pytest.fixture
@@ -49,6 +51,22 @@ async def test_audit_rows_are_chained(install: Kadesk) -> None:
 
     async with install.database.reading() as session:
         assert await count_unlinked(session) == 0
+
+
+async def test_a_snooze_ends_in_time(install: Kadesk) -> None:
+    async with install.database.writing() as session:
+        met = await find_or_create(session, clock(), "web", "shop", "x", "x", "zh")
+        ticket = await install.desk.open(session, clock(), met, "question", "卡密无效")
+        ticket.snoozed_until = clock() - timedelta(seconds=1)
+        soon = await install.desk.open(session, clock(), met, "question", "卡密无效")
+        soon.snoozed_until = clock() + timedelta(hours=1)
+
+    wanted = await job(install, "wake and close").work()
+
+    async with install.database.reading() as session:
+        woken = await session.get_one(Ticket, ticket.id)
+    assert woken.snoozed_until is None
+    assert wanted == soon.snoozed_until + timedelta.resolution
 
 
 async def test_an_entry_that_was_taken_back_is_not_answered_any_more(install: Kadesk) -> None:

@@ -1,12 +1,13 @@
 """Merging and splitting: nobody gains time by either."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from audit.errors import KadeskError
 from audit.tables import AuditRow
-from tests.tickets.conftest import Floor, say
+from tests.tickets.conftest import Floor, Result, Verb, say
 from tickets.desk import Desk, DeskRules
 from tickets.errors import (
     AlreadyMerged,
@@ -217,8 +218,7 @@ async def test_what_belongs_to_the_source_moves_and_the_buyer_is_told_once(floor
 async def test_a_word_in_the_conversation_of_a_merged_ticket_is_about_the_target(floor: Floor, lin: int) -> None:
     old, new = await floor.open(await floor.meet("web")), await floor.open(await floor.meet("other"))
     async with floor.database.writing() as session:
-        for one in (Ticket,):
-            (await session.get_one(one, new.id)).buyer_id = old.buyer_id
+        (await session.get_one(Ticket, new.id)).buyer_id = old.buyer_id  # one buyer, two channels
     await floor.speak(old)
 
     await floor.do(floor.desk.merge, old.id, new.id, lin)
@@ -312,6 +312,39 @@ async def test_what_cannot_be_merged_is_refused_clearly(
         await floor.do(floor.desk.merge, source.id, target.id, lin, version)
 
     assert await floor.all(Ticket) == before
+
+
+async def attempt(floor: Floor, verb: Verb[Result], *arguments: object) -> Result | KadeskError:
+    try:
+        return await floor.do(verb, *arguments)
+    except KadeskError as refusal:
+        return refusal
+
+
+async def test_of_two_merges_that_cross_one_wins(floor: Floor, lin: int) -> None:
+    one, other = await floor.open(), await floor.open()
+
+    ends = await asyncio.gather(
+        attempt(floor, floor.desk.merge, one.id, other.id, lin),
+        attempt(floor, floor.desk.merge, other.id, one.id, lin),
+    )
+
+    assert len([end for end in ends if isinstance(end, AlreadyMerged)]) == 1
+    assert {ticket.phase for ticket in await floor.all(Ticket)} == {Phase.CLOSED, Phase.OPEN}
+    assert len(await floor.queued()) == 1
+
+
+async def test_words_said_while_tickets_are_merged_are_heard_in_what_is_left(floor: Floor, lin: int) -> None:
+    first, second = await floor.open(), await floor.open()
+
+    await asyncio.gather(
+        *(floor.speak(first, f"第 {number} 句") for number in range(3)),
+        floor.do(floor.desk.merge, first.id, second.id, lin),
+        *(floor.speak(first, f"第 {number} 句") for number in range(3, 6)),
+    )
+
+    assert {one.ticket_id for one in await floor.all(Message, direction="in")} == {second.id}
+    assert (await floor.fresh(second)).waiting_since == floor.now
 
 
 # Splitting

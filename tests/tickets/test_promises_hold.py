@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from audit.tables import AuditRow
 from tests.tickets.conftest import Floor, say
 from tickets import alarms, histories, hours, joint
-from tickets.alarms import Rung
+from tickets.alarms import Acted
 from tickets.desk import Desk, DeskRules
 from tickets.hours import Calendar, Window
 from tickets.sla import Metric, Policy
@@ -235,7 +235,7 @@ async def test_waking_and_closing_twice_changes_nothing(
         await alarms.ring(floor.database, lambda tick=tick: tick, floor.desk)
         facts = [await floor.all(table) for table in tables]
 
-        assert await alarms.ring(floor.database, lambda tick=tick: tick, floor.desk) == Rung()
+        assert await alarms.ring(floor.database, lambda tick=tick: tick, floor.desk) == Acted()
         assert [await floor.all(table) for table in tables] == facts
         now_is = await floor.fresh(ticket)
         assert all(instant is None or instant >= tick for instant in (now_is.snoozed_until, now_is.closes_at))

@@ -10,7 +10,7 @@ from tests.tickets.conftest import Floor, say
 from tests.tickets.test_escalations import Between
 from tests.tickets.test_joining import answer, claim
 from tickets import alarms
-from tickets.alarms import Rung
+from tickets.alarms import Acted
 from tickets.desk import Desk, DeskRules
 from tickets.errors import HeldByColleague, InvalidTransition, PastInstant, StillOwed
 from tickets.sla import Metric, Policy
@@ -40,7 +40,7 @@ def desk() -> Desk:
     return Desk(say, RULES)
 
 
-async def ring(floor: Floor, after: timedelta) -> Rung:
+async def ring(floor: Floor, after: timedelta) -> Acted:
     return await alarms.ring(floor.database, lambda: floor.now + after, floor.desk)
 
 
@@ -67,7 +67,7 @@ async def test_a_snoozed_ticket_leaves_the_queue_and_comes_back_to_its_place(flo
     woken = await ring(floor, 3 * HOUR + TICK)
 
     assert asleep == (0, 1)
-    assert (early, woken) == (Rung(), Rung(woken=1))
+    assert (early, woken) == (Acted(), Acted(woken=1))
     assert (await place(floor, first), await place(floor, second)) == (1, 2)
     assert await floor.all(Clock) == before
     assert (await floor.actions(first))[-2:] == ["ticket.snoozed", "ticket.woken"]
@@ -156,7 +156,7 @@ async def test_a_silent_buyer_is_warned_with_the_time_and_then_let_go(floor: Flo
     waiting = await ring(floor, CLOSED + HOUR)
     closed = await ring(floor, CLOSED + HOUR + TICK)
 
-    assert (early, warned, waiting, closed) == (Rung(), Rung(warned=1), Rung(), Rung(closed=1))
+    assert (early, warned, waiting, closed) == (Acted(), Acted(warned=1), Acted(), Acted(closed=1))
     assert told == [f"zh:ticket.close_warning number={ticket.number} at=03-05 05:00 subject=卡密无效"]
     assert await floor.queued() == [f"zh:ticket.closed_silent number={ticket.number}"]
     cycle, ended_at = await floor.one(Cycle), floor.now + CLOSED + HOUR
@@ -219,7 +219,7 @@ async def test_who_has_heard_nothing_is_not_silent(floor: Floor, lin: int, state
             outgoing.state = state
             await session.merge(outgoing)
 
-    assert await ring(floor, WARNED + HOUR) == Rung()
+    assert await ring(floor, WARNED + HOUR) == Acted()
 
     ticket = await floor.fresh(ticket)
     assert (ticket.warned_at, ticket.closes_at) == (None, floor.now + WARNED + HOUR + RULES.silence_closes_after)
@@ -231,7 +231,7 @@ async def test_a_warning_that_has_not_left_puts_the_close_off(floor: Floor, lin:
     await answer(floor, ticket, lin, timedelta())
     await ring(floor, WARNED + TICK)
 
-    assert await ring(floor, CLOSED + HOUR) == Rung()
+    assert await ring(floor, CLOSED + HOUR) == Acted()
 
     assert (await floor.fresh(ticket)).phase == Phase.WAITING
 
@@ -256,7 +256,7 @@ async def test_a_resolved_ticket_becomes_history_when_its_window_is_over(floor: 
 
     early, closed = await ring(floor, RULES.reopen_within), await ring(floor, RULES.reopen_within + TICK)
 
-    assert (early, closed) == (Rung(), Rung(closed=1))
+    assert (early, closed) == (Acted(), Acted(closed=1))
     assert (await floor.fresh(ticket)).phase == Phase.CLOSED
     cycle = await floor.one(Cycle)
     assert (cycle.outcome, cycle.resolved_at) == (Outcome.INSTRUCT, floor.now)
@@ -335,28 +335,28 @@ async def test_ringing_again_changes_nothing(floor: Floor, lin: int) -> None:
     done = await ring(floor, AT)
     before = await facts(floor)
 
-    assert done == Rung(woken=1, warned=1, closed=2)
-    assert await ring(floor, AT) == Rung()
+    assert done == Acted(woken=1, warned=1, closed=2)
+    assert await ring(floor, AT) == Acted()
     assert await facts(floor) == before
 
 
-async def ring_together(floor: Floor, schedulers: int) -> Rung:
+async def ring_together(floor: Floor, schedulers: int) -> Acted:
     """Ticks that have all looked before the first of them acts."""
     everyone_has_looked = asyncio.Barrier(schedulers)
     database = Between(floor.database, everyone_has_looked.wait)
     ends = await asyncio.gather(
         *(alarms.ring(database, lambda: floor.now + AT, floor.desk) for _ in range(schedulers)),
     )
-    return sum(ends, Rung())
+    return sum(ends, Acted())
 
 
 async def test_three_schedulers_wake_warn_and_close_once(floor: Floor, lin: int) -> None:
     await lying_in_wait(floor, lin)
 
-    assert await ring_together(floor, 3) == Rung(woken=1, warned=1, closed=2)
+    assert await ring_together(floor, 3) == Acted(woken=1, warned=1, closed=2)
 
 
-async def spoken_between(floor: Floor, ticket: Ticket) -> Rung:
+async def spoken_between(floor: Floor, ticket: Ticket) -> Acted:
     """A tick during which the buyer speaks, after the look and before the act."""
     has_spoken = False
 
@@ -381,7 +381,7 @@ async def silent_ticket(floor: Floor, agent: int) -> Ticket:
 async def test_a_word_between_look_and_act_keeps_the_ticket_open(floor: Floor, lin: int) -> None:
     ticket = await silent_ticket(floor, lin)
 
-    assert await spoken_between(floor, ticket) == Rung()
+    assert await spoken_between(floor, ticket) == Acted()
 
     assert (await floor.fresh(ticket)).phase == Phase.OPEN
 
@@ -392,4 +392,4 @@ async def test_without_its_guard_a_buyer_who_spoke_is_warned_of_their_silence(
     ticket = await silent_ticket(floor, lin)
     monkeypatch.setattr(alarms, "unacted", lambda instant, now: ())
 
-    assert await spoken_between(floor, ticket) == Rung(warned=1)
+    assert await spoken_between(floor, ticket) == Acted(warned=1)

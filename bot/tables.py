@@ -60,7 +60,7 @@ class Button(SQLModel, table=True):
 
     handle: str = Field(primary_key=True)
     conversation_id: int = Field(foreign_key="conversation.id", index=True)
-    action: str  # "faq", "reason", "code", "human", "tickets", …
+    action: str  # bot.dialogue.acts.Act
     argument: str = ""
     label: str = ""  # what stood on it, so that a press reads like a message
     made_at: datetime

@@ -13,6 +13,7 @@ from tickets.routing import Tier
 from tickets.rules import STAFFED
 from tickets.sla import Metric, Policy
 from tickets.timetables import WEEKDAYS, Timetable
+from tickets.words import Category
 
 IN_STAFFED_HOURS = (Metric.FIRST_RESPONSE, Metric.NEXT_RESPONSE)  # unless a policy names another calendar
 _KNOWN = (ALWAYS.name, STAFFED)
@@ -48,7 +49,7 @@ class PolicySection(Section):
     target: Span
     calendar: Annotated[str, BeforeValidator(_always)] = ""
     tier: Tier | None = None
-    category: str | None = None
+    category: Category | None = None
     channel: Literal["telegram", "wechat", "wecom", "web", "terminal"] | None = None
     product: str | None = None
 

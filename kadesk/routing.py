@@ -8,12 +8,20 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from kadesk.values import Section, parse_span
 from tickets.routing import GENERAL, Assignment, Routing, Tier
+from tickets.words import Category
 
 
 def _no_skill_for_all(skills: dict[str, str]) -> dict[str, str]:
     if GENERAL in skills:
         raise ValueError(f"everybody pulls from {GENERAL!r}; it asks for no skill")
     return skills
+
+
+def _known_categories(queues: dict[str, str]) -> dict[str, str]:
+    unknown = [name for name in queues if name not in list(Category)]
+    if unknown:
+        raise ValueError(f"there is no category {unknown[0]!r}; there are {', '.join(Category)}")
+    return queues
 
 
 Names = Annotated[dict[str, Annotated[str, Field(min_length=1)]], Field(default_factory=dict)]
@@ -28,7 +36,7 @@ class RoutingSection(Section):
     assignment: Assignment
     capacity: int = Field(ge=1, le=10_000)
     manager_first: Wait
-    queues: Names
+    queues: Annotated[Names, AfterValidator(_known_categories)]
     skills: Annotated[Names, AfterValidator(_no_skill_for_all)]
 
     @property

@@ -128,6 +128,7 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
         answers=answers,
         phrases=phrases,
         hours=settings.console.hours,
+        time_zone=settings.console.time_zone,
     )
     return Kadesk(
         settings, database, vault, phrases, desk, claims, dialogue, answers, version, Bell(), Bell(), new_keys

@@ -13,7 +13,7 @@ from tickets.errors import InvalidTransition, TooSoon
 from tickets.grievance import find_grievance
 from tickets.relations import relate
 from tickets.silence import wake
-from tickets.tables import Conversation, Cycle, Level, LinkKind, Message, Phase, Ticket, Trigger, id_of
+from tickets.tables import Category, Conversation, Cycle, Level, LinkKind, Message, Phase, Ticket, Trigger, id_of
 from tickets.triggers import TriggersDesk
 
 SUBJECT_LIMIT = 120
@@ -107,7 +107,7 @@ class BuyersDesk(TriggersDesk):
         human, asked, actor = Level.HUMAN_QUEUE, Trigger.ASKED, f"buyer:{conversation.buyer_id}"
         if not known:
             ended = await meant.find_ended(session, conversation)
-            ticket = await self.open(session, now, conversation, "question", subject, level=human, trigger=asked)
+            ticket = await self.open(session, now, conversation, Category.QUESTION, subject, level=human, trigger=asked)
             if ended is not None:
                 await relate(session, now, ticket, ended, LinkKind.FOLLOWS, actor)
             return ticket

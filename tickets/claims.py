@@ -29,7 +29,7 @@ from tickets.lifecycle import is_active
 from tickets.links import MARK, Links
 from tickets.outbox import post
 from tickets.rights import is_lead, require_hands
-from tickets.tables import Author, Claim, Conversation, Level, Priority, Ticket, Trigger, id_of
+from tickets.tables import Author, Category, Claim, Conversation, Level, Priority, Ticket, Trigger, id_of
 from tickets.tables import Outcome as Outcome
 from tickets.tables import Reason as Reason
 
@@ -252,7 +252,7 @@ class Claims:
             session,
             now,
             conversation,
-            "claim",
+            Category.CLAIM,
             f"{claim.product_name} {claim.masked}",
             level=Level.HUMAN_QUEUE if is_urgent else Level.BOT_LANE,
             trigger=Trigger.POOL_EMPTY if is_urgent else "",

@@ -22,6 +22,7 @@ from tickets.routing import Level as Level
 from tickets.routing import Tier as Tier
 from tickets.sla import Metric as Metric
 from tickets.words import Author as Author
+from tickets.words import Category as Category
 from tickets.words import Direction as Direction
 from tickets.words import Ending as Ending
 from tickets.words import LinkKind as LinkKind
@@ -112,7 +113,7 @@ class Ticket(SQLModel, table=True):
     number: str = Field(unique=True)  # shown to people, "K-000123"
     conversation_id: int = Field(foreign_key="conversation.id", index=True)
     buyer_id: int = Field(foreign_key="buyer.id", index=True)
-    category: str  # "claim", "undelivered", "question", "refund", "other"
+    category: str  # Category
     subject: str
     queue: str = Field(default=GENERAL, sa_column_kwargs={"server_default": GENERAL})  # decides who pulls it
     status: str  # name shown

@@ -68,6 +68,16 @@ class Trigger(StrEnum):
     RISK = "risk"  # the law, a payment dispute or a public complaint was spoken of
 
 
+class Category(StrEnum):
+    """What a ticket is about."""
+
+    CLAIM = "claim"
+    UNDELIVERED = "undelivered"
+    QUESTION = "question"
+    REFUND = "refund"
+    OTHER = "other"
+
+
 class Reason(StrEnum):
     """What a buyer says is wrong with a code."""
 

@@ -7,6 +7,7 @@ one transaction.
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -89,8 +90,9 @@ class Dialogue:
         answers: Answers,
         phrases: Say,
         hours: str = "",  # when people answer, as told to buyers: "09:00-23:00"
+        time_zone: str = "Asia/Shanghai",  # of the shop
     ) -> None:
-        self._parts = Parts(desk, claims, ownership, answers, phrases, claims.vault, hours)
+        self._parts = Parts(desk, claims, ownership, answers, phrases, claims.vault, hours, ZoneInfo(time_zone))
         self._shop = shop
         self._understanding = Understanding(answers, desk.rules.message_limit, desk.rules.triggers.risky_words)
 

@@ -1,12 +1,12 @@
 """What a proved order brought, or did not bring."""
 
+from datetime import datetime
+
 from bot.dialogue import tickets
 from bot.dialogue.acts import Act
 from bot.dialogue.turn import Choice, Turn
 from shop.port import Order, OrderStatus
-from tickets.tables import Ticket
-
-CATEGORY = "undelivered"
+from tickets.tables import Category, Ticket
 
 
 async def show(turn: Turn, order: Order) -> None:
@@ -18,7 +18,7 @@ async def show(turn: Turn, order: Order) -> None:
         "product": order.goods.name,
         "quantity": order.quantity,
         "status": turn.word(f"order.status.{order.status}"),
-        "date": f"{paid_at:%Y-%m-%d}" if paid_at else turn.word("order.no_date"),
+        "date": _date(turn, paid_at) if paid_at else turn.word("order.no_date"),
     }
     lines = [turn.word("order.shown", **facts)]
     if order.codes:
@@ -26,6 +26,12 @@ async def show(turn: Turn, order: Order) -> None:
         lines.append(turn.word("order.codes", count=len(order.codes), masked=masked))
     lines.append(turn.word(f"order.advice.{order.status}"))
     await turn.say("\n".join(lines), *_choices(turn, order), turn.person)
+
+
+def _date(turn: Turn, at: datetime) -> str:
+    """Day and time as the shop's clock on the wall says it, with the name of its zone."""
+    zone = turn.parts.zone
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M} ({zone.key})"
 
 
 async def take_missing(turn: Turn) -> None:
@@ -45,7 +51,9 @@ async def open_undelivered(turn: Turn, order: Order) -> None:
         subject = turn.word("undelivered.subject", product=order.goods.name)
         ref = f"{order.shop}/{order.order_no}"
         desk = turn.parts.desk
-        ticket = await desk.open(turn.session, turn.now, turn.conversation, CATEGORY, subject, order_ref=ref)
+        ticket = await desk.open(
+            turn.session, turn.now, turn.conversation, Category.UNDELIVERED, subject, order_ref=ref
+        )
     turn.file_under(ticket)
     place = await tickets.place(turn, ticket)
     promise = turn.span(turn.parts.desk.rules.handling)
@@ -56,7 +64,7 @@ async def open_undelivered(turn: Turn, order: Order) -> None:
 async def _find(turn: Turn, order: Order) -> Ticket | None:
     opened = await turn.parts.desk.open_tickets(turn.session, turn.now, turn.conversation.buyer_id)
     ref = f"{order.shop}/{order.order_no}"
-    return next((one for one in opened if one.category == CATEGORY and one.order_ref == ref), None)
+    return next((one for one in opened if one.category == Category.UNDELIVERED and one.order_ref == ref), None)
 
 
 def _choices(turn: Turn, order: Order) -> list[Choice]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -37,6 +38,7 @@ class Parts:
     say: Say
     vault: Vault
     hours: str  # when people answer, as told to buyers
+    zone: ZoneInfo  # of the dates told to buyers
 
 
 class Choice(NamedTuple):

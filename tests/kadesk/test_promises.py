@@ -185,6 +185,11 @@ def test_notices_wait_for_the_morning_unless_the_manager_is_needed(tmp_path: Pat
             "sla.calendars.nite.time_zone: there is no time zone 'Mars'; write one such as 'Asia/Shanghai'.",
             id="no such zone",
         ),
+        pytest.param(
+            '[[sla.policies]]\nmetric = "handling"\ntarget = "4 h"\ncategory = "claims"\n',
+            "sla.policies.0.category: Input should be 'claim', 'undelivered', 'question', 'refund' or 'other'.",
+            id="no such category",
+        ),
     ],
 )
 def test_a_wrong_promise_is_named_in_one_sentence(tmp_path: Path, sla: str, sentence: str) -> None:

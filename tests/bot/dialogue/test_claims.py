@@ -1,6 +1,7 @@
 """The claim flow as buyers live it."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -320,3 +321,12 @@ async def test_a_second_buyer_of_the_same_code_gets_a_ticket_of_their_own_and_he
     heard = [message.ticket_id for message in await house.all(Message, direction="in") if message.ticket_id]
     assert heard == [mine.id, theirs.id, theirs.id]
     assert [note.ticket_id for note in await house.all(Message, is_note=True)] == [theirs.id, mine.id]
+
+
+async def test_a_date_is_told_in_the_time_zone_of_the_shop_by_its_name(house: House) -> None:
+    house.clock.now = datetime(2026, 3, 2, 17, 30, tzinfo=UTC)  # the next day in Shanghai
+    await house.sell("NIGHT-55555-CODES", order_no="NI98YX76WV54UT32")
+
+    shown = await house.buyer().say(f"查订单 NI98YX76WV54UT32 {PASSWORD}")
+
+    assert "日期：2026-03-03 01:30 (Asia/Shanghai)" in shown

@@ -1,7 +1,11 @@
 import ast
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+
+import pytest
+from apscheduler.schedulers import base
+from apscheduler.triggers import date
 
 import scheduler
 from scheduler import Job, schedule
@@ -68,6 +72,32 @@ async def test_a_job_is_woken_early_when_it_asked() -> None:
     times = await rings(Job("sweep", timedelta(hours=1), work), 3)
 
     assert times[2] - times[0] < timedelta(seconds=5)
+
+
+async def test_a_wall_clock_that_is_set_back_puts_nothing_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    rung = 0
+
+    async def work() -> None:
+        nonlocal rung
+        rung += 1
+        if rung == 2:  # while the next alarm waits
+            asyncio.get_running_loop().call_later(0.1, set_back)
+
+    def set_back() -> None:
+        for module in (base, date, scheduler):
+            monkeypatch.setattr(module, "datetime", SetBack)
+
+    times = await rings(Job("sweep", timedelta(milliseconds=200), work), 4)
+
+    assert times[3] - times[0] < timedelta(seconds=5)
+
+
+class SetBack(datetime):
+    """What the alarm clock reads after somebody set the clock on the wall."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:
+        return datetime.now(tz) - timedelta(hours=2)
 
 
 async def test_a_failing_job_rings_again() -> None:

@@ -1,4 +1,4 @@
-"""What a target promises: when it is due, and what the facts say about it.
+"""What is promised, for which matters, and what the facts say about it; `hours` counts the time.
 
 Pure: a verdict follows from instants alone, never from when, or whether, a sweep has run.
 """
@@ -75,11 +75,6 @@ def _narrowness(policy: Policy) -> int:
     return sum(condition is not None for condition in policy.conditions)
 
 
-def due(started_at: datetime, target: timedelta) -> datetime:
-    """The last instant that keeps the promise."""
-    return started_at + target
-
-
 def verdict(due_at: datetime, met_at: datetime | None, stopped_at: datetime | None, now: datetime) -> Verdict:
     """Judge a clock as of `now`. Met exactly at the due instant is met; late when it was stopped stays breached."""
     if met_at is not None and met_at <= due_at:
@@ -90,8 +85,3 @@ def verdict(due_at: datetime, met_at: datetime | None, stopped_at: datetime | No
     if met_at is not None or now > due_at:
         return Verdict.BREACHED
     return Verdict.RUNNING
-
-
-def elapsed(started_at: datetime, met_at: datetime | None, stopped_at: datetime | None, now: datetime) -> timedelta:
-    """How long it took, or has taken so far."""
-    return (met_at or stopped_at or now) - started_at

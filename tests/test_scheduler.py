@@ -37,7 +37,7 @@ def test_only_the_composition_knows_the_scheduler() -> None:
     assert set(knowing) <= {"kadesk"}
 
 
-async def rings(job: Job, count: int) -> list[datetime]:
+async def rings(job: Job, count: int, patience: float = 10) -> list[datetime]:
     times: list[datetime] = []
     enough = asyncio.Event()
 
@@ -50,7 +50,7 @@ async def rings(job: Job, count: int) -> list[datetime]:
     clock = schedule([Job(job.name, job.every, work)])
     clock.start()
     try:
-        await asyncio.wait_for(enough.wait(), 10)
+        await asyncio.wait_for(enough.wait(), patience)
     finally:
         clock.shutdown(wait=False)
     return times
@@ -74,7 +74,7 @@ async def test_a_job_is_woken_early_when_it_asked() -> None:
     assert times[2] - times[0] < timedelta(seconds=5)
 
 
-async def test_a_wall_clock_that_is_set_back_puts_nothing_off(monkeypatch: pytest.MonkeyPatch) -> None:
+async def rings_while_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
     rung = 0
 
     async def work() -> None:
@@ -87,9 +87,20 @@ async def test_a_wall_clock_that_is_set_back_puts_nothing_off(monkeypatch: pytes
         for module in (base, date, scheduler):
             monkeypatch.setattr(module, "datetime", SetBack)
 
-    times = await rings(Job("sweep", timedelta(milliseconds=200), work), 4)
+    return await rings(Job("sweep", timedelta(milliseconds=200), work), 4, patience=4)
 
-    assert times[3] - times[0] < timedelta(seconds=5)
+
+async def test_a_wall_clock_that_is_set_back_puts_nothing_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = await rings_while_the_clock_is_set_back(monkeypatch)
+
+    assert len(times) == 4
+
+
+async def test_the_wall_clock_alone_would_put_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "SLACK", timedelta(hours=3))
+
+    with pytest.raises(TimeoutError):
+        await rings_while_the_clock_is_set_back(monkeypatch)
 
 
 class SetBack(datetime):

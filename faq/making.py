@@ -74,8 +74,8 @@ def _foreign(spoken: list[str], encoder: Encoder | None, vectors: VectorStore) -
     texts = sorted({essence(text) for text in elsewhere.questions()} - set(spoken))
     here, there = vectors.encode(spoken, encoder), vectors.encode(texts, encoder)
     if here is not None and there is not None:
-        nearest: Floats = (there @ here.T).max(1)
+        nearest: Floats = np.array([(here @ vector).max() for vector in there])
     else:
-        index = InvertedIndex([grams(text) for text in spoken])
+        index = InvertedIndex(grams(text) for text in spoken)
         nearest = np.array([index.scores(grams(text)).max() for text in texts])
     return [text for text, near in zip(texts, nearest, strict=True) if near < RESEMBLING]

@@ -49,7 +49,8 @@ class Senses:
         self._unseen = float(np.log(1 + len(texts)) + 1)
         sums = np.stack([self._sum(row, encoder) for row in pieces])
         self._shared = sums.mean(0)
-        rows = _unit(sums - self._shared)
+        sums -= self._shared
+        rows = _unit(sums)
         self._axes = Axes.of(rows)
         self.rows = self._axes.along(rows)
 
@@ -71,9 +72,9 @@ class Views:
     def __init__(self, texts: Sequence[str], spoken: int, encoder: Encoder | None, vectors: Floats | None) -> None:
         self.texts = list(texts)
         self.speller = Speller(self.texts[:spoken])
-        self.grams = InvertedIndex([grams(text) for text in texts])
-        self.sound = InvertedIndex([grams(sound(text)) for text in texts])
-        self.concepts = InvertedIndex([linked_concepts(text) for text in texts])
+        self.grams = InvertedIndex(grams(text) for text in texts)
+        self.sound = InvertedIndex(grams(sound(text)) for text in texts)
+        self.concepts = InvertedIndex(linked_concepts(text) for text in texts)
         self.axes = None if vectors is None else Axes.of(vectors)
         self.vectors = None if self.axes is None or vectors is None else self.axes.along(vectors)
         self.senses = Senses(texts, encoder) if isinstance(encoder, WordEncoder) else None

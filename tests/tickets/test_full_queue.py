@@ -1,0 +1,239 @@
+"""A queue of ten thousand: many workers in several processes, and what a look at it costs the database."""
+
+import asyncio
+import multiprocessing
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime, timedelta
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from sqlalchemy import event, insert, text
+from sqlmodel import col, select, update
+
+from kadesk.database import Database
+from tests.conftest import EMPTY_TABLES, NOW
+from tests.tickets.conftest import say
+from tickets import queue
+from tickets.desk import Desk
+from tickets.routing import Routing, Tier, rank_at
+from tickets.rules import DeskRules
+from tickets.tables import Agent, Buyer, Conversation, Identity, Ticket
+
+TICKETS = 10_000
+PROCESSES, WORKERS_EACH = 4, 4
+WORKERS = PROCESSES * WORKERS_EACH
+DESK = Desk(say, DeskRules(routing=Routing(capacity=TICKETS)))
+
+
+class Taken(NamedTuple):
+    ticket_id: int
+    worker: int
+    at: float  # when its transaction had ended, on the machine's steady clock
+
+
+Take = Callable[[Database, int], Awaitable[int | None]]
+
+
+async def take_next(database: Database, agent_id: int) -> int | None:
+    async with database.writing() as session:
+        return await DESK.take_next(session, NOW + timedelta(days=1), agent_id)
+
+
+async def take_naively(database: Database, agent_id: int) -> int | None:
+    """Looks first and writes later, without a guard."""
+    async with database.reading() as session:
+        head = select(Ticket.id).where(*queue.is_queued(), col(Ticket.queue) == "general").order_by(*queue.ORDER)
+        ticket_id = (await session.exec(head.limit(1))).first()
+    if ticket_id is not None:
+        async with database.writing() as session:
+            await session.exec(update(Ticket).where(col(Ticket.id) == ticket_id).values(assignee_id=agent_id))
+    return ticket_id
+
+
+async def fill(database: Database, tickets: int) -> list[int]:
+    """A queue of all levels and tiers; the ids in the order in which they are to be served."""
+    heads = {Tier.NORMAL: timedelta(), Tier.VIP: timedelta(hours=2), Tier.MERCHANT: timedelta(hours=4)}
+    rows = []
+    for number in range(1, tickets + 1):
+        since, tier = NOW + timedelta(seconds=number * 7919 % 20_000), list(Tier)[number % 3]
+        rows.append(
+            {
+                "id": number,
+                "number": f"K-{number:06d}",
+                "conversation_id": 1,
+                "buyer_id": 1,
+                "category": "claim",
+                "subject": "",
+                "status": "open",
+                "phase": "open",
+                "level": number % 4,
+                "waiting_since": since,
+                "rank_at": rank_at(since, tier, heads),
+                "created_at": since,
+            }
+        )
+    agents = [
+        {"id": n, "login": f"a{n}", "name": f"a{n}", "role": "agent", "password_hash": "-", "created_at": NOW}
+        for n in range(1, WORKERS + 1)
+    ]
+    place: dict[str, Any] = {"id": 1, "buyer_id": 1, "channel": "web", "account": "main", "address": "a"}
+    async with database.writing() as session:
+        connection = await session.connection()
+        await connection.execute(insert(Agent), agents)
+        await connection.execute(insert(Buyer), [{"id": 1, "name": "b", "created_at": NOW}])
+        await connection.execute(insert(Identity), [place | {"created_at": NOW}])
+        await connection.execute(insert(Conversation), [place | {"identity_id": 1, "created_at": NOW}])
+        await connection.execute(insert(Ticket), rows)
+    async with database.engine.connect() as connection:
+        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await autocommit.execute(text("ANALYZE"))
+    return [row["id"] for row in sorted(rows, key=lambda row: (-row["level"], row["rank_at"], row["id"]))]
+
+
+def work(url: str, take: Take, process: int, together: Barrier, done: Any) -> None:
+    try:
+        done.put(asyncio.run(_work(url, take, process, together)))
+    except BaseException as error:
+        done.put(repr(error))
+        raise
+
+
+async def _work(url: str, take: Take, process: int, together: Barrier) -> list[Taken]:
+    database, taken = Database(url), []
+
+    async def one(worker: int) -> None:
+        while (ticket_id := await take(database, worker)) is not None:
+            taken.append(Taken(ticket_id, worker, time.monotonic()))
+
+    async with database.reading() as session:  # connected before the start
+        await session.exec(select(Agent.id))
+    await asyncio.to_thread(together.wait)
+    await asyncio.gather(*(one(process * WORKERS_EACH + number + 1) for number in range(WORKERS_EACH)))
+    await database.close()
+    return taken
+
+
+async def serve(url: str, take: Take) -> list[Taken]:
+    """All workers take until nobody waits; what they took, in the order in which it ended."""
+    context = multiprocessing.get_context("spawn")
+    together, done = context.Barrier(PROCESSES), context.Queue()
+    processes = [
+        context.Process(target=work, args=(url, take, number, together, done), daemon=True)
+        for number in range(PROCESSES)
+    ]
+    for process in processes:
+        process.start()
+    parts = [await asyncio.to_thread(done.get, True, 90) for _ in processes]
+    assert not [part for part in parts if isinstance(part, str)]
+    return sorted((one for part in parts for one in part), key=lambda one: one.at)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def shared_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database for several processes; SQLite in memory-backed files where there are some, to spare the disk."""
+    if request.param == "postgres":
+        yield str(request.getfixturevalue("postgres_url"))
+        return
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="kadesk-", dir=memory if memory.is_dir() else None) as folder:
+        shutil.copy(request.getfixturevalue("sqlite_template"), Path(folder) / "kadesk.db")
+        yield f"sqlite:///{Path(folder) / 'kadesk.db'}"
+
+
+async def prepared(url: str, tickets: int) -> list[int]:
+    database = Database(url)
+    if not database.is_sqlite:
+        async with database.engine.begin() as connection:
+            await connection.execute(text(EMPTY_TABLES))
+    order = await fill(database, tickets)
+    await database.close()
+    return order
+
+
+def passed_over(taken: list[Taken], rank: dict[int, int]) -> int:
+    """The most tickets that came out after one which they go before: in other workers' hands, or out of order."""
+    waiting, most = sorted(rank[one.ticket_id] for one in taken), 0
+    for one in taken:
+        before = waiting.index(rank[one.ticket_id])
+        most = max(most, before)
+        del waiting[before]
+    return most
+
+
+@pytest.mark.slow
+async def test_sixteen_workers_serve_ten_thousand_once_and_in_order(shared_url: str) -> None:
+    order = await prepared(shared_url, TICKETS)
+    rank = {ticket_id: place for place, ticket_id in enumerate(order)}
+
+    taken = await serve(shared_url, take_next)
+
+    assert sorted(one.ticket_id for one in taken) == sorted(order)
+    for worker in range(1, WORKERS + 1):
+        seen = [rank[one.ticket_id] for one in taken if one.worker == worker]
+        assert seen == sorted(seen)
+    assert passed_over(taken, rank) < WORKERS
+
+
+@pytest.mark.slow
+async def test_looking_first_and_writing_later_serves_tickets_twice(shared_url: str) -> None:
+    await prepared(shared_url, 400)
+
+    taken = await serve(shared_url, take_naively)
+
+    assert max(Counter(one.ticket_id for one in taken).values()) > 1
+
+
+async def statements(database: Database, act: Callable[[], Awaitable[object]]) -> list[tuple[str, Any]]:
+    """The statements on tickets that `act` makes, as the database gets them."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if "ticket" in statement and statement.startswith(("SELECT", "UPDATE")):
+            seen.append((statement, parameters))
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    await act()
+    event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+    return seen
+
+
+async def plans(database: Database, statement: str, parameters: Any) -> str:
+    explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN "
+    async with database.engine.connect() as connection:
+        found = await connection.exec_driver_sql(explain + statement, parameters)
+        return "\n".join(" ".join(str(part) for part in row) for row in found)
+
+
+async def test_taking_and_placing_look_at_the_queues_index_alone(database: Database) -> None:
+    order = await fill(database, 3_000)
+
+    async def act() -> None:
+        assert await take_next(database, 1) == order[0]
+        async with database.reading() as session:
+            ticket = await session.get_one(Ticket, order[1_500])
+            assert await queue.position(session, ticket) == 1_500
+
+    seen = await statements(database, act)
+
+    assert sum("UNION ALL" in statement for statement, _ in seen) == 1
+    for statement, parameters in seen:
+        if "UNION ALL" in statement or "count" in statement:
+            plan = await plans(database, statement, parameters)
+            assert "ticket_queue" in plan
+            assert "SCAN ticket" not in plan.replace("USING", "") or "ticket_queue" in plan
+            assert "Seq Scan on ticket" not in plan
+
+
+async def test_an_agents_history_does_not_count(database: Database, now: datetime) -> None:
+    await fill(database, 50)
+    async with database.writing() as session:
+        await session.exec(update(Ticket).where(col(Ticket.id) <= 40).values(assignee_id=1, phase="resolved"))
+
+    async with database.reading() as session:
+        assert await queue.load(session, 1) == 0

@@ -28,6 +28,10 @@ from tickets.rights import require_hands
 from tickets.tables import Claim, Direction, LinkKind, Message, Phase, Ticket, TicketTag, id_of
 
 
+# What a ticket that is split off has in common with the one that it was part of.
+_SHARED = {"conversation_id", "buyer_id", "category", "queue", "level", "order_ref", "product", "parent_id"}
+
+
 class Joining(Ladder):
     """The verbs that make one ticket of two, and two of one."""
 
@@ -89,8 +93,6 @@ class Joining(Ladder):
         agent_id: int,
         message_ids: Collection[int],
         subject: str,
-        *,
-        category: str | None = None,
         version: int | None = None,
     ) -> Ticket:
         """Make chosen messages a ticket of their own, linked with the first; returns it. The buyer is told.
@@ -106,12 +108,10 @@ class Joining(Ladder):
         asked_at = min(message.created_at for message in chosen if message.direction == Direction.IN)
         actor = f"agent:{agent_id}"
         new = Ticket(
-            **ticket.model_dump(include={"conversation_id", "buyer_id", "queue", "level", "order_ref", "product"}),
+            **ticket.model_dump(include=_SHARED),
             number=new_number(),
-            category=category or ticket.category,
             subject=subject.strip()[:SUBJECT_LIMIT] or ticket.subject,
             status=Phase.OPEN,
-            parent_id=ticket.parent_id,
             created_at=now,
         )
         await enter(session, new)

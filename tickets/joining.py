@@ -27,7 +27,6 @@ from tickets.relations import relate
 from tickets.rights import require_hands
 from tickets.tables import Claim, Direction, LinkKind, Message, Phase, Ticket, TicketTag, id_of
 
-
 # What a ticket that is split off has in common with the one that it was part of.
 _SHARED = {"conversation_id", "buyer_id", "category", "queue", "level", "order_ref", "product", "parent_id"}
 

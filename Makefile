@@ -37,7 +37,8 @@ format: .venv/ready-dev ## put the code into its form
 	$(RUN)/ruff format .
 	$(RUN)/ruff check --fix .
 
-bench: .venv/ready-dev ## run the benchmarks
+bench: .venv/ready-dev ## run the benchmarks, other desks beside ours
+	@$(UV) sync --quiet --frozen --inexact --extra semantic --group bench --python $(PYTHON)
 	@for name in benchmarks/[a-z]*.py; do $(RUN)/kadesk bench $$(basename $$name .py); done
 
 soak: .venv/ready-dev ## try for an hour what the suite tries for seconds

@@ -14,8 +14,9 @@ from shop.demo import DemoOrder
 from tests.console.conftest import PASSWORD, Clock
 from tests.console.house import House
 from tickets.conversations import add_message
+from tickets.macros import Macros, Recipe
 from tickets.outbox import post
-from tickets.tables import Agent, Author, Conversation, Level, Ticket
+from tickets.tables import Agent, Author, Conversation, Level, Outcome, Role, Ticket
 
 expect.set_options(timeout=20_000)  # a busy machine is no failure
 
@@ -132,6 +133,93 @@ async def test_an_agent_works_a_ticket_by_keyboard(browser: Browser, house: Hous
     await page.keyboard.press("u")
     await expect(page.locator("tbody tr")).to_have_count(1)
     watched.assert_clean()
+
+
+async def test_a_macro_is_chosen_previewed_and_carried_out_by_keyboard(
+    browser: Browser, house: House, agent_of: Agent
+) -> None:
+    stage = house.stage
+    lead = await stage.add_agent("chen", Role.LEAD)
+    async with stage.database.writing() as session:
+        recipe = Recipe("教用法", "{buyer} 您好，请重新登录。", "resolved", ["用法"])
+        await Macros(stage.desk).keep(session, stage.clock(), lead.id or 0, recipe)
+    ticket = await stage.open(await stage.meet("晴天"), "充值没有到账")
+    page = await _sign_in(browser, house)
+    watched = Watched(page, house)
+
+    await page.goto(f"{house.address}/console/tickets/{ticket.number}")
+    await expect(page.locator(".mode:visible")).to_have_count(1)
+    await page.keyboard.press("m")
+    await page.locator("#macro-pick").select_option(label="教用法")
+    words = page.locator(".apply textarea")
+    await expect(words).to_have_value("晴天 您好，请重新登录。")
+    await words.fill("晴天您好，请重新登录试试。")
+    await page.keyboard.press("Control+Enter")
+
+    await expect(page.locator(".flash.success")).to_be_visible()
+    await expect(page.locator("#thread .agent .text").last).to_contain_text("晴天您好，请重新登录试试。")
+    await expect(page.locator(".head .phase-resolved")).to_be_visible()
+    await expect(page.locator(".chip.tag")).to_contain_text("#用法")
+    watched.assert_clean()
+
+
+async def test_what_an_agent_opened_and_typed_at_the_side_survives_the_refresh(
+    browser: Browser, house: House, agent_of: Agent
+) -> None:
+    conversation = await house.stage.meet()
+    ticket = await house.stage.open(conversation)
+    page = await _sign_in(browser, house)
+    await page.goto(f"{house.address}/console/tickets/{ticket.number}")
+    await page.locator("#do-link summary").click()
+    await page.fill("#do-link [name=other]", "K-0000")
+    await page.fill("[name=tags]", "批次")
+
+    await _hear(house, conversation, ticket, "还在吗？")
+    await expect(page.locator("#thread li").last).to_contain_text("还在吗？")
+
+    await expect(page.locator("#do-link [name=other]")).to_have_value("K-0000")
+    await expect(page.locator("[name=tags]")).to_have_value("批次")
+
+
+async def test_the_ticket_page_works_without_scripts(browser: Browser, house: House, agent_of: Agent) -> None:
+    ticket = await house.stage.open(await house.stage.meet())
+    signed_in = await _sign_in(browser, house)
+    state = await signed_in.context.storage_state()
+    context = await browser.new_context(locale="zh-CN", java_script_enabled=False, storage_state=state)
+    page = await context.new_page()
+
+    await page.goto(f"{house.address}/console/tickets/{ticket.number}")
+    await page.get_by_role("button", name="领取").click()
+    await page.locator("form[data-for=note] textarea").fill("没有脚本也行")
+    await page.get_by_role("button", name="保存备注").click()
+    await page.locator("#do-snooze summary").click()
+    await page.get_by_role("button", name="4 小时").click()
+
+    await expect(page.locator("#thread .note .text")).to_have_text("没有脚本也行")
+    await expect(page.locator(".head")).to_contain_text("再处理")
+
+
+async def test_a_buyer_rates_in_the_chat_and_the_report_shows_it(
+    browser: Browser, house: House, agent_of: Agent
+) -> None:
+    stage = house.stage
+    chat = await (await _context(browser, width=390)).new_page()
+    await chat.goto(f"{house.address}/chat")
+    await _answered(chat, "我是自动客服")
+    await _say(chat, "转人工")
+    await _answered(chat, "已经为您转人工")
+    async with stage.database.writing() as session:
+        await stage.desk.resolve(session, stage.clock(), 1, agent_of.id or 0, Outcome.INSTRUCT, "好了")
+
+    await _answered(chat, "这次处理得怎么样")
+    await chat.screenshot(path=SCREENSHOTS / "chat-rating.png")
+    await chat.get_by_role("button", name="4 分 满意").click()
+    await _answered(chat, "4 分已经记下了")
+    page = await _sign_in(browser, house)
+    await page.goto(f"{house.address}/console/reports?ratings=4")
+
+    await expect(page.locator("#ratings .figure b").first).to_have_text("4.00")
+    await expect(page.locator("#ratings")).to_contain_text("K-000001")
 
 
 async def test_the_queue_fills_by_itself_and_keeps_the_selection(
@@ -316,6 +404,8 @@ async def test_no_page_breaks_its_own_policy(browser: Browser, house: House, age
         "reports": "/console/reports?rows=counted",
         "tickets": "/console/all-tickets/list",
         "buyers": "/console/buyers/list",
+        "macros": "/console/macros",
+        "tags": "/console/tags",
     }
 
     for name, address in pages.items():

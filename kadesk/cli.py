@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Coroutine
-from getpass import getpass
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,6 +36,9 @@ app.add_typer(faq_commands, name="faq")
 app.add_typer(db_commands, name="db")
 app.add_typer(users_commands, name="users")
 app.add_typer(audit_commands, name="audit")
+users_commands.command("add")(staff_cli.add_account)
+users_commands.command("password")(staff_cli.set_password)
+users_commands.command("disable")(staff_cli.disable_account)
 users_commands.command("set")(staff_cli.set_account)
 users_commands.command("manage")(staff_cli.set_manager)
 app.add_typer(sla_commands, name="sla")
@@ -116,10 +118,14 @@ def chat(
     from bot.channels.terminal import Terminal, converse
     from bot.delivery import is_delivered
     from bot.inbox import is_settled
+    from kadesk.folder import make_folder, spoken_for
     from kadesk.wiring import clock, wire
 
+    settings = read_settings()
+    make_folder(settings.data.dir)
+
     async def run() -> None:
-        kadesk = await wire(read_settings())
+        kadesk = await wire(settings)
         terminal = Terminal(buyer, out.print, clock)
         inbox, delivery = kadesk.inbox([terminal]), kadesk.delivery([terminal])
 
@@ -136,7 +142,8 @@ def chat(
         await converse(terminal, kadesk.door.accept, answer, _lines())
         await kadesk.database.close()
 
-    _run(run())
+    with spoken_for(settings.data.dir, buyer):
+        _run(run())
 
 
 async def _lines() -> AsyncIterator[str]:
@@ -218,49 +225,6 @@ def db_revision(message: Annotated[str, typer.Argument(help="Why the tables chan
     from kadesk.migrate import draft
 
     out.print(f"Wrote {draft(message)}; read it, it is a draft.")
-
-
-@users_commands.command("add")
-def users_add(
-    login: str,
-    name: Annotated[str, typer.Option(help="The name that buyers see.")] = "",
-    role: Annotated[str, typer.Option(help="agent, lead, manager or admin.")] = "agent",
-) -> None:
-    """Add a staff account; the password is asked for, or read from standard input."""
-    from kadesk.database import Database
-    from kadesk.errors import SettingsError
-    from kadesk.folder import make_folder
-    from kadesk.migrate import upgrade
-    from kadesk.wiring import clock
-    from tickets.staff import add_agent
-    from tickets.tables import Role
-
-    if role not in list(Role):
-        raise SettingsError(problem=f"There is no role {role}; choose one of {', '.join(Role)}.")
-    settings = read_settings()
-    password = _ask_password() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-
-    async def run() -> None:
-        make_folder(settings.data.dir)
-        database = Database(settings.database_url)
-        await upgrade(database)
-        try:
-            async with database.writing() as session:
-                await add_agent(session, clock(), login, name or login, Role(role), password)
-        finally:
-            await database.close()
-        out.print(f"Added {login} as {role}.")
-
-    _run(run())
-
-
-def _ask_password() -> str:
-    from kadesk.errors import SettingsError
-
-    password = getpass("Password: ")
-    if password != getpass("Once more: "):
-        raise SettingsError(problem="The two passwords differ.")
-    return password
 
 
 @audit_commands.command("verify")

@@ -1,6 +1,7 @@
-"""The data folder: made private, and held by one serving process at a time."""
+"""The data folder: made private, held by one serving process at a time, and each buyer in it by one terminal."""
 
 import fcntl
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,9 +35,25 @@ def keep_head(folder: Path, head: Head) -> None:
 @contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold the folder; refuse when another Kadesk serves from it. The hold ends with the process, however it ends."""
-    with (path / "lock").open("w") as lock:
+    with _locked(path / "lock", f"Another Kadesk is already serving from {path}; stop it first."):
+        yield
+
+
+@contextmanager
+def spoken_for(path: Path, buyer: str) -> Iterator[None]:
+    """Be this buyer at a terminal; refuse when another process is, since both would send. Ends as `held` does."""
+    name = hashlib.sha256(buyer.encode(errors="surrogatepass")).hexdigest()[:16]
+    with _locked(
+        path / f"chat-{name}.lock", f"Somebody is chatting as {buyer} already; choose another name with --as."
+    ):
+        yield
+
+
+@contextmanager
+def _locked(file: Path, refusal: str) -> Iterator[None]:
+    with file.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise SettingsError(problem=f"Another Kadesk is already serving from {path}; stop it first.") from error
+            raise SettingsError(problem=refusal) from error
         yield

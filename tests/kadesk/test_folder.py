@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from kadesk.errors import SettingsError
-from kadesk.folder import held, make_folder
+from kadesk.folder import held, make_folder, spoken_for
 from kadesk.keys import load_keys
 from kadesk.settings import SHIPPED, Settings
 
@@ -34,6 +34,22 @@ def test_two_processes_do_not_serve_from_one_folder(settings: Settings) -> None:
         pytest.raises(SettingsError, match="Another Kadesk is already serving"),
         held(settings.data.dir),
     ):
+        pass
+
+
+def test_one_terminal_speaks_for_a_buyer(settings: Settings) -> None:
+    folder = settings.data.dir
+
+    with (
+        spoken_for(folder, "小陈/../x"),
+        spoken_for(folder, "another"),
+        held(folder),  # chatting beside a server is fine
+        pytest.raises(SettingsError, match=r"Somebody is chatting as 小陈/\.\./x already"),
+        spoken_for(folder, "小陈/../x"),
+    ):
+        pass
+
+    with spoken_for(folder, "小陈/../x"):
         pass
 
 

@@ -32,20 +32,18 @@ class Ladder(Assignments):
     ) -> bool:
         """Move a locked ticket up to `level`, once a cycle, and tell staff; False when it stands that high already.
 
-        Above the human queue the owner changes with the level: it stands in the queue again, unless a lead holds it.
+        Above the human queue the owner changes with the level, unless a lead holds it: it stands in the queue again.
+        One that waits on its buyer goes on waiting.
         """
         if ticket.level >= level:
             return False
-        waited = ticket.phase == Phase.WAITING
         changes_owner = level > Level.HUMAN_QUEUE and not await _is_led(session, ticket)
         with changing(session, now, ticket, actor, "ticket.escalated", trigger=trigger):
             ticket.level = level
             if changes_owner:
                 ticket.assignee_id = None
+            if changes_owner and ticket.phase == Phase.OPEN:
                 await self.queue_up(session, ticket, now)
-        if changes_owner and waited:
-            await clocks.resume(session, now, ticket, self.rules)
-            await clocks.begin_next_response(session, now, ticket, self.rules)
         why = self.say(self.rules.staff_language, f"trigger.{trigger}")
         told = await self.tell_staff(session, now, ticket, "notice.escalated", why=why)
         cycle = await clocks.get_cycle(session, ticket)

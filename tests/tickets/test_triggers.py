@@ -104,11 +104,13 @@ async def test_who_hurries_again_and_again_gets_the_lead(floor: Floor, lin: int,
     assert (await floor.one(Clock, metric=Metric.HANDLING)).due_at == floor.now + 24 * HOUR
 
 
-async def test_a_ticket_that_waited_on_the_buyer_waits_on_us_again(floor: Floor, lin: int, chen: int) -> None:
+async def test_a_ticket_that_waits_on_the_buyer_goes_on_waiting_with_the_lead(
+    floor: Floor, lin: int, chen: int
+) -> None:
     ticket = await floor.open()
     await floor.do(floor.desk.reply, ticket.id, lin, "请稍等")
     for hour in range(3):
         await floor.do(floor.desk.hurry, ticket, at=floor.now + hour * HOUR)
 
     ticket = await floor.fresh(ticket)
-    assert (ticket.phase, ticket.waiting_since) == (Phase.OPEN, floor.now + 2 * HOUR)
+    assert (ticket.phase, ticket.level, ticket.assignee_id) == (Phase.WAITING, Level.LEAD, None)

@@ -169,6 +169,7 @@ class Console(Section):
     time_zone: Zone
     hours: Hours
     holidays: Country
+    language: Literal["zh", "en"]
 
 
 class Metrics(Section):

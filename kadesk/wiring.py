@@ -146,6 +146,7 @@ def desk_rules(settings: Settings) -> DeskRules:
         handling=sla.handling,
         hurry_every=settings.bot.hurry_every,
         message_limit=settings.bot.message_limit,
+        staff_language=settings.console.language,
         head_starts=settings.routing.head_starts,
         routing=settings.routing.routing,
         rungs=Rungs(sla.warn_before, sla.lead_after, sla.manager_after, sla.again_every),

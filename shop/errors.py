@@ -1,7 +1,6 @@
 """What can go wrong between Kadesk and a shop.
 
 ShopError
-├─ UnknownOrder · UnknownProduct · UnknownCode   no such thing
 ├─ PoolEmpty                                     no reserve code left: a person must settle it
 ├─ AlreadyReplaced                               this code, or this claim, has its replacement
 ├─ ChainTooLong                                  a replacement's replacement failed too: a person decides
@@ -9,7 +8,6 @@ ShopError
 ├─ SealBroken                                    a ciphertext that was changed or moved
 │  └─ UnknownKey                                 sealed with a key that the vault does not have
 ├─ BadKeys                                       the vault's keys cannot be read
-├─ Unsupported                                   this shop cannot do it
 └─ ShopDown                                      the shop does not answer; try later
 """
 
@@ -18,14 +16,6 @@ from audit.errors import KadeskError
 
 class ShopError(KadeskError):
     """The shop refused this."""
-
-
-class UnknownOrder(ShopError):
-    """There is no order {order_no}."""
-
-
-class UnknownProduct(ShopError):
-    """There is no product {sku}."""
 
 
 class PoolEmpty(ShopError):
@@ -54,10 +44,6 @@ class UnknownKey(SealBroken):
 
 class BadKeys(ShopError):
     """The vault's keys cannot be used: {problem}."""
-
-
-class Unsupported(ShopError):
-    """Shop {shop} cannot do this: {what}."""
 
 
 class ShopDown(ShopError):

@@ -1,8 +1,7 @@
 """What Kadesk asks of a shop, and the plain values it gets back.
 
 Every adapter offers `Shop`. Methods open and close their own connections and are called outside any transaction of
-ours, since a foreign shop may answer slowly. A method that a shop cannot offer raises `Unsupported`; a shop that does
-not answer, `ShopDown`.
+ours, since a foreign shop may answer slowly. A shop that does not answer raises `ShopDown`.
 """
 
 from dataclasses import dataclass, field

@@ -40,7 +40,6 @@ TicketError
 ├─ UnfilledPlaceholder               the ticket lacks what the macro's reply names
 ├─ UnknownRating · RatingClosed      never asked, or too late
 ├─ TooSoon                           hurried again too early
-├─ Locked                            too many wrong proofs; try later
 ├─ AlwaysClosed                      a calendar without opening hours
 ├─ NeverDue                          a clock that would stand still for ever
 └─ UnknownCountry                    no public holidays are known for it
@@ -251,10 +250,6 @@ class RatingClosed(TicketError):
 
 class TooSoon(TicketError):
     """Ticket {number} was hurried a moment ago."""
-
-
-class Locked(TicketError):
-    """Too many wrong answers; locked until {until}."""
 
 
 class AlwaysClosed(TicketError):

@@ -197,3 +197,9 @@ def test_a_wrong_promise_is_named_in_one_sentence(tmp_path: Path, sla: str, sent
         load(tmp_path, sla)
 
     assert str(refused.value) == sentence
+
+
+def test_the_owner_chooses_the_language_of_notices_to_staff(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KADESK_CONSOLE__LANGUAGE", "en")
+
+    assert desk_rules(Settings.load(SHIPPED)).staff_language == "en"

@@ -24,14 +24,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import insert
 from sqlmodel import SQLModel, col, func, select
 
 from audit.tables import AuditRow
 from bot.phrases import Phrases
 from kadesk.database import Database
 from kadesk.tables import metadata
-from tickets import escalations
+from tickets import escalations, rows
 from tickets.desk import Desk
 from tickets.rungs import DUE
 from tickets.tables import (
@@ -78,8 +77,8 @@ PEERS = {
 def run(tickets: int = 1_000_000) -> dict[str, Any]:
     """The bench object: {bench, machine, rows: [{what, value, unit, against, against_value, ratio, target, met}]}."""
     with tempfile.TemporaryDirectory(prefix="kadesk-bench-") as folder:
-        rows = asyncio.run(_measure(f"sqlite:///{Path(folder) / 'kadesk.db'}", tickets))
-    return {"bench": "sweep", "machine": _machine(), "tickets": tickets, "rows": rows}
+        found = asyncio.run(_measure(f"sqlite:///{Path(folder) / 'kadesk.db'}", tickets))
+    return {"bench": "sweep", "machine": _machine(), "tickets": tickets, "rows": found}
 
 
 async def _measure(url: str, tickets: int) -> list[dict[str, Any]]:
@@ -92,17 +91,17 @@ async def _measure(url: str, tickets: int) -> list[dict[str, Any]]:
         await _check(database, due)
         scattered = await _sweep(watch, desk, LATER, due)
         await _check(database, 2 * due)
-        rows = [_against_peer(speed, due, module, peer) for module, peer in PEERS.items()]
+        found = [_against_peer(speed, due, module, peer) for module, peer in PEERS.items()]
         note = "the due tickets lie anywhere between the others: each dirties pages of its own"
-        rows.append(
+        found.append(
             _row("tickets escalated, scattered", scattered, "tickets/s", "those that lie together", speed, None)
         )
-        rows[-1]["note"] = note
-        rows.append(
+        found[-1]["note"] = note
+        found.append(
             _at_most("longest hold of the writer", watch.longest * 1e3, "ms", "what others can wait", 250.0, 1.0)
         )
-        rows.append(await _idle(database, desk))
-        return rows
+        found.append(await _idle(database, desk))
+        return found
     finally:
         await database.close()
 
@@ -212,13 +211,13 @@ async def _fill(database: Database, tickets: int) -> None:
     await _insert(database, SlaPolicy, [{"id": 1, "metric": Metric.HANDLING, "target": HANDLING, "since": NOW}])
     for first in range(1, tickets + 1, PAGE):
         numbers = range(first, min(first + PAGE, tickets + 1))
-        for table, rows in _desk_rows(numbers, tickets):
-            await _insert(database, table, rows)
+        for table, made in _desk_rows(numbers, tickets):
+            await _insert(database, table, made)
 
 
-async def _insert(database: Database, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:
+async def _insert(database: Database, table: type[SQLModel], made: list[dict[str, Any]]) -> None:
     async with database.writing() as session:
-        await (await session.connection()).execute(insert(table), rows)
+        await rows.add(await session.connection(), table, made)
 
 
 def _agent(number: int) -> dict[str, Any]:
@@ -253,11 +252,11 @@ def _desk_rows(numbers: range, tickets: int) -> Iterator[tuple[type[SQLModel], l
 
 
 def _due_at(number: int, tickets: int) -> datetime:
-    """The oldest are due now, every hundredth of the others within the hour, and the rest much later."""
+    """The oldest are due now, as many of the others, far apart, within the hour, and the rest much later."""
     due = tickets // 100
     if number <= due:
         return NOW - MILLISECOND * (due - number + 1)
-    if number % 100 == 0 or number > tickets - due // 100 - 1:
+    if (number - due) % 99 == 0:
         return LATER - MILLISECOND * (number % 997 + 1)
     return NOW + timedelta(hours=6, seconds=18 * 3600 * number / tickets)
 

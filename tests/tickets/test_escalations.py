@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -244,6 +245,30 @@ async def test_a_reply_between_look_and_act_leaves_no_stale_escalation(floor: Fl
     assert (await floor.fresh(ticket)).level == Level.BOT_LANE
     assert await floor.all(Escalation) == await floor.all(Notice) == []
     assert (await floor.one(Clock)).breached_at is None
+
+
+async def test_a_clock_that_is_put_off_between_look_and_act_is_left_alone(floor: Floor, lin: int) -> None:
+    ticket = await floor.open()
+
+    async def put_off() -> None:
+        async with floor.database.writing() as session:
+            later = {"due_at": floor.now + 2 * DUE, "wake_at": floor.now + 2 * DUE}
+            await session.exec(update(Clock).values(**later))
+
+    swept = await escalations.sweep(Between(floor.database, put_off), lambda: floor.now + DUE + SECOND, floor.desk)
+
+    assert swept.clocks == 0
+    assert (await floor.fresh(ticket)).level == Level.BOT_LANE
+    assert (await floor.one(Clock)).breached_at is None
+
+
+async def test_after_an_outage_one_sweep_takes_every_rung(floor: Floor, lin: int, wang: int) -> None:
+    ticket = await floor.open()
+
+    swept = await floor.sweep(floor.now + 3 * DUE)
+
+    assert swept.escalated == 3
+    assert (await floor.fresh(ticket)).level == Level.MANAGER
 
 
 async def test_without_its_guard_a_handled_ticket_is_escalated(

@@ -20,6 +20,11 @@ _spaces = re.compile(" +")
 _stretched = re.compile(r"(\D)\1{2,}")
 _parroted = re.compile(r"(\D{2,8}?)\1{2,}")
 _breaks = re.compile(r"[?？!！。;；\n]+|(?<=[a-z])\.(?=\s|$)", re.IGNORECASE)
+_softer_breaks = re.compile(r"[,，、]\s*|(?<=[\u4e00-\u9fff])\s+(?=[\u4e00-\u9fff])|\sand\s", re.IGNORECASE)
+_asking = re.compile(
+    r"怎|如何|吗|多久|多少|什么|啥|哪|几|能不能|可不可以|可以|能否|是不是|有没有|会不会|谁|\b(?:how|what|when|where|why|which|who|can|could|do|does|is|are)\b",
+    re.IGNORECASE,
+)
 _ZERO_WIDTH = {
     0xAD,
     0x34F,
@@ -136,5 +141,12 @@ def is_empty(text: str) -> bool:
 
 def sentences(text: str) -> tuple[str, ...]:
     """The parts of a message that may each be a question."""
-    parts = [part.strip() for piece in _breaks.split(text) for part in chatter.CONNECTIVES.split(piece)]
-    return tuple(part for part in parts if part and not is_empty(part) and not is_chatter(part))
+    parts = [part for piece in _breaks.split(text) for part in chatter.CONNECTIVES.split(piece)]
+    clauses = [clause.strip() for part in parts for clause in _clauses(part)]
+    return tuple(clause for clause in clauses if clause and not is_empty(clause) and not is_chatter(clause))
+
+
+def _clauses(part: str) -> list[str]:
+    """Cut at commas and gaps too, where all that comes out asks something: 买了卡，怎么没到 is one question."""
+    clauses = _softer_breaks.split(part)
+    return clauses if all(map(_asking.search, clauses)) else [part]

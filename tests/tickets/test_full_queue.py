@@ -1,59 +1,39 @@
 """A queue of ten thousand: many workers in several processes, and what a look at it costs the database."""
 
 import asyncio
-import multiprocessing
+import json
+import os
 import shutil
+import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import event, insert, text
-from sqlmodel import col, select, update
+from sqlmodel import col, update
 
 from kadesk.database import Database
 from tests.conftest import EMPTY_TABLES, NOW
-from tests.tickets.conftest import say
 from tickets import queue
 from tickets.desk import Desk
-from tickets.routing import Routing, Tier, rank_at
-from tickets.rules import DeskRules
+from tickets.routing import Tier, rank_at
 from tickets.tables import Agent, Buyer, Conversation, Identity, Ticket
 
 TICKETS = 10_000
 PROCESSES, WORKERS_EACH = 4, 4
 WORKERS = PROCESSES * WORKERS_EACH
-DESK = Desk(say, DeskRules(routing=Routing(capacity=TICKETS)))
+ROOT = Path(__file__).parent.parent.parent
+TAKER = Path(__file__).parent / "taker.py"
 
 
 class Taken(NamedTuple):
     ticket_id: int
     worker: int
     at: float  # when its transaction had ended, on the machine's steady clock
-
-
-Take = Callable[[Database, int], Awaitable[int | None]]
-
-
-async def take_next(database: Database, agent_id: int) -> int | None:
-    async with database.writing() as session:
-        return await DESK.take_next(session, NOW + timedelta(days=1), agent_id)
-
-
-async def take_naively(database: Database, agent_id: int) -> int | None:
-    """Looks first and writes later, without a guard."""
-    async with database.reading() as session:
-        head = select(Ticket.id).where(*queue.is_queued(), col(Ticket.queue) == "general").order_by(*queue.ORDER)
-        ticket_id = (await session.exec(head.limit(1))).first()
-    if ticket_id is not None:
-        async with database.writing() as session:
-            await session.exec(update(Ticket).where(col(Ticket.id) == ticket_id).values(assignee_id=agent_id))
-    return ticket_id
 
 
 async def fill(database: Database, tickets: int) -> list[int]:
@@ -96,42 +76,32 @@ async def fill(database: Database, tickets: int) -> list[int]:
     return [row["id"] for row in sorted(rows, key=lambda row: (-row["level"], row["rank_at"], row["id"]))]
 
 
-def work(url: str, take: Take, process: int, together: Barrier, done: Any) -> None:
+async def start(url: str, way: str, first: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, str(TAKER), url, way, str(first), str(WORKERS_EACH)),
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=2**24,
+    )
+
+
+async def serve(url: str, way: str) -> list[Taken]:
+    """All workers take until nobody waits, from one start; what they took, in the order in which it ended."""
+    processes = [await start(url, way, 1 + number * WORKERS_EACH) for number in range(PROCESSES)]
     try:
-        done.put(asyncio.run(_work(url, take, process, together)))
-    except BaseException as error:
-        done.put(repr(error))
-        raise
-
-
-async def _work(url: str, take: Take, process: int, together: Barrier) -> list[Taken]:
-    database, taken = Database(url), []
-
-    async def one(worker: int) -> None:
-        while (ticket_id := await take(database, worker)) is not None:
-            taken.append(Taken(ticket_id, worker, time.monotonic()))
-
-    async with database.reading() as session:  # connected before the start
-        await session.exec(select(Agent.id))
-    await asyncio.to_thread(together.wait)
-    await asyncio.gather(*(one(process * WORKERS_EACH + number + 1) for number in range(WORKERS_EACH)))
-    await database.close()
-    return taken
-
-
-async def serve(url: str, take: Take) -> list[Taken]:
-    """All workers take until nobody waits; what they took, in the order in which it ended."""
-    context = multiprocessing.get_context("spawn")
-    together, done = context.Barrier(PROCESSES), context.Queue()
-    processes = [
-        context.Process(target=work, args=(url, take, number, together, done), daemon=True)
-        for number in range(PROCESSES)
-    ]
-    for process in processes:
-        process.start()
-    parts = [await asyncio.to_thread(done.get, True, 90) for _ in processes]
-    assert not [part for part in parts if isinstance(part, str)]
-    return sorted((one for part in parts for one in part), key=lambda one: one.at)
+        for process in processes:
+            assert await process.stdout.readline() == b"ready\n"
+        for process in processes:
+            process.stdin.write(b"go\n")
+        parts = [json.loads((await process.communicate())[0]) for process in processes]
+    finally:
+        for process in processes:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    return sorted((Taken(*one) for part in parts for one in part), key=lambda one: one.at)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -171,7 +141,7 @@ async def test_sixteen_workers_serve_ten_thousand_once_and_in_order(shared_url: 
     order = await prepared(shared_url, TICKETS)
     rank = {ticket_id: place for place, ticket_id in enumerate(order)}
 
-    taken = await serve(shared_url, take_next)
+    taken = await serve(shared_url, "guarded")
 
     assert sorted(one.ticket_id for one in taken) == sorted(order)
     for worker in range(1, WORKERS + 1):
@@ -184,7 +154,7 @@ async def test_sixteen_workers_serve_ten_thousand_once_and_in_order(shared_url: 
 async def test_looking_first_and_writing_later_serves_tickets_twice(shared_url: str) -> None:
     await prepared(shared_url, 400)
 
-    taken = await serve(shared_url, take_naively)
+    taken = await serve(shared_url, "naive")
 
     assert max(Counter(one.ticket_id for one in taken).values()) > 1
 
@@ -210,11 +180,12 @@ async def plans(database: Database, statement: str, parameters: Any) -> str:
         return "\n".join(" ".join(str(part) for part in row) for row in found)
 
 
-async def test_taking_and_placing_look_at_the_queues_index_alone(database: Database) -> None:
+async def test_taking_and_placing_look_at_the_queues_index_alone(database: Database, desk: Desk) -> None:
     order = await fill(database, 3_000)
 
     async def act() -> None:
-        assert await take_next(database, 1) == order[0]
+        async with database.writing() as session:
+            assert await desk.take_next(session, NOW + timedelta(days=1), 1) == order[0]
         async with database.reading() as session:
             ticket = await session.get_one(Ticket, order[1_500])
             assert await queue.position(session, ticket) == 1_500

@@ -9,7 +9,7 @@ claims, with their facts:
                notice.late {number} {subject} {minutes},
                notice.hurried {number} {subject} {times}, notice.reopened and notice.assigned {number} {subject},
                notice.mentioned {number} {subject} {agent} {text},
-               and for {why}: trigger.due, trigger.asked, trigger.pool_empty, trigger.opened
+               and for {why}: trigger.due, still_due, asked, pool_empty, opened, reopened, hurried, risk
 """
 
 from datetime import datetime

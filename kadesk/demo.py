@@ -1,4 +1,4 @@
-"""The demo install: a small shop, three staff accounts and what a visitor needs to know to try it."""
+"""The demo install: a small shop, three staff accounts, some macros and what a visitor needs to know to try it."""
 
 import json
 import os
@@ -13,16 +13,26 @@ from rich.table import Table
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.phrases import Phrases
 from kadesk.database import Database
 from kadesk.shell import out
 from shop.demo import DemoShop, create_demo_shop
 from shop.port import OrderStatus
 from shop.tables import ShopOrder
 from shop.vault import Vault
+from tickets.desk import Desk
+from tickets.macros import Macros, Recipe
 from tickets.staff import add_agent
-from tickets.tables import Role
+from tickets.tables import Phase, Role, id_of
 
 STAFF = (("lin", "小林", Role.AGENT), ("chen", "陈组长", Role.LEAD), ("wang", "王经理", Role.MANAGER))
+MACROS = (
+    Recipe(
+        "先安抚，再核实", "{buyer} 您好，工单 {number} 我来跟进，正在向供货商核实，有结果马上告诉您。", tags=("核实中",)
+    ),
+    Recipe("要截图", "{buyer} 您好，请把兑换时的提示整屏截图发过来，订单 {order} 我马上核对。", tags=("等截图",)),
+    Recipe("教用法并解决", "请先退出账号重新登录，再到兑换页输入卡密，字母区分大小写。", Phase.RESOLVED, ("用法",)),
+)
 SHOWN = 6  # orders printed besides the first
 
 
@@ -78,7 +88,10 @@ async def _create(session: AsyncSession, vault: Vault, now: datetime) -> Guide:
     shop = await create_demo_shop(session, now, vault, Random(secrets.randbits(256)))
     staff = [Account(login, name, role, secrets.token_urlsafe(9)) for login, name, role in STAFF]
     for account in staff:
-        await add_agent(session, now, account.login, account.name, Role(account.role), account.password)
+        agent = await add_agent(session, now, account.login, account.name, Role(account.role), account.password)
+    macros = Macros(Desk(Phrases()))
+    for recipe in MACROS:
+        await macros.keep(session, now, id_of(agent), recipe)
     return Guide(staff, _to_try(shop))
 
 

@@ -89,6 +89,7 @@ async def test_resolving_meets_the_resolution(floor: Floor, lin: int) -> None:
     assert (await clock(floor, Metric.RESOLUTION)).met_at == floor.now + 5 * HOUR
 
 
+@pytest.mark.parametrize(("waited", "later"), [(1, 1), (10, 10), (50, 10)])
 async def test_waiting_for_the_buyer_moves_the_resolution_up_to_the_cap(
     floor: Floor, lin: int, waited: int, later: int
 ) -> None:

@@ -26,6 +26,7 @@ from tickets.lifecycle import is_active
 from tickets.relations import relate
 from tickets.rights import require_hands
 from tickets.tables import Claim, Direction, LinkKind, Message, Phase, Ticket, TicketTag, id_of
+from tickets.texts import refuse_codes
 
 # What a ticket that is split off has in common with the one that it was part of.
 _SHARED = {"conversation_id", "buyer_id", "category", "queue", "level", "order_ref", "product", "parent_id"}
@@ -97,12 +98,13 @@ class Joining(Ladder):
         """Make chosen messages a ticket of their own, linked with the first; returns it. The buyer is told.
 
         It has waited as long as the first one, and its promises are due when those were: a split never buys time.
-        Raises `NothingChosen`, `HeldByColleague`, and `InvalidTransition` for a settled ticket.
+        Raises `NothingChosen`, `HeldByColleague`, `CodeInText`, and `InvalidTransition` for a settled ticket.
         """
         ticket = await lock_ticket(session, ticket_id, version)
         await require_hands(session, ticket, agent_id)
         if not is_active(ticket.phase):
             raise InvalidTransition(number=ticket.number, phase=ticket.phase, verb="split")
+        await refuse_codes(session, ticket, subject)
         chosen = await _chosen(session, ticket, message_ids)
         asked_at = min(message.created_at for message in chosen if message.direction == Direction.IN)
         actor = f"agent:{agent_id}"

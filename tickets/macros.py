@@ -31,7 +31,7 @@ from tickets.labels import put_tags, read_tag
 from tickets.rights import is_lead, require_hands
 from tickets.staff import get_agent
 from tickets.tables import Agent, Buyer, Claim, Macro, Outcome, Phase, Ticket, id_of
-from tickets.texts import tidy
+from tickets.texts import require_no_code, tidy
 
 PLACEHOLDERS = ("number", "buyer", "product", "order")
 NAME_LIMIT = 60  # characters
@@ -96,7 +96,8 @@ class Macros:
     ) -> Macro:
         """Make a macro, or change one. For leads.
 
-        Raises `EmptyMacro`, `UnknownPlaceholder`, `UnknownStatus`, `BadTag`, `UnknownAgent`, `MacroNameTaken`.
+        Raises `EmptyMacro`, `CodeInText`, `UnknownPlaceholder`, `UnknownStatus`, `BadTag`, `UnknownAgent`,
+        `MacroNameTaken`.
         """
         await self._require_lead(session, agent_id)
         values = await self._check(session, recipe)
@@ -197,6 +198,7 @@ class Macros:
         tags = list(dict.fromkeys(map(read_tag, recipe.tags)))
         if not name or not (reply or recipe.status or tags or recipe.assign_to_id):
             raise EmptyMacro()
+        require_no_code(f"{name}\n{reply or ''}")
         for placeholder in _PLACEHOLDER.findall(reply or ""):
             if placeholder not in PLACEHOLDERS:
                 known = " ".join(f"{{{name}}}" for name in PLACEHOLDERS)

@@ -24,7 +24,12 @@ async def refuse_codes(session: AsyncSession, ticket: Ticket, text: str) -> None
     Refused, not masked as buyers' words are: a masked reply would puzzle its buyer, count as handling, and leave the
     agent in the belief that the code went out.
     """
-    codes = find_codes(text, await _own_orders(session, ticket))
+    require_no_code(text, await _own_orders(session, ticket))
+
+
+def require_no_code(text: str, keep: frozenset[str] = frozenset()) -> None:
+    """Raises `CodeInText` when the text holds what looks like a code and is none of `keep`."""
+    codes = find_codes(text, keep)
     if codes:
         raise CodeInText(masked=", ".join(dict.fromkeys(codes)))
 

@@ -11,6 +11,7 @@ from tests.tickets.conftest import Floor, Result, Verb, say
 from tickets.desk import Desk, DeskRules
 from tickets.errors import (
     AlreadyMerged,
+    CodeInText,
     HeldByColleague,
     InvalidTransition,
     Nested,
@@ -352,6 +353,18 @@ async def test_words_said_while_tickets_are_merged_are_heard_in_what_is_left(flo
 
 async def words_of(floor: Floor, ticket: Ticket) -> list[int]:
     return [message.id or 0 for message in await floor.all(Message, ticket_id=ticket.id, direction="in")]
+
+
+async def test_a_code_in_the_subject_of_a_split_is_refused(floor: Floor, lin: int) -> None:
+    ticket = await floor.open()
+    await floor.speak(ticket, "第一件")
+    await floor.speak(ticket, "另一件")
+    _, second = await words_of(floor, ticket)
+
+    with pytest.raises(CodeInText):
+        await floor.do(floor.desk.split, ticket.id, lin, [second], "7K2Q9-XPLM4-TRWE3")
+
+    assert len(await floor.all(Ticket)) == 1
 
 
 async def test_a_split_has_waited_as_long_and_is_due_in_the_same_instants(floor: Floor, lin: int) -> None:

@@ -7,6 +7,7 @@ from tests.tickets.conftest import Floor, say
 from tickets.desk import Desk
 from tickets.errors import (
     BadTag,
+    CodeInText,
     EmptyMacro,
     HeldByColleague,
     MacroNameTaken,
@@ -148,6 +149,7 @@ async def test_a_reply_with_a_gap_is_not_sent(floor: Floor, macros: Macros, lin:
     [
         pytest.param({"name": " ", "reply": "x"}, EmptyMacro, id="no name"),
         pytest.param({"reply": " "}, EmptyMacro, id="does nothing"),
+        pytest.param({"reply": "新卡 7K2Q9-XPLM4-TRWE3"}, CodeInText, id="a code"),
         pytest.param({"reply": "{price}"}, UnknownPlaceholder, id="unknown placeholder"),
         pytest.param({"reply": "{}"}, UnknownPlaceholder, id="empty placeholder"),
         pytest.param({"status": "asleep"}, UnknownStatus, id="unknown status"),

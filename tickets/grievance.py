@@ -1,6 +1,7 @@
 """Words after which only a person should answer: the law, complaints, payment disputes, and anger. One list, pure.
 
-The bot reads it to call a person, the desk to raise a ticket to the leads. A neutral question ("你们是骗子吧", "what is a chargeback") is no grievance; the consumer hotline 12315 always is one.
+The bot reads it to call a person, the desk to raise a ticket to the leads. A neutral question ("你们是骗子吧", "what is
+a chargeback") is no grievance; the consumer hotline 12315 always is one.
 """
 
 import re

@@ -70,10 +70,21 @@ async def fill(database: Database, tickets: int) -> list[int]:
         await connection.execute(insert(Identity), [place | {"created_at": NOW}])
         await connection.execute(insert(Conversation), [place | {"identity_id": 1, "created_at": NOW}])
         await connection.execute(insert(Ticket), rows)
+    await analyse(database)
+    return [row["id"] for row in sorted(rows, key=lambda row: (-row["level"], row["rank_at"], row["id"]))]
+
+
+async def settle_from(database: Database, first: int) -> None:
+    """Most tickets of a desk are history."""
+    async with database.writing() as session:
+        await session.exec(update(Ticket).where(col(Ticket.id) >= first).values(phase="resolved", rank_at=None))
+    await analyse(database)
+
+
+async def analyse(database: Database) -> None:
     async with database.engine.connect() as connection:
         autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await autocommit.execute(text("ANALYZE"))
-    return [row["id"] for row in sorted(rows, key=lambda row: (-row["level"], row["rank_at"], row["id"]))]
 
 
 async def start(url: str, way: str, first: int) -> asyncio.subprocess.Process:
@@ -181,14 +192,15 @@ async def plans(database: Database, statement: str, parameters: Any) -> str:
 
 
 async def test_taking_and_placing_look_at_the_queues_index_alone(database: Database, desk: Desk) -> None:
-    order = await fill(database, 3_000)
+    order = [number for number in await fill(database, 6_000) if number <= 1_500]
+    await settle_from(database, 1_501)
 
     async def act() -> None:
         async with database.writing() as session:
             assert await desk.take_next(session, NOW + timedelta(days=1), 1) == order[0]
         async with database.reading() as session:
-            ticket = await session.get_one(Ticket, order[1_500])
-            assert await queue.position(session, ticket) == 1_500
+            ticket = await session.get_one(Ticket, order[1_200])
+            assert await queue.position(session, ticket) == 1_200
 
     seen = await statements(database, act)
 
@@ -197,7 +209,7 @@ async def test_taking_and_placing_look_at_the_queues_index_alone(database: Datab
         if "UNION ALL" in statement or "count" in statement:
             plan = await plans(database, statement, parameters)
             assert "ticket_queue" in plan
-            assert "SCAN ticket" not in plan.replace("USING", "") or "ticket_queue" in plan
+            assert "SCAN ticket" not in plan
             assert "Seq Scan on ticket" not in plan
 
 

@@ -32,6 +32,7 @@ from kadesk.database import Database
 from kadesk.tables import metadata
 from tickets import escalations, rows
 from tickets.desk import Desk
+from tickets.routing import GENERAL
 from tickets.rungs import DUE
 from tickets.tables import (
     Agent,
@@ -208,7 +209,11 @@ async def _fill(database: Database, tickets: int) -> None:
     async with database.engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
     await _insert(database, Agent, [_agent(number) for number in range(1, STAFF + 1)])
-    await _insert(database, SlaPolicy, [{"id": 1, "metric": Metric.HANDLING, "target": HANDLING, "since": NOW}])
+    await _insert(
+        database,
+        SlaPolicy,
+        [{"id": 1, "metric": Metric.HANDLING, "name": "", "calendar": "24×7", "target": HANDLING, "since": NOW}],
+    )
     for first in range(1, tickets + 1, PAGE):
         numbers = range(first, min(first + PAGE, tickets + 1))
         for table, made in _desk_rows(numbers, tickets):
@@ -229,6 +234,8 @@ def _agent(number: int) -> dict[str, Any]:
         "role": "agent",
         "password_hash": "-",
         "is_active": True,
+        "is_away": False,
+        "skills": [],
         "created_at": NOW,
     }
 
@@ -273,6 +280,8 @@ def _ticket(number: int, began: datetime) -> dict[str, Any]:
         "buyer_id": number,
         "category": "claim",
         "subject": "卡密无效",
+        "queue": GENERAL,
+        "fields": {},
         "status": "open",
         "phase": "open",
         "level": 0,

@@ -17,8 +17,10 @@ Processor = Callable[[Any], Any] | None
 
 
 async def add(connection: AsyncConnection, table: type[SQLModel], rows: Sequence[dict[str, Any]]) -> None:
-    """Insert `rows`, which all name the same columns."""
+    """Insert `rows`, which all name the same columns, and every one that has a default: none is filled in."""
     if rows:
+        if unnamed := _defaults(table) - rows[0].keys():
+            raise KeyError(*unnamed)
         empty = {name for name in rows[0] if all(row[name] is None for row in rows)}
         # Python's driver spends on a None more than on the rest of a row; but a JSON column holds a null of its own.
         left_out = empty - {column.name for column in _json_columns(table)}
@@ -38,6 +40,11 @@ async def _execute(
     text, parameters = _prepared(statement, tuple(names), connection.dialect)
     columns = [_processed([row.get(name, own) for row in rows], process) for name, process, own in parameters]
     await connection.exec_driver_sql(text, list(zip(*columns, strict=True)))
+
+
+@cache
+def _defaults(table: type[SQLModel]) -> set[str]:
+    return {column.name for column in table.__table__.columns if column.default is not None}  # type: ignore[attr-defined]
 
 
 @cache

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from sqlmodel import select
@@ -18,7 +19,8 @@ from kadesk.wiring import Kadesk, clock, wire
 from scheduler import Job
 from tickets.conversations import find_or_create
 from tickets.escalations import heartbeat_age
-from tickets.tables import Ticket
+from tickets.tables import Level, Notice, Ticket
+from tickets.watch import look
 
 
 @pytest.fixture
@@ -41,6 +43,31 @@ async def test_the_sweep_leaves_its_heartbeat(install: Kadesk) -> None:
         age = await heartbeat_age(session, clock())
     assert age is not None
     assert age < timedelta(seconds=30)
+
+
+async def test_the_outbox_is_rung_when_a_sweep_told_a_buyer_that_it_is_late(install: Kadesk) -> None:
+    then = clock() - timedelta(hours=25)
+    async with install.database.writing() as session:
+        conversation = await find_or_create(session, then, "web", "main", "a", "a", "zh")
+        await install.desk.open(session, then, conversation, "question", "卡密无效", level=Level.HUMAN_QUEUE)
+
+    await job(install, "sweep").work()
+
+    before = monotonic()
+    await install.outbox_bell.wait(5)
+    assert monotonic() - before < 1
+
+
+async def test_the_canary_and_the_reminders_run(install: Kadesk) -> None:
+    async with install.database.writing() as session:
+        session.add(Notice(text="K-1", created_at=clock()))
+
+    await job(install, "canary").work()
+    await job(install, "remind staff").work()
+
+    async with install.database.reading() as session:
+        seen = await look(session, clock())
+    assert (seen.canary_late, seen.undeliverable) == (timedelta(), 1)
 
 
 async def test_audit_rows_are_chained(install: Kadesk) -> None:

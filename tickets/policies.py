@@ -7,7 +7,7 @@ was promised and missed is no matter of settings.
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import update
 from sqlmodel import col, select
@@ -42,6 +42,17 @@ class Move:
 
 class Policies(Ladder):
     """The verbs of policies."""
+
+    async def promised(self, session: AsyncSession, ticket: Ticket) -> timedelta:
+        """How long after its opening this ticket will be handled at the latest, whatever calendar counts it."""
+        newest = (
+            select(Clock)
+            .where(Clock.ticket_id == ticket.id, Clock.metric == Metric.HANDLING)
+            .order_by(col(Clock.id).desc())
+            .limit(1)
+        )
+        clock = (await session.exec(newest)).first()
+        return self.rules.handling if clock is None else clock.due_at - clock.started_at
 
     async def preview_policies(
         self, session: AsyncSession, now: datetime, ticket_ids: Collection[int]

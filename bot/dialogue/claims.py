@@ -102,7 +102,7 @@ async def _promise(turn: Turn, code: CodeRef, settled: Settled) -> None:
     assert ticket is not None
     turn.file_under(ticket)
     why = turn.word(f"claim.why.{'repeat' if settled.is_repeat else settled.why}", masked=code.masked)
-    promise = turn.span(turn.parts.desk.rules.handling)
+    promise = turn.span(await turn.parts.desk.promised(turn.session, ticket))
     facts = {"number": ticket.number, "place": await tickets.place(turn, ticket), "promise": promise}
     await turn.tell(
         "claim.ticket", turn.choice(Act.TICKETS, "button.tickets"), turn.person, ticket=ticket, why=why, **facts

@@ -56,7 +56,7 @@ async def open_undelivered(turn: Turn, order: Order) -> None:
         )
     turn.file_under(ticket)
     place = await tickets.place(turn, ticket)
-    promise = turn.span(turn.parts.desk.rules.handling)
+    promise = turn.span(await turn.parts.desk.promised(turn.session, ticket))
     buttons = turn.choice(Act.TICKETS, "button.tickets"), turn.person
     await turn.tell(key, *buttons, ticket=ticket, number=ticket.number, place=place, promise=promise)
 

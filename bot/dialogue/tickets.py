@@ -63,7 +63,8 @@ async def _call_person(turn: Turn, subject: str) -> Ticket:
 
 async def _tell_where(turn: Turn, ticket: Ticket, key: str, **facts: object) -> None:
     facts |= {"number": ticket.number, "place": await place(turn, ticket), "hours": _hours(turn)}
-    await turn.tell(key, ticket=ticket, promise=turn.span(turn.parts.desk.rules.handling), **facts)
+    promised = await turn.parts.desk.promised(turn.session, ticket)
+    await turn.tell(key, ticket=ticket, promise=turn.span(promised), **facts)
 
 
 async def list_tickets(turn: Turn) -> None:

@@ -125,6 +125,16 @@ async def test_a_missed_response_is_recorded_and_told_but_moves_nothing(floor: F
     assert (await floor.fresh(ticket)).level == Level.BOT_LANE
 
 
+async def test_a_buyer_is_told_the_promise_of_their_own_ticket(floor: Floor) -> None:
+    slow = Policy(Metric.HANDLING, 28 * HOUR, "staffed", category="question")
+    floor.desk = Desk(say, DeskRules(policies=(slow,), calendars={"staffed": DAY}))
+    ticket = await floor.open()
+
+    promised = await floor.do(lambda session, now: floor.desk.promised(session, ticket))
+
+    assert promised == 48 * HOUR  # two days of fourteen hours
+
+
 async def test_a_tier_has_promises_of_its_own(floor: Floor) -> None:
     vip = Policy(Metric.HANDLING, 6 * HOUR, tier="vip")
     floor.desk = Desk(say, DeskRules(policies=(vip,)))

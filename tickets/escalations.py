@@ -24,7 +24,7 @@ from tickets.rungs import WARNING
 from tickets.tables import Clock, Heartbeat, Metric
 
 BEAT = "sweep"
-BATCH = 2_000  # clocks to a transaction: some 200 ms, for which other writers wait
+BATCH = 1_000  # clocks to a transaction: 100 to 200 ms, for which other writers wait
 BEAT_EVERY = timedelta(seconds=20)  # of idle sweeps: writing costs more than looking
 
 

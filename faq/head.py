@@ -10,6 +10,7 @@ import numpy as np
 from faq.inverted import Floats, Numbers
 from faq.views import Sight
 
+COMPARED = frozenset({"grams", "concepts", "meaning"})  # views that the kernel adds
 NOBODY = -1  # the owner of a row that is out of scope
 
 
@@ -46,8 +47,11 @@ class Head:
 
     def alike(self, sight: Sight) -> Floats:
         """The kernel between a query and the taught rows."""
-        by = {view: scores[self.rows] for view, scores in sight.by.items() if view in ("grams", "concepts", "meaning")}
-        return kernel(by, sight.sense[self.rows] if sight.sense is not None else None, self.trade)
+        seen = {view: self._taught(scores) for view, scores in sight.by.items() if view in COMPARED}
+        return kernel(seen, self._taught(sight.sense) if sight.sense is not None else None, self.trade)
+
+    def _taught(self, scores: Floats) -> Floats:
+        return scores if len(scores) == len(self.rows) else scores[self.rows]
 
     def scores(self, alike: Floats, entries: Numbers) -> Floats:
         """What the head says of these entries: near 1 when sure, near 0 when not."""

@@ -107,7 +107,8 @@ class Matcher:
         found = [Candidate(key, round(SURE / len(owners), 4), {"written": 1.0}) for key in owners]
         # The calibrator knows how sure the first is; the others are no surer than those before them.
         chances = np.minimum.accumulate(self._parts.calibrator.probabilities(evidence.rows))
-        for place, (entry, chance) in enumerate(zip(evidence.entries, chances, strict=True)):
+        enough = SUGGESTIONS + len(owners)
+        for place, (entry, chance) in enumerate(zip(evidence.entries[:enough], chances[:enough], strict=True)):
             key = self._parts.index.keys[entry]
             if key not in owners:
                 votes = {view: round(float(votes[place]), 4) for view, votes in evidence.votes.items()}

@@ -16,6 +16,7 @@ from faq.syllables import sound
 from faq.thesaurus import linked_concepts
 
 BLOCK = 128  # queries that are compared at once
+BEHIND = 0.25  # of the best by grams and sound; no letters of rows below that are compared
 LETTERED = 100  # rows whose letters are compared: the best by grams and sound
 
 
@@ -114,8 +115,10 @@ class Views:
         return Sight(by if meaning is None else {**by, "meaning": meaning}, sense)
 
     def _letters(self, words: str, likely: Floats) -> Floats:
-        count = min(LETTERED, len(likely))
-        rows = np.argpartition(likely, len(likely) - count)[-count:]
+        # Rows far behind the best are left out first: choosing among the few others costs next to nothing.
+        rows = np.flatnonzero(likely >= BEHIND * likely.max())
+        if len(rows) > LETTERED:
+            rows = rows[np.argpartition(likely[rows], len(rows) - LETTERED)[-LETTERED:]]
         ratios = process.cdist([words], [self.texts[row] for row in rows], scorer=fuzz.ratio, dtype=np.float32)[0]
         found = np.zeros(len(likely), np.float32)
         found[rows] = ratios / 100

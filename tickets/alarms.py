@@ -150,7 +150,7 @@ async def _warn(session: AsyncSession, now: datetime, ticket: Ticket, ladder: La
 
 async def _has_reached(session: AsyncSession, ticket: Ticket) -> bool:
     """Whether what we last said has left: who has heard nothing is not silent, and is owed an answer first."""
-    if ticket.warned_at is None and await clocks.owes_answer(session, ticket):
+    if await clocks.owes_answer(session, ticket):  # warned or not: a merge may have brought a promise since
         return False
     queued = select(Outgoing.id).where(Outgoing.ticket_id == ticket.id, Outgoing.state == Sending.QUEUED).limit(1)
     return (await session.exec(queued)).first() is None

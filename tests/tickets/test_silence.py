@@ -236,6 +236,22 @@ async def test_a_warning_that_has_not_left_puts_the_close_off(floor: Floor, lin:
     assert (await floor.fresh(ticket)).phase == Phase.WAITING
 
 
+async def test_a_warned_ticket_that_was_joined_by_a_promise_is_not_let_go(floor: Floor, lin: int) -> None:
+    warned = await floor.open()
+    await answer(floor, warned, lin, timedelta())
+    await ring(floor, WARNED + SECOND)
+    await floor.deliver(at=floor.now + WARNED + SECOND)
+    other = await floor.open(at=floor.now + WARNED + HOUR)
+    await floor.do(floor.desk.set_status, other.id, lin, "waiting", at=floor.now + WARNED + HOUR)
+    await floor.do(floor.desk.merge, other.id, warned.id, lin, at=floor.now + WARNED + 2 * HOUR)
+    await floor.deliver(at=floor.now + WARNED + 2 * HOUR)
+
+    rung = await ring(floor, CLOSED + 2 * SECOND)
+    swept = await floor.sweep(floor.now + WARNED + 25 * HOUR + SECOND)
+
+    assert (rung.closed, swept.escalated) == (0, 1)
+
+
 async def test_a_claim_of_a_silent_buyer_lapses_and_can_be_filed_again(floor: Floor, lin: int) -> None:
     ticket = await floor.open()
     await claim(floor, ticket, "one")

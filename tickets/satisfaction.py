@@ -8,6 +8,7 @@ from enum import StrEnum
 from sqlmodel import and_, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from tickets import canary
 from tickets.ratings import SCORES, UNASKED
 from tickets.tables import Agent, Author, Cycle, Ending, Message, Rating, Ticket
 
@@ -38,7 +39,7 @@ class SatisfactionRow:
 class Satisfaction:
     """What buyers thought: of the cycles that ended from `start` up to `end`, as of `as_of`.
 
-    Merged tickets and spam are no cycles of a buyer's own and left out.
+    Merged tickets, spam and the canary are no cycles of a buyer's own and left out.
     """
 
     start: datetime
@@ -98,6 +99,7 @@ async def satisfaction(
         .join(Agent, col(Agent.id) == col(Rating.agent_id), isouter=True)
         .where(col(Cycle.resolved_at) >= start, col(Cycle.resolved_at) < end)
         .where(col(Cycle.outcome).is_distinct_from(Ending.MERGED), col(Cycle.outcome).is_distinct_from(Ending.SPAM))
+        .where(Ticket.number != canary.NAME)
         .order_by(col(Cycle.resolved_at).desc(), col(Cycle.id).desc())
     )
     rows = []

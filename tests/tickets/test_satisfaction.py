@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from tests.tickets.conftest import Floor
 from tests.tickets.test_ratings import deliver, end
+from tickets import canary
 from tickets.satisfaction import Asking, Satisfaction, satisfaction
 from tickets.tables import Ending, Outcome, Rating
 
@@ -66,3 +67,9 @@ async def test_a_cycle_counts_in_the_span_in_which_it_ended(floor: Floor, lin: i
     await floor.do(floor.desk.resolve, ticket.id, lin, Outcome.REJECT, at=floor.now + 2 * HOUR)
 
     assert (await report(floor)).n == 0
+
+
+async def test_the_canary_is_no_cycle_of_anybody(floor: Floor) -> None:
+    await floor.do(canary.set_canary)
+
+    assert (await report(floor)).rows == ()

@@ -11,7 +11,7 @@ from tickets.errors import InvalidTransition, NotAllowed, NotSpam, Undecided
 from tickets.ladder import Ladder
 from tickets.silence import end
 from tickets.staff import get_agent
-from tickets.tables import Claim, Ending, Phase, Ticket
+from tickets.tables import Claim, Ending, Phase, Ticket, id_of
 
 
 class Spam(Ladder):
@@ -47,6 +47,7 @@ class Spam(Ladder):
         if ticket.phase != Phase.CLOSED or cycle.outcome != Ending.SPAM:
             raise NotSpam(number=ticket.number)
         owed = await clocks.go_on(session, cycle)
+        await clocks.reckon(session, [id_of(cycle)], self.rules)  # a wait for the buyer ended when it was marked
         with changing(session, now, ticket, f"agent:{agent_id}", "ticket.spam_taken_back"):
             ticket.phase = ticket.status = Phase.RESOLVED  # a closed ticket never moves; this one should not be closed
             await self.queue_up(session, ticket, min([*owed, now]))

@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from tests.tickets.conftest import Floor
+from tests.tickets.conftest import Floor, say
 from tests.tickets.test_joining import claim
 from tickets import sla
+from tickets.desk import Desk, DeskRules
 from tickets.errors import InvalidTransition, NotAllowed, NotSpam, Undecided
-from tickets.sla import Verdict
+from tickets.sla import Metric, Policy, Verdict
 from tickets.tables import Clock, Cycle, Ending, Escalation, Notice, Outcome, Phase, TicketLink
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
@@ -45,6 +46,17 @@ async def test_a_lead_takes_it_back_and_the_promise_is_what_it_was(floor: Floor,
     assert (await floor.one(Clock)).due_at == floor.now + 24 * HOUR
     assert (await floor.one(Cycle)).outcome is None
     assert "ticket.spam_taken_back" in await floor.actions(ticket)
+
+
+async def test_a_wait_that_spam_has_ended_puts_nothing_off_any_more(floor: Floor, lin: int, chen: int) -> None:
+    floor.desk = Desk(say, DeskRules(policies=(Policy(Metric.RESOLUTION, 72 * HOUR, pause_cap=72 * HOUR),)))
+    ticket = await floor.open()
+    await floor.do(floor.desk.set_status, ticket.id, lin, "waiting", at=floor.now + HOUR)
+    await floor.do(floor.desk.mark_spam, ticket.id, lin, at=floor.now + 2 * HOUR)
+
+    await floor.do(floor.desk.take_back_spam, ticket.id, chen, at=floor.now + 3 * HOUR)
+
+    assert (await floor.one(Clock, metric=Metric.RESOLUTION)).due_at == floor.now + 73 * HOUR
 
 
 async def test_what_is_no_spam_is_not_taken_back(floor: Floor, lin: int, chen: int) -> None:

@@ -101,8 +101,10 @@ class BuyersDesk(TriggersDesk):
 
         A new one is linked with the ticket of this conversation that ended last.
         """
-        # Two presses at once must not make two tickets.
-        await session.get_one(Conversation, conversation.id, with_for_update=True, populate_existing=True)
+        # Two presses at once must not make two tickets. Not against those who only refer to the conversation: an agent
+        # who holds the ticket, and writes to it now, would wait for us while we wait for the ticket.
+        lock = {"key_share": True}
+        await session.get_one(Conversation, conversation.id, with_for_update=lock, populate_existing=True)
         known = await meant.spoken_of(session, conversation)
         human, asked, actor = Level.HUMAN_QUEUE, Trigger.ASKED, f"buyer:{conversation.buyer_id}"
         if not known:

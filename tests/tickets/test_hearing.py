@@ -1,15 +1,18 @@
 """Which ticket a buyer's word belongs to, and what it does there."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
 from tests.tickets.conftest import Floor, say
 from tickets import meant
 from tickets.buyers import Became
+from tickets.changes import lock_ticket
 from tickets.desk import Desk, DeskRules
-from tickets.tables import Clock, Cycle, Level, LinkKind, Message, Outcome, Phase, Ticket, TicketLink
+from tickets.tables import Clock, Conversation, Cycle, Level, LinkKind, Message, Outcome, Phase, Ticket, TicketLink
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 WINDOW = 7 * DAY
@@ -153,6 +156,46 @@ async def test_a_person_is_asked_for_on_the_ticket_spoken_of_last(floor: Floor, 
     raised = await floor.do(floor.desk.hand_over, conversation, "转人工")
 
     assert raised.id == first.id
+
+
+@pytest.mark.parametrize("database_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+async def test_who_asks_for_a_person_and_the_agent_who_writes_just_then_do_not_block_each_other(
+    floor: Floor, lin: int
+) -> None:
+    ticket = await floor.open()
+    is_held, is_asking = asyncio.Event(), asyncio.Event()
+
+    async def ask() -> Ticket:
+        async with floor.database.writing() as session:
+            conversation = await session.get_one(Conversation, ticket.conversation_id)
+            await is_held.wait()
+            asking = asyncio.create_task(floor.desk.hand_over(session, floor.now, conversation, "人工"))
+            await _until_blocked(floor)
+            is_asking.set()
+            return await asking
+
+    async def write() -> None:
+        async with floor.database.writing() as session:
+            await lock_ticket(session, ticket.id)
+            is_held.set()
+            await is_asking.wait()
+            await floor.desk.reply(session, floor.now, ticket.id or 0, lin, "在看了")
+
+    asked, _ = await asyncio.gather(ask(), write())
+
+    assert (asked.id, asked.phase) == (ticket.id, Phase.OPEN)
+
+
+async def _until_blocked(floor: Floor) -> None:
+    """Somebody waits for a lock."""
+    async with floor.database.reading() as session:
+        while not await _count_blocked(session):  # noqa: ASYNC110  # the database rings no bell for it
+            await asyncio.sleep(0)
+
+
+async def _count_blocked(session: AsyncSession) -> int:
+    found = await (await session.connection()).exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    return int(found.scalar_one())
 
 
 async def test_settled_tickets_and_those_of_others_are_never_meant(floor: Floor, lin: int) -> None:

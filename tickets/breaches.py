@@ -121,7 +121,10 @@ class Breaches:
         self._audit(ticket, "ticket.warned", None, {"due_at": due_at.isoformat(), "told": told})
 
     def _miss(self, ticket: Standing, metric: str, due_at: datetime) -> None:
-        """Another promise than the handling: those who answer for the ticket hear of it, and it stays where it is."""
+        """Another promise than the handling: who answers for the ticket hears of it. It stays where it is, awake."""
+        if ticket.snoozed_until is not None:
+            with self._changing(ticket, "ticket.woken", snoozed_until=ticket.snoozed_until.isoformat()):
+                ticket.snoozed_until = None
         told = self._tell_staff(ticket, "notice.missed", holder=True, what=self._why(f"metric.{metric}"))
         self._audit(ticket, "ticket.missed", None, {"metric": metric, "due_at": due_at.isoformat(), "told": told})
 

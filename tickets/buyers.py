@@ -166,6 +166,8 @@ class BuyersDesk(TriggersDesk):
         actor = f"buyer:{ticket.buyer_id}"
         if ticket.phase == Phase.OPEN and ticket.waiting_since is not None:
             wake(session, now, ticket, actor)
+            if not await clocks.owes_answer(session, ticket):  # answered, and opened again by staff
+                await clocks.begin_next_response(session, now, ticket, self.rules)
             return  # one more word of a wait that is already counted
         was_waiting = ticket.phase == Phase.WAITING
         with changing(session, now, ticket, actor, "ticket.heard"):

@@ -125,6 +125,33 @@ async def test_a_missed_response_is_recorded_and_told_but_moves_nothing(floor: F
     assert (await floor.fresh(ticket)).level == Level.BOT_LANE
 
 
+async def test_a_missed_response_wakes_a_ticket_that_was_sent_to_sleep(floor: Floor, lin: int) -> None:
+    ticket = await floor.open()
+    await floor.do(floor.desk.reply, ticket.id, lin, "您好")
+    await floor.deliver()
+    await floor.speak(ticket, at=floor.now + HOUR)
+    await floor.do(floor.desk.snooze, ticket.id, lin, floor.now + 9_000 * HOUR, at=floor.now + HOUR)
+
+    await floor.sweep(floor.now + 4 * HOUR)
+
+    assert (await floor.fresh(ticket)).snoozed_until is None
+    assert "ticket.woken" in await floor.actions(ticket)
+
+
+async def test_who_writes_again_on_an_answered_ticket_that_staff_keep_open_is_owed_a_response(
+    floor: Floor, lin: int
+) -> None:
+    ticket = await floor.open()
+    await floor.do(floor.desk.reply, ticket.id, lin, "我去问供应商")
+    await floor.deliver()
+    await floor.do(floor.desk.set_status, ticket.id, lin, "open")
+
+    for hours in (1, 2):
+        await floor.speak(ticket, at=floor.now + hours * HOUR)
+
+    assert (await floor.one(Clock, metric=Metric.NEXT_RESPONSE)).due_at == floor.now + 3 * HOUR
+
+
 async def test_a_buyer_is_told_the_promise_of_their_own_ticket(floor: Floor) -> None:
     slow = Policy(Metric.HANDLING, 28 * HOUR, "staffed", category="question")
     floor.desk = Desk(say, DeskRules(policies=(slow,), calendars={"staffed": DAY}))

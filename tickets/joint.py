@@ -1,15 +1,16 @@
 """What merging and splitting do to clocks: the earlier due instant of two stays, a copy is due with its original."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func
-from sqlmodel import select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tickets import clocks
 from tickets.rules import DeskRules
-from tickets.tables import Clock, Cycle, Ending, Metric, Pause, Ticket, id_of
+from tickets.tables import Clock, Cycle, Ending, Message, Metric, Outgoing, Pause, Sending, Ticket, id_of
 
 # What a copy takes from its original; whether that was met is the original's own.
 _COPIED = {"metric", "policy_id", "started_at", "due_at", "rung", "wake_at", "breached_at"}
@@ -20,13 +21,20 @@ _OWED = (Metric.HANDLING, Metric.FIRST_RESPONSE)
 async def join(session: AsyncSession, now: datetime, source: Ticket, target: Ticket, rules: DeskRules) -> None:
     """End the source's cycle; the clocks that ran there go on in the target, none due later than before."""
     cycle = await clocks.get_cycle(session, target)
+    # Held before the clocks, as a delivery takes them: it meets them here, or in the target.
+    replies = await _replies_under_way(session, source)
     kept = {clock.metric: clock for clock in await clocks.running(session, target)}
+    is_owed = not kept.keys().isdisjoint(clocks.ANSWERED)
     for clock in await clocks.end_cycle(session, now, source, Ending.MERGED):
         if clock.metric in kept:
             _keep_earlier(kept[clock.metric], clock)
             session.add(kept[clock.metric])
         else:
             kept[clock.metric] = await _copy(session, clock, cycle)
+    if not is_owed:  # else their delivery would answer the target's own matter, too
+        for reply in replies:
+            reply.ticket_id = target.id
+            session.add(reply)
     # The clocks that pause follow from the pauses of both tickets, now and after the next pause.
     await clocks.reckon(session, [id_of(cycle)], rules)
 
@@ -53,6 +61,19 @@ async def divide(
     for copy in copies:
         copy.due_at = min(copy.due_at, latest[copy.id])
         session.add(copy)
+
+
+async def _replies_under_way(session: AsyncSession, ticket: Ticket) -> Sequence[Outgoing]:
+    """What will handle this ticket when it is delivered; locked. By its messages: they have an index."""
+    found = await session.exec(
+        select(Outgoing)
+        .join(Message, col(Message.id) == col(Outgoing.message_id))
+        .where(Message.ticket_id == ticket.id, Outgoing.ticket_id == ticket.id)
+        .where(Outgoing.state == Sending.QUEUED, col(Outgoing.handles).is_(True))
+        .order_by(col(Outgoing.id))
+        .with_for_update(of=Outgoing)
+    )
+    return found.all()
 
 
 def _keep_earlier(kept: Clock, other: Clock) -> None:

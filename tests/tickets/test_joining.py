@@ -137,6 +137,21 @@ async def test_what_a_sweep_has_done_is_not_done_again(floor: Floor, lin: int) -
     assert (lead.escalated, (await floor.fresh(new)).level) == (1, Level.LEAD)
 
 
+@pytest.mark.parametrize("is_owed", [False, True])
+async def test_a_reply_that_is_under_way_answers_what_it_was_written_for(floor: Floor, lin: int, is_owed: bool) -> None:
+    target = await floor.open()
+    if not is_owed:
+        await answer(floor, target, lin, HOUR)
+    source = await floor.open(at=floor.now + 2 * HOUR)
+    await floor.do(floor.desk.reply, source.id, lin, "换好了", at=floor.now + 3 * HOUR)
+
+    await floor.do(floor.desk.merge, source.id, target.id, lin, at=floor.now + 3 * HOUR)
+    await floor.deliver(at=floor.now + 4 * HOUR)
+
+    handling = (await floor.all(Clock, ticket_id=target.id, metric=Metric.HANDLING))[-1]
+    assert handling.met_at == (None if is_owed else floor.now + 4 * HOUR)
+
+
 async def test_a_promise_that_the_target_has_kept_goes_on_for_the_source(floor: Floor, lin: int) -> None:
     target = await floor.open()
     await answer(floor, target, lin, HOUR)

@@ -6,6 +6,7 @@
 import asyncio
 import hashlib
 import sqlite3
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, nullcontext
@@ -21,6 +22,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import (
     AsyncAdapt_aiosqlite_dbapi,
 )
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.util import await_only
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -28,6 +30,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from kadesk.errors import SettingsError
 
 CACHE = 32_000  # KiB a connection may keep; with SQLite's own 2,000 a sweep writes its pages out and reads them again
+RESTED = 1.0  # seconds after which a PostgreSQL connection is asked whether it lives, before it is used again
 BUSY = 30_000  # milliseconds that another process may hold the write lock
 
 
@@ -82,23 +85,50 @@ class OneTripCursor(AsyncAdapt_aiosqlite_cursor):
     async def _run(self, way: str, operation: Any, parameters: Any) -> None:
         connection: Any = self._connection
         async with self._adapt_connection._execute_mutex:
-            found: Any = await connection._execute(_run, connection._conn, way, operation, parameters)
+            opening = self._adapt_connection.pop_opening()  # type: ignore[attr-defined]  # a OneTripConnection
+            found: Any = await connection._execute(_run, connection._conn, opening, way, operation, parameters)
         self._cursor, self._rows = found[0], deque(found[1])
 
 
-def _run(connection: Any, way: str, operation: Any, parameters: Any) -> tuple[Ran, list[Any]]:
+def _run(connection: Any, opening: str | None, way: str, operation: Any, parameters: Any) -> tuple[Ran, list[Any]]:
     with closing(connection.cursor()) as cursor:
+        if opening is not None:
+            cursor.execute(opening)
         getattr(cursor, way)(operation, parameters)
         rows = cursor.fetchall() if cursor.description else []
         return Ran(cursor.description, cursor.rowcount, cursor.lastrowid), rows
 
 
 class OneTripConnection(AsyncAdapt_aiosqlite_connection):
-    __slots__ = ()
+    """Opens a transaction in the trip of its first statement; one without a statement makes no trip at all."""
+
+    __slots__ = ("_opening",)
     _cursor_cls = OneTripCursor
+
+    def __init__(self, dbapi: Any, connection: Any) -> None:
+        super().__init__(dbapi, connection)
+        self._opening: str | None = None
+
+    def open_with(self, statement: str) -> None:
+        """Run this BEGIN before the next statement."""
+        self._opening = statement
+
+    def pop_opening(self) -> str | None:
+        opening, self._opening = self._opening, None
+        return opening
+
+    def cursor(self, server_side: bool = False) -> Any:
+        if server_side and (opening := self.pop_opening()):  # such a cursor goes its own way to the thread
+            await_only(self._connection.execute(opening))
+        return super().cursor(server_side)
+
+    def commit(self) -> None:
+        if self.pop_opening() is None:
+            super().commit()
 
     def rollback(self) -> None:
         """Nothing to do, and no trip, where no transaction is open: the pool asks for it every time."""
+        self._opening = None
         if self._connection._connection and self._connection.in_transaction:
             super().rollback()
 
@@ -115,7 +145,7 @@ class SqliteDriver(AsyncAdapt_aiosqlite_dbapi):
         options.pop("async_creator_fn", None)
         connection = aiosqlite.Connection(lambda: self.sqlite.connect(*arguments, **options), 64)
         connection._thread.daemon = True  # a forgotten connection must not keep the process alive
-        return OneTripConnection(self, await_only(connection))  # type: ignore[arg-type]  # its own stub is narrower than what it takes
+        return OneTripConnection(self, await_only(connection))
 
 
 def _prepare_sqlite(engine: AsyncEngine, module: ModuleType) -> None:
@@ -138,7 +168,30 @@ def _prepare_sqlite(engine: AsyncEngine, module: ModuleType) -> None:
         if options.get("kadesk_moves_tables", False):
             # A column is changed by copying its table and dropping the old one, which other tables still name.
             connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+        connection.connection.dbapi_connection.open_with("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+
+
+def _look_before_use(engine: AsyncEngine) -> None:
+    """Replace a connection that died while it rested in the pool.
+
+    The pool's own way costs three round trips each time. A connection that was in use a moment ago needs none: that
+    the server closed it is known here.
+    """
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def on_checkin(_connection: Any, record: Any) -> None:
+        record.info["rested_at"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def on_checkout(connection: Any, record: Any, _proxy: Any) -> None:
+        has_rested = time.monotonic() - record.info.get("rested_at", time.monotonic()) > RESTED
+        try:
+            if connection.driver_connection.is_closed():
+                raise DisconnectionError
+            if has_rested:
+                engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error
 
 
 def _lock_number(name: str) -> int:
@@ -171,9 +224,9 @@ class Database:
                 parsed.set(drivername="postgresql+asyncpg"),
                 pool_size=10,
                 max_overflow=10,
-                pool_pre_ping=True,
                 hide_parameters=True,
             )
+            _look_before_use(self._engine)
         else:
             raise SettingsError(problem=f"data.url must name sqlite or postgresql, not {parsed.get_backend_name()}.")
         writer = self._engine.execution_options(kadesk_writes=True)

@@ -80,6 +80,48 @@ async def test_many_writers_wait_for_each_other(database: Database, now: datetim
         assert (await session.exec(select(func.count(col(AuditRow.id))))).one() == 40
 
 
+async def test_a_transaction_without_a_statement_leaves_nothing_open(database: Database, now: datetime) -> None:
+    for _ in range(2):
+        async with database.writing():
+            pass
+
+    async with database.reading() as session:
+        await session.connection()
+    async with database.writing() as session:
+        record(session, now, "bot", "test.happened", "test:1")
+    async with database.reading() as session:
+        assert len((await session.exec(select(AuditRow))).all()) == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_writers_begin_with_the_lock_even_when_they_read_first(database: Database) -> None:
+    other = sqlite_module().connect(database.url.database, timeout=0)
+
+    async with database.writing() as session:
+        await session.exec(select(AuditRow))
+
+        with pytest.raises(sqlite_module().OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+    other.close()
+
+
+@pytest.mark.parametrize("rested", [0.0, 60.0])
+@pytest.mark.parametrize("database_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+async def test_a_connection_that_the_server_closed_is_replaced(
+    database: Database, database_url: str, rested: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kadesk.database.RESTED", -rested)
+    other = Database(database_url)
+    async with database.reading() as session:
+        backend = (await session.exec(text("SELECT pg_backend_pid()"))).scalar_one()
+    async with other.reading() as session:
+        await session.exec(text(f"SELECT pg_terminate_backend({backend}, 5000)"))
+    await other.close()
+
+    async with database.reading() as session:
+        assert (await session.exec(text("SELECT pg_backend_pid()"))).scalar_one() != backend
+
+
 async def test_errors_of_the_driver_are_translated(database: Database, now: datetime) -> None:
     async with database.writing() as session:
         session.add(Heartbeat(name="sweep", at=now))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import ColumnElement, Integer, UpdateBase, bindparam, or_, tuple_, update
+from sqlalchemy import ColumnElement, Integer, UpdateBase, bindparam, literal_column, or_, tuple_, update
 from sqlmodel import UTCDateTime, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -218,9 +218,9 @@ def _seizing(places: tuple[Place, ...], skills: tuple[tuple[str, str], ...]) -> 
     transactions are taking is passed over.
     """
     free = _is_free(skills)
-    place = queue.heads(places, free).limit(1).scalar_subquery()
-    head = select(Ticket.id).where(*queue.is_queued(), free, tuple_(col(Ticket.queue), col(Ticket.level)) == place)
-    head = head.order_by(*queue.AT_PLACE).limit(1).with_for_update(skip_locked=True).correlate(None)
+    here = queue.at_place(places[0]) if len(places) == 1 else _from_first(places, free)
+    head = select(Ticket.id).where(*here, free)
+    head = head.order_by(*queue.AT_PLACE).limit(queue.ONE).with_for_update(skip_locked=True).correlate(None)
     room = queue.held_by(_AGENT).correlate(None).scalar_subquery() < bindparam("capacity")
     return (
         update(Ticket)
@@ -230,17 +230,27 @@ def _seizing(places: tuple[Place, ...], skills: tuple[tuple[str, str], ...]) -> 
     )
 
 
+def _from_first(places: tuple[Place, ...], free: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
+    """The best place, from its first free ticket on: what that one has passed over is not looked at again."""
+    first = queue.heads(places, free).limit(queue.ONE).cte("first")
+    place, level, rank_at, ticket_id = (select(found).scalar_subquery() for found in first.c)
+    from_there: ColumnElement[bool] = tuple_(*queue.AT_PLACE) >= tuple_(rank_at, ticket_id)
+    return (*queue.is_queued(), col(Ticket.queue) == place, col(Ticket.level) == level, from_there)
+
+
 def _is_free(skills: tuple[tuple[str, str], ...]) -> ColumnElement[bool]:
     """Not kept for the account manager of its buyer, which it is until :freed if they are there and pull from here.
 
     What has risen to the leads is kept for nobody.
     """
     asked = [(col(Ticket.queue) == name) & ~staff.has_skill(skill) for name, skill in skills]
-    keepers = (
+    # One look at one buyer for each ticket: of an EXISTS, PostgreSQL would make a list of all buyers first.
+    keeper = (
         select(Buyer.id)
         .join(Agent, col(Agent.id) == col(Buyer.account_manager_id))
         .where(col(Buyer.id) == col(Ticket.buyer_id), col(Agent.id) != _AGENT, *staff.is_there(), ~or_(False, *asked))
         .correlate(Ticket)
+        .scalar_subquery()
     )
     has_waited: ColumnElement[bool] = col(Ticket.waiting_since) <= bindparam("freed", type_=UTCDateTime())
-    return or_(has_waited, col(Ticket.level) >= min(routing.OWNERS), ~keepers.exists())
+    return or_(has_waited, col(Ticket.level) >= literal_column(str(int(min(routing.OWNERS)))), keeper.is_(None))

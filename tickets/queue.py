@@ -18,6 +18,9 @@ from tickets.tables import Agent, Buyer, Clock, Conversation, Metric, Phase, Tic
 # The order of `routing.queue_key`, for the database.
 AT_PLACE = (col(Ticket.rank_at), col(Ticket.id))
 ORDER = (col(Ticket.level).desc(), *AT_PLACE)
+IS_OPEN: ColumnElement[bool] = col(Ticket.phase) == literal_column(f"'{Phase.OPEN}'")
+# Written out: PostgreSQL plans a statement anew each time, at several times its cost, when told such numbers late.
+ONE: ColumnElement[int] = literal_column("1")
 _STANDING = select(col(Ticket.queue), col(Ticket.level), col(Ticket.rank_at), col(Ticket.id))
 
 # The pace of a queue: so many of its last departures, no older than this, among so many of the newest audit rows.
@@ -42,10 +45,10 @@ class QueueRow:
 def is_queued() -> tuple[ColumnElement[bool], ...]:
     """What makes a ticket stand in the queue: open, in nobody's hands, not asleep. In the words of its index.
 
-    The phase is written out: neither database uses a partial index for a value that it is only told when it runs.
+    The phase is written out: neither database uses a partial index for a value that it is only told when it runs, and
+    SQLite plans a statement anew whenever it is told another one.
     """
-    is_open: ColumnElement[bool] = col(Ticket.phase) == literal_column(f"'{Phase.OPEN}'")
-    return (is_open, col(Ticket.assignee_id).is_(None), col(Ticket.snoozed_until).is_(None))
+    return (IS_OPEN, col(Ticket.assignee_id).is_(None), col(Ticket.snoozed_until).is_(None))
 
 
 def stands(ticket: Ticket) -> bool:
@@ -56,17 +59,19 @@ def stands(ticket: Ticket) -> bool:
 
 def at_place(place: Place) -> tuple[ColumnElement[bool], ...]:
     """The tickets that stand in one queue at one level: a stretch of the index, in order."""
-    return (*is_queued(), col(Ticket.queue) == place[0], col(Ticket.level) == place[1])
+    return (*is_queued(), col(Ticket.queue) == place[0], col(Ticket.level) == literal_column(str(int(place[1]))))
 
 
 def heads(places: Sequence[Place], *conditions: ColumnElement[bool]) -> Select[Any]:
-    """The queue and level of the next ticket that meets the conditions, then those of the other places' heads.
+    """Queue, level, rank and id of the next ticket that meets the conditions, then those of the other places' heads.
 
     One look at the index for each place, however many tickets stand there.
     """
-    each = [_STANDING.where(*at_place(place), *conditions).order_by(*AT_PLACE).limit(1).subquery() for place in places]
+    each = [
+        _STANDING.where(*at_place(place), *conditions).order_by(*AT_PLACE).limit(ONE).subquery() for place in places
+    ]
     every = union_all(*(select(head) for head in each)).subquery()
-    return select(every.c.queue, every.c.level).order_by(every.c.level.desc(), every.c.rank_at, every.c.id)
+    return every.select().order_by(every.c.level.desc(), every.c.rank_at, every.c.id)
 
 
 async def position(session: AsyncSession, ticket: Ticket) -> int:
@@ -88,7 +93,7 @@ async def load(session: AsyncSession, agent_id: int) -> int:
 
 def held_by(agent_id: int | Mapped[int | None] | BindParameter[int]) -> SelectOfScalar[int]:
     """Counts what an agent owes an answer on; what waits for its buyer, or sleeps, takes none of their room."""
-    held = select(func.count()).where(col(Ticket.assignee_id) == agent_id, col(Ticket.phase) == Phase.OPEN)
+    held = select(func.count()).where(col(Ticket.assignee_id) == agent_id, IS_OPEN)
     return held.where(col(Ticket.snoozed_until).is_(None))
 
 

@@ -175,7 +175,7 @@ async def statements(database: Database, act: Callable[[], Awaitable[object]]) -
     seen: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if "ticket" in statement and statement.startswith(("SELECT", "UPDATE")):
+        if "ticket" in statement and statement.startswith(("SELECT", "UPDATE", "WITH")):
             seen.append((statement, parameters))
 
     event.listen(database.engine.sync_engine, "before_cursor_execute", note)

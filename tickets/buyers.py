@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tickets import clocks, lifecycle, meant, queue
-from tickets.changes import changing, enter, lock_ticket, move, new_number
+from tickets.changes import changing, enter, get_ticket, lock_ticket, move, new_number
 from tickets.errors import InvalidTransition, TooSoon
 from tickets.grievance import find_grievance
 from tickets.relations import relate
@@ -154,6 +154,8 @@ class BuyersDesk(TriggersDesk):
 
     async def _lock_matter(self, session: AsyncSession, now: datetime, ticket: Ticket) -> Ticket:
         """Where the matter of a ticket is now, locked: after its merges, and with the ticket that goes on with it."""
+        # A merge is for good, and its target may be the older one: to lock both would be against the order of ids.
+        ticket = await meant.last_of(session, await get_ticket(session, ticket.id))
         while True:
             ticket = await lock_ticket(session, ticket.id)
             after = await meant.find_next(session, ticket)

@@ -186,6 +186,21 @@ async def test_who_asks_for_a_person_and_the_agent_who_writes_just_then_do_not_b
     assert (asked.id, asked.phase) == (ticket.id, Phase.OPEN)
 
 
+@pytest.mark.parametrize("database_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+async def test_a_word_on_a_merged_ticket_does_not_block_who_holds_both(floor: Floor, lin: int) -> None:
+    target, source = await floor.open(), await floor.open()
+    await floor.do(floor.desk.merge, source.id, target.id, lin)
+
+    async with floor.database.writing() as session:
+        await lock_ticket(session, target.id)
+        speaking = asyncio.create_task(floor.speak(source))
+        await _until_blocked(floor)
+        await lock_ticket(session, source.id)
+    heard = await speaking
+
+    assert heard.ticket.id == target.id
+
+
 async def _until_blocked(floor: Floor) -> None:
     """Somebody waits for a lock."""
     async with floor.database.reading() as session:

@@ -214,7 +214,13 @@ async def running(session: AsyncSession, ticket: Ticket) -> list[Clock]:
 
 async def owes_answer(session: AsyncSession, ticket: Ticket) -> bool:
     """Whether a promise to answer the buyer still runs."""
-    return any(clock.metric in ANSWERED for clock in await running(session, ticket))
+    return await owed_since(session, ticket) is not None
+
+
+async def owed_since(session: AsyncSession, ticket: Ticket) -> datetime | None:
+    """Since when the buyer waits for an answer that is promised; None when nothing is owed."""
+    owed = [clock.started_at for clock in await running(session, ticket) if clock.metric in ANSWERED]
+    return min(owed, default=None)
 
 
 async def reckon(session: AsyncSession, cycle_ids: Collection[int], rules: DeskRules) -> None:

@@ -89,7 +89,8 @@ async def _go(
             move(ticket, Phase.WAITING, "answered")
             await clocks.pause(session, now, ticket, desk.rules)
         case Phase.OPEN if ticket.phase == Phase.WAITING:
-            await desk.queue_up(session, ticket, now)
+            # Who was never answered waits since they asked, whatever the ticket was called meanwhile.
+            await desk.queue_up(session, ticket, await clocks.owed_since(session, ticket) or now)
             await clocks.resume(session, now, ticket, desk.rules)
         case Phase.OPEN:
             await desk.reopen(session, now, ticket, f"agent:{agent_id}")

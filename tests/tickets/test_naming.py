@@ -61,7 +61,17 @@ async def test_a_waiting_name_pauses_and_an_open_one_goes_on(floor: Floor, lin: 
     assert (pause.since, pause.until) == (floor.now + HOUR, floor.now + 4 * HOUR)
     assert (await floor.one(Clock, metric="resolution")).due_at == floor.now + 75 * HOUR
     back = await floor.fresh(ticket)
-    assert (back.status, back.waiting_since, back.closes_at) == ("open", floor.now + 4 * HOUR, None)
+    assert (back.status, back.waiting_since, back.closes_at) == ("open", floor.now, None)
+
+
+async def test_an_answered_ticket_that_staff_open_again_waits_from_then(floor: Floor, lin: int) -> None:
+    ticket = await floor.open()
+    await floor.do(floor.desk.reply, ticket.id, lin, "请发截图")
+    await floor.deliver()
+
+    await floor.do(floor.desk.set_status, ticket.id, lin, "open", at=floor.now + 4 * HOUR)
+
+    assert (await floor.fresh(ticket)).waiting_since == floor.now + 4 * HOUR
 
 
 async def test_resolving_says_how_and_opening_again_is_a_new_cycle(floor: Floor, lin: int) -> None:

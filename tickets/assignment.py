@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Integer, UpdateBase, bindparam, literal_co
 from sqlmodel import UTCDateTime, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from audit.trail import record
+from audit.trail import record, record_now
 from tickets import notices, queue, rights, routing, staff
 from tickets.changes import lock_ticket
 from tickets.errors import HandsFull, IsAway, NotAllowed, UnknownAgent
@@ -55,7 +55,8 @@ class Assignments:
         ticket_id = await self._seize(session, now, agent, self.rules.routing.reach(agent.role, agent.skills))
         if ticket_id is not None:
             before, after = {"assignee": None}, {"assignee": agent_id}
-            record(session, now, f"agent:{agent_id}", "ticket.taken", f"ticket:{ticket_id}", before, after)
+            subject = f"ticket:{ticket_id}"
+            await record_now(session, now, f"agent:{agent_id}", "ticket.taken", subject, before, after)
         elif await queue.load(session, agent_id) >= self._capacity(agent):
             raise HandsFull(agent=agent.name, capacity=self._capacity(agent))
         return ticket_id

@@ -21,7 +21,7 @@ from audit.tables import AuditRow
 from benchmarks._server import private_postgres
 from benchmarks.result import at_least, machine
 from bot.phrases import Phrases
-from kadesk.database import Database, sqlite_module
+from kadesk.database import CACHE, Database, sqlite_module
 from kadesk.tables import metadata
 from tickets.desk import Desk
 from tickets.tables import Agent, Buyer, Conversation, Identity, Level, Ticket, Tier
@@ -113,7 +113,8 @@ async def _floor(database: Database) -> tuple[Take, Take]:
 
 def _bare_sqlite(path: str) -> tuple[Take, Take]:
     connection = sqlite_module().connect(path, isolation_level=None)
-    connection.execute("PRAGMA synchronous=FULL")
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", f"cache_size=-{CACHE}"):  # as ours
+        connection.execute(f"PRAGMA {pragma}")
 
     async def take() -> object:
         return connection.execute(HEAD).fetchall() or None

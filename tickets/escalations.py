@@ -6,12 +6,12 @@ Deadlines stand on the clocks. A sweep only finds them and acts; nothing that a 
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import ColumnElement, bindparam, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -43,6 +43,7 @@ class Sweep:
     late: int = 0  # late, but with people already
     late_by: timedelta = timedelta()  # how long after its instant the latest of them was found
     clocks: int = 0  # acted on in all
+    problems: tuple[Exception, ...] = ()  # why single clocks could not be acted on
 
     def and_then(self, other: "Sweep") -> "Sweep":
         return Sweep(
@@ -50,6 +51,7 @@ class Sweep:
             self.late + other.late,
             max(self.late_by, other.late_by),
             self.clocks + other.clocks,
+            self.problems + other.problems,
         )
 
 
@@ -81,7 +83,8 @@ def unacted(rung: int | None = None, now: datetime | None = None) -> tuple[Colum
 async def sweep(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int = BATCH) -> Sweep:
     """Act on every clock that has reached a rung, in order of time, `limit` to a transaction, until none is left.
 
-    An idle tick is one look at an index and at the last beat: one of a clock that went wrong is no beat.
+    An idle tick is one look at an index and at the last beat: one of a clock that went wrong is no beat. A ticket that
+    cannot be acted on raises ExceptionGroup when all others have been: without a beat, the watch raises the alarm.
     """
     now = clock()
     async with database.reading() as session:
@@ -89,6 +92,8 @@ async def sweep(database: Database, clock: Callable[[], datetime], ladder: Ladde
     if (wake_at is None or wake_at >= now) and beaten_at is not None and abs(now - beaten_at) < BEAT_EVERY:
         return Sweep()
     done = await _drain(database, clock, ladder, limit)
+    if done.problems:
+        raise ExceptionGroup("some due tickets cannot be acted on", done.problems)
     async with database.writing() as session:
         late_by = int(done.late_by.total_seconds())
         await beat(session, clock(), {"escalated": done.escalated, "late": done.late, "late_by": late_by})
@@ -112,7 +117,7 @@ async def _drain(database: Database, clock: Callable[[], datetime], ladder: Ladd
     done = passed = await _pass(database, clock, ladder, limit)
     while passed.clocks:
         passed = await _pass(database, clock, ladder, limit)
-        done = done.and_then(passed)
+        done = replace(done.and_then(passed), problems=passed.problems)
     return done
 
 
@@ -127,10 +132,23 @@ async def _pass(database: Database, clock: Callable[[], datetime], ladder: Ladde
             return done
         # Between the look and the act anything may happen to these clocks; the guard decides again.
         with _uncollected():
-            async with database.writing() as session:
-                acted = await act(session, now, ladder, batch)
+            done = done.and_then(await _act_apart(database, now, ladder, batch))
         after = batch[-1]
-        done = done.and_then(acted)
+
+
+async def _act_apart(database: Database, now: datetime, ladder: Ladder, batch: Sequence[Due]) -> Sweep:
+    """Act in one transaction; where that fails, in one for each half: a bad ticket must not hold up the others."""
+    try:
+        async with database.writing() as session:
+            return await act(session, now, ladder, batch)
+    except OperationalError:  # the database is away or busy: weather, and the same for every half
+        raise
+    except Exception as error:
+        if len(batch) == 1:
+            return Sweep(problems=(error,))
+    middle = len(batch) // 2
+    first = await _act_apart(database, now, ladder, batch[:middle])
+    return first.and_then(await _act_apart(database, now, ladder, batch[middle:]))
 
 
 async def _look(session: AsyncSession) -> tuple[datetime | None, datetime | None]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -119,6 +120,23 @@ async def test_the_earliest_due_is_acted_on_first_and_all_in_one_sweep(floor: Fl
     assert swept.escalated == 7
     moved = [escalation.ticket_id for escalation in await floor.all(Escalation)]
     assert moved == [ticket.id for ticket in reversed(tickets)]
+
+
+async def test_a_ticket_that_cannot_be_told_of_holds_up_no_other(floor: Floor, lin: int) -> None:
+    tickets = [await floor.open(subject=subject) for subject in ("a", "b", "spoilt", "c", "d")]
+
+    def say(language: str, key: str, /, **facts: object) -> str:
+        if facts.get("number") == tickets[2].number:
+            raise LookupError(key)
+        return floor.desk.say(language, key, **facts)
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await escalations.sweep(floor.database, lambda: floor.now + DUE + SECOND, replace(floor.desk, say=say))
+
+    levels = [(await floor.fresh(ticket)).level for ticket in tickets]
+    assert levels == [1, 1, 0, 1, 1]
+    assert [type(error) for error in raised.value.exceptions] == [LookupError]
+    assert await floor.all(Heartbeat) == []
 
 
 async def test_clocks_due_in_the_same_instant_are_all_found_in_pages(floor: Floor, lin: int) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import ColumnElement, bindparam, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -141,7 +141,7 @@ async def _act_apart(database: Database, now: datetime, ladder: Ladder, batch: S
     try:
         async with database.writing() as session:
             return await act(session, now, ladder, batch)
-    except OperationalError:  # the database is away or busy: weather, and the same for every half
+    except (OperationalError, InterfaceError, OSError):  # the database is away: the same for every half
         raise
     except Exception as error:
         if len(batch) == 1:

@@ -22,7 +22,14 @@ def at_most(
     return _row(what, value, unit, against, against_value, target) | {"met": value <= target * against_value}
 
 
-def _row(what: str, value: float, unit: str, against: str, against_value: float, target: float) -> dict[str, Any]:
+def seen(what: str, value: float, unit: str, against: str, against_value: float) -> dict[str, Any]:
+    """A row without a target, only to be seen."""
+    return _row(what, value, unit, against, against_value, None) | {"met": None}
+
+
+def _row(
+    what: str, value: float, unit: str, against: str, against_value: float, target: float | None
+) -> dict[str, Any]:
     return {
         "what": what,
         "value": _short(value),

@@ -9,8 +9,6 @@ with no others beside them.
 import asyncio
 import importlib.util
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -27,6 +25,7 @@ from typing import Any, NamedTuple
 from sqlmodel import SQLModel, col, func, select
 
 from audit.tables import AuditRow
+from benchmarks.result import at_least, at_most, machine, seen
 from bot.phrases import Phrases
 from kadesk.database import Database
 from kadesk.tables import metadata
@@ -79,7 +78,7 @@ def run(tickets: int = 1_000_000) -> dict[str, Any]:
     """The bench object: {bench, machine, rows: [{what, value, unit, against, against_value, ratio, target, met}]}."""
     with tempfile.TemporaryDirectory(prefix="kadesk-bench-") as folder:
         found = asyncio.run(_measure(f"sqlite:///{Path(folder) / 'kadesk.db'}", tickets))
-    return {"bench": "sweep", "machine": _machine(), "tickets": tickets, "rows": found}
+    return {"bench": "sweep", "machine": machine(), "tickets": tickets, "rows": found}
 
 
 async def _measure(url: str, tickets: int) -> list[dict[str, Any]]:
@@ -94,12 +93,10 @@ async def _measure(url: str, tickets: int) -> list[dict[str, Any]]:
         await _check(database, 2 * due)
         found = [_against_peer(speed, due, module, peer) for module, peer in PEERS.items()]
         note = "the due tickets lie anywhere between the others: each dirties pages of its own"
-        found.append(
-            _row("tickets escalated, scattered", scattered, "tickets/s", "those that lie together", speed, None)
-        )
+        found.append(seen("tickets escalated, scattered", scattered, "tickets/s", "those that lie together", speed))
         found[-1]["note"] = note
         found.append(
-            _at_most("longest hold of the writer", watch.longest * 1e3, "ms", "what others can wait", 250.0, 1.0)
+            at_most("longest hold of the writer", watch.longest * 1e3, "ms", "what others can wait", 250.0, 1.0)
         )
         found.append(await _idle(database, desk))
         return found
@@ -161,48 +158,23 @@ async def _idle(database: Database, desk: Desk) -> dict[str, Any]:
         ratios.append(ticks[-1] / looks[-1])
     tick, look = statistics.median(ticks) * 1e6, statistics.median(looks) * 1e6
     ratio = statistics.median(ratios)
-    row = _at_most("idle tick", tick, "µs", "SELECT … LIMIT 1 on the same index", look, 3.0)
+    row = at_most("idle tick", tick, "µs", "SELECT … LIMIT 1 on the same index", look, 3.0)
     return row | {"ratio": round(ratio, 2), "met": ratio <= 3.0}
-
-
-def _row(
-    what: str, value: float, unit: str, against: str, against_value: float, target: float | None
-) -> dict[str, Any]:
-    """Against something slower: at least `target` times as much; None: only to be seen."""
-    ratio = value / against_value
-    return {
-        "what": what,
-        "value": round(value, 1),
-        "unit": unit,
-        "against": against,
-        "against_value": round(against_value, 1),
-        "ratio": round(ratio, 2),
-        "target": target,
-        "met": None if target is None else ratio >= target,
-    }
-
-
-def _at_most(what: str, value: float, unit: str, against: str, against_value: float, target: float) -> dict[str, Any]:
-    return _row(what, value, unit, against, against_value, target) | {"met": value <= against_value * target}
 
 
 def _against_peer(speed: float, due: int, module: str, peer: Peer) -> dict[str, Any]:
     """Beside another desk, run here where its package is installed; else beside a record, which proves nothing."""
     if importlib.util.find_spec(module) is None:
-        row = _row("tickets escalated", speed, "tickets/s", f"{peer.name}, recorded", peer.recorded, peer.target)
+        row = at_least("tickets escalated", speed, "tickets/s", f"{peer.name}, recorded", peer.recorded, peer.target)
         note = f"not run: the package {peer.package} is not installed (uv sync --group bench)"
         return row | {"met": None, "note": f"{note}; {peer.recorded:.0f} tickets/s is a recorded figure"}
     command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.peers.{module}", str(due)]
     done = subprocess.run(command, cwd=HOME, stdout=subprocess.PIPE, check=True, timeout=1_800)
     measured = json.loads(done.stdout)
-    row = _row(
+    row = at_least(
         "tickets escalated", speed, "tickets/s", peer.name, measured["handled"] / measured["seconds"], peer.target
     )
     return row | {"note": f"{peer.package} {version(peer.package)}, {due} due of {due} open, in this run"}
-
-
-def _machine() -> str:
-    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
 
 
 async def _fill(database: Database, tickets: int) -> None:

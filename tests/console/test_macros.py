@@ -87,9 +87,7 @@ async def test_a_preview_is_shown_before_anything_is_sent(stage: Stage, signed_i
     assert "#安抚" in text_of(await signed_in.get(page))
 
 
-async def test_a_macro_that_ends_the_matter_asks_for_the_outcome(
-    stage: Stage, signed_in: Visitor, lead: Agent
-) -> None:
+async def test_a_macro_that_ends_the_matter_asks_for_the_outcome(stage: Stage, signed_in: Visitor, lead: Agent) -> None:
     ticket = await stage.open(await stage.meet())
     macro = await keep(stage, lead, reply="教您怎么用。", status="resolved")
     page = f"/console/tickets/{ticket.number}"

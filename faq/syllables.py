@@ -26,76 +26,19 @@ _SAME = {
 _INITIALS = (("zh", "z"), ("ch", "c"), ("sh", "s"), ("n", "l"))
 _FINALS = (("iang", "ian"), ("uang", "uan"), ("ang", "an"), ("eng", "en"), ("ing", "in"))
 # Pinyin by form, English by use: alone they do not make a text Chinese.
-_ENGLISH = frozenset(
-    [
-        "a",
-        "an",
-        "ban",
-        "bang",
-        "bin",
-        "can",
-        "change",
-        "china",
-        "dan",
-        "dance",
-        "den",
-        "dong",
-        "fan",
-        "fang",
-        "fen",
-        "gang",
-        "gen",
-        "gun",
-        "hang",
-        "hen",
-        "he",
-        "hi",
-        "ke",
-        "ken",
-        "la",
-        "lane",
-        "lie",
-        "long",
-        "lou",
-        "man",
-        "me",
-        "men",
-        "min",
-        "mine",
-        "nan",
-        "nine",
-        "no",
-        "o",
-        "pan",
-        "pen",
-        "pin",
-        "ping",
-        "pong",
-        "ran",
-        "rang",
-        "rent",
-        "run",
-        "sang",
-        "she",
-        "shun",
-        "so",
-        "song",
-        "sun",
-        "sung",
-        "tan",
-        "tang",
-        "ten",
-        "tie",
-        "tong",
-        "wan",
-        "wang",
-        "wen",
-        "women",
-        "yang",
-        "yen",
-        "you",
-    ]
+_ENGLISH_WORDS = (
+    "a age agenda along american an anyone are area aren ate awaiting aware balance ban banana bang base bin "
+    "buying cake came can canada care case chance change chase cheque chile china chinese damage dan dance data "
+    "date decide delete den dice dining dong dude ending ensure entire erase fan fang fare fen future game gang "
+    "gate gen guidance guide gun hang hate he heading hen here hi house human june ke ken la landing lane "
+    "language late lie like line loan locate long longer lose lou machine made mailing make male man manage me "
+    "mean meaning measure medicine men menu mike min mine minute mobile mode more nan nice nine no o pan paying "
+    "pen pending pie piece pin ping police pong queen ran rang range reduce refuse release remaining remote "
+    "rename rent renting resume rice ride rise route run running same sang saying secure seen sending sense share "
+    "she shun side silver size so song sun sung sure take taken tan tang taxi ten tie tier time timeline timing "
+    "tong tune waiting wake wan wang wanna wanting wen woman women yang yen you"
 )
+_ENGLISH = frozenset(_ENGLISH_WORDS.split())
 _han = re.compile("[\u3007\u3400-\u4dbf\u4e00-\u9fff]")
 _words = re.compile("[a-z]+")
 _pieces = re.compile("[a-z]+|.", re.DOTALL)

@@ -125,13 +125,16 @@ def find_reason(text: str) -> Reason | None:
 
 
 def find_language(text: str, current: str) -> str:
-    """The language of these words: Chinese when there is any, English when there are Latin words, else as before."""
+    """The language of these words: Chinese when there is any, English when there are Latin words, else as before.
+
+    One Latin word that might be typed pinyin changes nothing: hu-man is no reason to leave English.
+    """
     plain = fold(text)
     if _CJK.search(plain):
         return "zh"
-    if not _WORD.search(extract(plain)[1]):
-        return current
-    return matched_language(plain)
+    words = _WORD.findall(extract(plain)[1])
+    spoken = matched_language(plain)
+    return current if not words or (len(words) == 1 and spoken == "zh") else spoken
 
 
 def refuses_all(text: str) -> bool:

@@ -20,8 +20,8 @@ demo-info: .venv/ready ## print the demo's addresses, orders and staff accounts 
 	@$(RUN)/kadesk demo-info
 
 test: .venv/ready-dev ## run the whole suite, on SQLite and on a private PostgreSQL server
-	@$(RUN)/python -m pytest -q -rs -n auto -m "not slow and not browser" --cov --cov-report=
-	@$(RUN)/python -m pytest -q -rs -m "slow or browser" --cov --cov-append --cov-report=
+	@$(RUN)/python -m pytest -q -rs -n auto --dist worksteal -m "not alone and not browser" --cov --cov-report=
+	@$(RUN)/python -m pytest -q -rs -m "alone or browser" --cov --cov-append --cov-report=
 	@$(RUN)/coverage report --skip-covered
 	@$(RUN)/coverage report --include='tickets/*,shop/*,faq/*' --fail-under=95 --format=total >/dev/null \
 		|| { echo "Less than 95 % of the lines of tickets/, shop/ and faq/ are covered."; exit 1; }

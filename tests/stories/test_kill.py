@@ -121,6 +121,7 @@ async def unfinished(database: Database) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 async def test_no_message_is_lost_or_answered_twice(nursery: Nursery) -> None:
     seed = random.Random(20260302)
     talkers = [Talker(number, nursery.url, random.Random(number)) for number in range(BUYERS)]

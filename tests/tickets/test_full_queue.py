@@ -148,6 +148,7 @@ def passed_over(taken: list[Taken], rank: dict[int, int]) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 async def test_sixteen_workers_serve_ten_thousand_once_and_in_order(shared_url: str) -> None:
     order = await prepared(shared_url, TICKETS)
     rank = {ticket_id: place for place, ticket_id in enumerate(order)}
@@ -162,6 +163,7 @@ async def test_sixteen_workers_serve_ten_thousand_once_and_in_order(shared_url: 
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 async def test_looking_first_and_writing_later_serves_tickets_twice(shared_url: str) -> None:
     await prepared(shared_url, 400)
 

@@ -189,7 +189,7 @@ async def test_the_ticket_page_works_without_scripts(browser: Browser, house: Ho
     page = await context.new_page()
 
     await page.goto(f"{house.address}/console/tickets/{ticket.number}")
-    await page.get_by_role("button", name="领取").click()
+    await page.get_by_role("button", name="领取 t").click()
     await page.locator("form[data-for=note] textarea").fill("没有脚本也行")
     await page.get_by_role("button", name="保存备注").click()
     await page.locator("#do-snooze summary").click()

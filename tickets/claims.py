@@ -27,9 +27,8 @@ from tickets.errors import AlreadyCompensated, CodeSeen, NoReplacement, OverLimi
 from tickets.filing import order_as_filed
 from tickets.lifecycle import is_active
 from tickets.links import MARK, Links
-from tickets.outbox import post
 from tickets.rights import is_lead, require_hands
-from tickets.tables import Author, Category, Claim, Conversation, Level, Priority, Ticket, Trigger, id_of
+from tickets.tables import Category, Claim, Conversation, Level, Ticket, Trigger, id_of
 from tickets.tables import Outcome as Outcome
 from tickets.tables import Reason as Reason
 
@@ -177,18 +176,7 @@ class Claims:
         if is_active(ticket.phase):
             await self.desk.answer(session, now, ticket, agent_id, text, link.id)
         else:
-            conversation = await session.get_one(Conversation, ticket.conversation_id)
-            await post(
-                session,
-                now,
-                conversation,
-                text,
-                author=Author.AGENT,
-                ticket=ticket,
-                agent_id=agent_id,
-                priority=Priority.AGENT_REPLY,
-                link_id=link.id,
-            )
+            await self.desk.speak(session, now, ticket, agent_id, text, link.id, handles=False)
         return link
 
     async def _link_again(

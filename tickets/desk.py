@@ -131,7 +131,7 @@ class Desk(BuyersDesk, Joining, Relations, Silence, Spam, Naming, Labels, Mentio
             move(ticket, Phase.WAITING, "answered")
             ticket.assignee_id = ticket.assignee_id or agent_id
         await clocks.pause(session, now, ticket, self.rules)
-        return await _post(session, now, ticket, text, agent_id, link_id)
+        return await self.speak(session, now, ticket, agent_id, text, link_id)
 
     async def note(self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, text: str) -> Message:
         """Write something that only staff see; who is mentioned is told. Raises `CodeInText`, as `reply` does."""
@@ -181,8 +181,34 @@ class Desk(BuyersDesk, Joining, Relations, Silence, Spam, Naming, Labels, Mentio
             ticket.closes_at = now + self.rules.reopen_within
         closing = await self.words(session, ticket, "ticket.resolved", outcome=outcome)
         text = f"{text}\n\n{closing}" if text else closing
-        await _post(session, now, ticket, text, agent_id, link_id)
+        await self.speak(session, now, ticket, agent_id, text, link_id)
         return ticket
+
+    async def speak(
+        self,
+        session: AsyncSession,
+        now: datetime,
+        ticket: Ticket,
+        agent_id: int,
+        text: str,
+        link_id: int | None = None,
+        *,
+        handles: bool = True,
+    ) -> Message:
+        """Send the buyer these words as this agent's; where they handle the ticket, their delivery does."""
+        conversation = await session.get_one(Conversation, ticket.conversation_id)
+        return await post(
+            session,
+            now,
+            conversation,
+            text,
+            author=Author.AGENT,
+            ticket=ticket,
+            agent_id=agent_id,
+            priority=Priority.AGENT_REPLY,
+            handles=handles,
+            link_id=link_id,
+        )
 
     async def queue(self, session: AsyncSession, now: datetime, limit: int = 50) -> list[QueueRow]:
         """Who waits, in the order in which they will be served."""
@@ -192,25 +218,6 @@ class Desk(BuyersDesk, Joining, Relations, Silence, Spam, Naming, Labels, Mentio
         """The unsettled tickets in this agent's hands."""
         mine = (col(Ticket.assignee_id) == agent_id, col(Ticket.phase).in_(lifecycle.ACTIVE))
         return await queue.rows(session, now, *mine, limit=limit)
-
-
-async def _post(
-    session: AsyncSession, now: datetime, ticket: Ticket, text: str, agent_id: int, link_id: int | None = None
-) -> Message:
-    """Say something to the buyer as this agent; its delivery handles the ticket."""
-    conversation = await session.get_one(Conversation, ticket.conversation_id)
-    return await post(
-        session,
-        now,
-        conversation,
-        text,
-        author=Author.AGENT,
-        ticket=ticket,
-        agent_id=agent_id,
-        priority=Priority.AGENT_REPLY,
-        handles=True,
-        link_id=link_id,
-    )
 
 
 async def _end_cycle(session: AsyncSession, now: datetime, ticket: Ticket, outcome: Outcome, actor: str) -> None:

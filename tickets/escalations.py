@@ -245,9 +245,3 @@ async def beat(session: AsyncSession, now: datetime, detail: dict[str, int]) -> 
                 session.add(Heartbeat(name=BEAT, at=now, detail=detail))
         except IntegrityError:
             pass  # another scheduler's first sweep ended in the same moment
-
-
-async def heartbeat_age(session: AsyncSession, now: datetime) -> timedelta | None:
-    """How long ago a sweep ended well; None before the first."""
-    heartbeat = await session.get(Heartbeat, BEAT)
-    return None if heartbeat is None else now - heartbeat.at

@@ -15,7 +15,7 @@ from audit.tables import AuditRow
 from tickets.routing import Place
 from tickets.tables import Agent, Buyer, Clock, Conversation, Metric, Phase, Ticket
 
-# The order of `routing.queue_key`, for the database.
+# Higher level first, then the longest (weighted) wait, then the older ticket.
 AT_PLACE = (col(Ticket.rank_at), col(Ticket.id))
 ORDER = (col(Ticket.level).desc(), *AT_PLACE)
 IS_OPEN: ColumnElement[bool] = col(Ticket.phase) == literal_column(f"'{Phase.OPEN}'")

@@ -86,11 +86,6 @@ def rank_at(waiting_since: datetime, tier: str, head_starts: Mapping[Tier, timed
     return waiting_since - head_starts.get(Tier(tier), timedelta())
 
 
-def queue_key(level: int, rank_at: datetime, ticket_id: int) -> tuple[int, datetime, int]:
-    """Smaller is served earlier: higher level first, then the longest (weighted) wait, then the older ticket."""
-    return (-level, rank_at, ticket_id)
-
-
 def expected_at(ahead: int, departures: Sequence[datetime], now: datetime, calendar: hours.Calendar) -> datetime | None:
     """When somebody with `ahead` others before them is likely to be served; None when too little was seen to say so.
 

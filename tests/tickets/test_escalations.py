@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import update
@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from audit.tables import AuditRow
 from kadesk.database import Database
 from tests.tickets.conftest import Floor
-from tickets import escalations, notices, outbox
+from tickets import escalations, notices, outbox, watch
 from tickets.changes import lock_ticket
 from tickets.escalations import Sweep
 from tickets.tables import (
@@ -432,17 +432,17 @@ async def test_a_notice_is_shown_until_it_is_seen_and_to_its_agent_alone(floor: 
 
 
 async def test_every_sweep_beats_even_when_nothing_is_due(floor: Floor) -> None:
-    async def age(after: timedelta) -> timedelta | None:
+    async def swept_at() -> datetime | None:
         async with floor.database.reading() as session:
-            return await escalations.heartbeat_age(session, floor.now + after)
+            return (await watch.look(session, floor.now)).swept_at
 
-    before = await age(SECOND)
+    before = await swept_at()
     await floor.sweep(floor.now)
-    first = await age(SECOND)
+    first = await swept_at()
     await floor.sweep(floor.now + HOUR)
-    second = await age(HOUR)
+    second = await swept_at()
 
-    assert (before, first, second) == (None, SECOND, timedelta(0))
+    assert (before, first, second) == (None, floor.now, floor.now + HOUR)
     assert (await floor.one(Heartbeat)).detail == {"escalated": 0, "late": 0, "late_by": 0}
 
 

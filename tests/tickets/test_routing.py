@@ -8,7 +8,7 @@ from hypothesis import find, given
 from hypothesis import strategies as st
 
 from tickets.hours import ALWAYS, Calendar, Window
-from tickets.routing import GENERAL, Level, Routing, Tier, expected_at, queue_key, rank_at
+from tickets.routing import GENERAL, Level, Routing, Tier, expected_at, rank_at
 
 AGEING = timedelta(hours=4)
 HEAD_STARTS = {Tier.VIP: timedelta(hours=2), Tier.MERCHANT: AGEING}
@@ -39,13 +39,6 @@ def test_a_vip_overtakes_a_normal_ticket_that_is_hardly_older() -> None:
 
     assert rank_at(START + timedelta(minutes=119), "vip", HEAD_STARTS) < normal
     assert rank_at(START + timedelta(minutes=121), "vip", HEAD_STARTS) > normal
-
-
-def test_a_higher_level_goes_before_any_wait() -> None:
-    long_ago = queue_key(Level.HUMAN_QUEUE, START - timedelta(days=9), 1)
-
-    assert queue_key(Level.LEAD, START, 2) < long_ago
-    assert queue_key(Level.HUMAN_QUEUE, START, 3) > long_ago
 
 
 Ranking = Callable[[datetime, Tier], object]

@@ -4,10 +4,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, UniqueConstraint, text
+from sqlalchemy import JSON, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from audit.tables import BigKey
+from audit.tables import BigKey, partial
 
 
 class InboxState(StrEnum):
@@ -26,9 +26,9 @@ class InboxRow(SQLModel, table=True):
             "inbox_pending",
             "thread",
             "id",
-            sqlite_where=text("state = 'pending'"),
-            postgresql_where=text("state = 'pending'"),
+            **partial("state = 'pending'"),
         ),
+        Index("inbox_dead", "id", **partial("state = 'dead'")),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)

@@ -5,17 +5,21 @@ A row has its `id` once it is flushed.
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Column, Index, Interval, LargeBinary, UniqueConstraint, text
+from sqlalchemy import JSON, CheckConstraint, Column, Index, Interval, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
+
+from audit.tables import partial
 
 
 class CodeState(StrEnum):
     """A code is in exactly one of these."""
 
     FREE = "free"
-    RESERVED = "reserved"
+    RESERVED = "reserved"  # kept for one claim until it is decided
     ISSUED = "issued"
+    REVEALED = "revealed"  # issued, and seen
     VOID = "void"
     QUARANTINED = "quarantined"
 
@@ -25,12 +29,39 @@ class Pool(StrEnum):
     RESERVE = "reserve"  # kept for replacements
 
 
+class WarrantyFrom(StrEnum):
+    """When a warranty begins to run."""
+
+    DELIVERY = "delivery"
+    REVEAL = "reveal"  # when the buyer first looked; from delivery while nobody has
+
+
+class Proof(StrEnum):
+    """What a claim about a product has to bring along."""
+
+    NONE = "none"
+    SCREENSHOT = "screenshot"
+
+
+class RefundState(StrEnum):
+    """A refund is in exactly one of these."""
+
+    REQUESTED = "requested"  # waits for whoever may approve it
+    APPROVED = "approved"  # the shop is to be asked
+    MANUAL = "manual"  # the shop cannot: a person pays, and says so
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"  # the shop said no for good
+
+
 class Supplier(SQLModel, table=True):
     """Where codes come from."""
 
     id: int = Field(default=None, primary_key=True)
     name: str = Field(unique=True)
     contact: str = ""
+    # How long it may take to answer whether a code is bad; None: it is not asked, the shop decides alone.
+    answers_within: timedelta | None = Field(default=None, sa_column=Column(Interval))
 
 
 class Product(SQLModel, table=True):
@@ -44,7 +75,14 @@ class Product(SQLModel, table=True):
     name: str
     price: int  # minor units (fen)
     currency: str = "CNY"
-    warranty: timedelta = Field(sa_column=Column(Interval, nullable=False))  # from delivery
+    warranty: timedelta = Field(sa_column=Column(Interval, nullable=False))
+    warranty_from: str = Field(
+        default=WarrantyFrom.DELIVERY, sa_column_kwargs={"server_default": WarrantyFrom.DELIVERY}
+    )
+    # A code that nobody has seen may be given back so long after delivery, with no reason (7 天无理由); None: never.
+    return_within: timedelta | None = Field(default=None, sa_column=Column(Interval))
+    proof: str = Field(default=Proof.NONE, sa_column_kwargs={"server_default": Proof.NONE})
+    code_pattern: str = Field(default="", sa_column_kwargs={"server_default": ""})  # regular expression; "": any text
 
 
 class Batch(SQLModel, table=True):
@@ -55,19 +93,43 @@ class Batch(SQLModel, table=True):
     product_id: int = Field(foreign_key="product.id", index=True)
     name: str
     arrived_at: datetime
+    cost: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # of one code, minor units of the product's
+    imported: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # codes that it brought
+    import_id: int | None = Field(default=None, foreign_key="import_file.id")
+    quarantined_at: datetime | None = None  # its free codes are kept back since then
+
+
+class ImportFile(SQLModel, table=True):
+    """One file of products, codes or orders. Read again after a stop, it goes on where it stood."""
+
+    __tablename__ = "import_file"
+    __table_args__ = (UniqueConstraint("shop", "kind", "file_hash"),)
+
+    id: int = Field(default=None, primary_key=True)
+    shop: str
+    kind: str  # "products", "codes" or "orders"
+    file_name: str
+    file_hash: str  # keyed HMAC of the file and of how it was to be read
+    lines_done: int = 0
+    added: int = 0
+    refused: int = 0
+    started_at: datetime
+    finished_at: datetime | None = None
 
 
 class Code(SQLModel, table=True):
     """A secret that is sold: ciphertext and a keyed fingerprint, never the text."""
 
     __table_args__ = (
+        CheckConstraint("state IN ('free','reserved','issued','revealed','void','quarantined')", name="code_state"),
+        CheckConstraint("pool IN ('stock','reserve')", name="code_pool"),
+        CheckConstraint("(state = 'reserved') = (reserved_for IS NOT NULL)", name="code_reserved"),
         Index(
             "code_free",
             "product_id",
             "pool",
             "id",
-            sqlite_where=text("state = 'free'"),
-            postgresql_where=text("state = 'free'"),
+            **partial("state = 'free'"),
         ),
     )
 
@@ -81,13 +143,17 @@ class Code(SQLModel, table=True):
     ciphertext: bytes = Field(sa_column=Column(LargeBinary, nullable=False))  # nonce + AES-GCM
     fingerprint: str = Field(unique=True)  # keyed HMAC-SHA256 of the normalised code
     masked: str  # "****-7K2Q"
+    reserved_for: int | None = Field(default=None, unique=True)  # the claim
 
 
 class ShopOrder(SQLModel, table=True):
     """An order of the local shop."""
 
     __tablename__ = "shop_order"
-    __table_args__ = (UniqueConstraint("shop", "order_no"),)
+    __table_args__ = (
+        UniqueConstraint("shop", "order_no"),
+        CheckConstraint("refunded BETWEEN 0 AND paid", name="shop_order_refunded"),
+    )
 
     id: int = Field(default=None, primary_key=True)
     shop: str
@@ -121,7 +187,11 @@ class OrderCode(SQLModel, table=True):
 class Replacement(SQLModel, table=True):
     """The ledger: one row per replacement. No code leaves without its row."""
 
-    __table_args__ = (UniqueConstraint("shop", "order_no", "replaced_fingerprint"),)
+    __table_args__ = (
+        UniqueConstraint("shop", "order_no", "replaced_fingerprint"),
+        CheckConstraint("chain >= 1", name="replacement_chain"),
+        Index("replacement_issued", "issued_at", "issued_by"),
+    )
 
     id: int = Field(default=None, primary_key=True)
     claim_id: int = Field(unique=True)
@@ -148,3 +218,63 @@ class RevealLink(SQLModel, table=True):
     expires_at: datetime
     opened_at: datetime | None = None  # evidence that the code was seen
     opened_from: str | None = None
+
+
+class OrderMoney(SQLModel, table=True):
+    """What was paid for an order, and what of it is paid back or promised: no refund passes this row."""
+
+    __tablename__ = "order_money"
+    __table_args__ = (
+        UniqueConstraint("shop", "order_no"),
+        CheckConstraint("refunded BETWEEN 0 AND paid", name="order_money_refunded"),
+    )
+
+    id: int = Field(default=None, primary_key=True)
+    shop: str
+    order_no: str
+    paid: int  # minor units, as the shop said when the first refund was asked for
+    refunded: int  # by the shop before, and by every refund of ours that is neither refused nor failed
+    currency: str
+
+
+class Refund(SQLModel, table=True):
+    """Money that goes back to a buyer: asked for, approved, carried out."""
+
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="refund_amount"),
+        CheckConstraint("state IN ('requested','approved','manual','done','refused','failed')", name="refund_state"),
+        Index(
+            "refund_to_do",
+            "not_before",
+            **partial("state = 'approved'"),
+        ),
+        Index(
+            "refund_once",
+            "shop",
+            "order_no",
+            "fingerprint",
+            unique=True,
+            **partial("state NOT IN ('refused','failed')"),
+        ),
+    )
+
+    id: int = Field(default=None, primary_key=True)
+    key: str = Field(unique=True)  # idempotency: the shop gets it with the request, however often it is sent
+    shop: str
+    order_no: str
+    fingerprint: str | None = None  # of the code that it is for; None: of the order as a whole
+    claim_id: int | None = Field(default=None, index=True)
+    ticket_id: int | None = Field(default=None, index=True)
+    amount: int  # minor units
+    currency: str
+    state: str = RefundState.REQUESTED
+    requested_by: str  # as in the audit: "buyer:5", "agent:3"
+    requested_at: datetime
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    attempts: int = 0
+    not_before: datetime
+    done_at: datetime | None = None
+    reference: str | None = None  # the shop's or the bank's own number of it
+    problem: str | None = None
+    facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))

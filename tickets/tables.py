@@ -7,12 +7,22 @@ them.
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import JSON, Column, Index, Interval, UniqueConstraint, text
+from sqlalchemy import JSON, Column, Index, Interval, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from audit.tables import BigKey
+from audit.tables import BigKey, partial
 
-# Whoever reads a row needs the words in it: they are to be had here too.
+# Whoever reads a row needs the words in it, and the rows beside it: they are to be had here too.
+from tickets.claim_tables import Approval as Approval
+from tickets.claim_tables import BatchIncident as BatchIncident
+from tickets.claim_tables import Breaker as Breaker
+from tickets.claim_tables import Claim as Claim
+from tickets.claim_tables import Mail as Mail
+from tickets.claim_tables import MailedCode as MailedCode
+from tickets.claim_tables import OrderBinding as OrderBinding
+from tickets.claim_tables import OwnershipMiss as OwnershipMiss
+from tickets.claim_tables import Picture as Picture
+from tickets.claim_tables import SupplierCheck as SupplierCheck
 from tickets.lifecycle import Phase as Phase
 from tickets.people import Agent as Agent
 from tickets.people import Buyer as Buyer
@@ -32,11 +42,6 @@ from tickets.words import Reason as Reason
 from tickets.words import Role as Role
 from tickets.words import Sending as Sending
 from tickets.words import Trigger as Trigger
-
-
-def _where(condition: str) -> dict[str, Any]:
-    """A partial index, in the words of both databases."""
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class Row(Protocol):
@@ -103,10 +108,11 @@ class Ticket(SQLModel, table=True):
             "level",
             "rank_at",
             "id",
-            **_where("phase = 'open' AND assignee_id IS NULL AND snoozed_until IS NULL"),
+            **partial("phase = 'open' AND assignee_id IS NULL AND snoozed_until IS NULL"),
         ),
-        Index("ticket_snoozed", "snoozed_until", **_where("snoozed_until IS NOT NULL")),
-        Index("ticket_closing", "closes_at", **_where("closes_at IS NOT NULL")),
+        Index("ticket_held", "assignee_id", **partial("phase = 'open'")),
+        Index("ticket_snoozed", "snoozed_until", **partial("snoozed_until IS NOT NULL")),
+        Index("ticket_closing", "closes_at", **partial("closes_at IS NOT NULL")),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -224,7 +230,7 @@ class Clock(SQLModel, table=True):
         Index(
             "clock_wake",
             "wake_at",
-            **_where("met_at IS NULL AND stopped_at IS NULL AND wake_at IS NOT NULL"),
+            **partial("met_at IS NULL AND stopped_at IS NULL AND wake_at IS NOT NULL"),
         ),
     )
 
@@ -261,6 +267,8 @@ class Escalation(SQLModel, table=True):
 class Notice(SQLModel, table=True):
     """Something staff must know; shown in the console until seen."""
 
+    __table_args__ = (Index("notice_unseen", "agent_id", "created_at", **partial("seen_at IS NULL")),)
+
     id: int | None = Field(default=None, primary_key=True)
     agent_id: int | None = Field(default=None, foreign_key="agent.id", index=True)  # None: there was nobody to tell
     ticket_id: int | None = Field(default=None, foreign_key="ticket.id")
@@ -268,70 +276,6 @@ class Notice(SQLModel, table=True):
     created_at: datetime
     not_before: datetime | None = None  # quiet hours: not shown or sent until then
     seen_at: datetime | None = None
-
-
-class Claim(SQLModel, table=True):
-    """A buyer's statement about one code of one order; at most one open per code."""
-
-    __table_args__ = (
-        Index(
-            "claim_open_once",
-            "shop",
-            "order_no",
-            "fingerprint",
-            unique=True,
-            **_where("decided_at IS NULL"),
-        ),
-    )
-
-    id: int | None = Field(default=None, primary_key=True)
-    conversation_id: int = Field(foreign_key="conversation.id", index=True)
-    buyer_id: int = Field(foreign_key="buyer.id", index=True)
-    ticket_id: int | None = Field(default=None, foreign_key="ticket.id", index=True)
-    shop: str
-    order_no: str
-    fingerprint: str  # of the code claimed
-    masked: str
-    position: int  # of the code in the order
-    # The goods as they were when the claim was filed: evidence, and enough to replace without asking the shop again.
-    sku: str
-    product_name: str
-    price: int  # minor units
-    currency: str
-    reason: str  # Reason
-    outcome: str | None = None  # Outcome
-    why: str | None = None  # what decided: "auto", "pool_empty", "over_limit", …
-    created_at: datetime
-    decided_at: datetime | None = None
-
-
-class OrderBinding(SQLModel, table=True):
-    """An identity has proved that an order is theirs."""
-
-    __tablename__ = "order_binding"
-    __table_args__ = (UniqueConstraint("identity_id", "shop", "order_no"),)
-
-    id: int | None = Field(default=None, primary_key=True)
-    identity_id: int = Field(foreign_key="identity.id")
-    shop: str
-    order_no: str
-    way: str  # ProofWay
-    proved_at: datetime
-
-
-class OwnershipMiss(SQLModel, table=True):
-    """A failed proof; five lock the identity, and the order, for ten minutes."""
-
-    __tablename__ = "ownership_miss"
-    __table_args__ = (
-        Index("miss_of_identity", "identity_id", "at"),
-        Index("miss_of_order", "order_hash", "at"),
-    )
-
-    id: int | None = Field(default=None, primary_key=True)
-    identity_id: int = Field(foreign_key="identity.id")
-    order_hash: str  # of what was typed, known or not
-    at: datetime
 
 
 class Outgoing(SQLModel, table=True):
@@ -345,8 +289,9 @@ class Outgoing(SQLModel, table=True):
             "account",
             "conversation_id",
             "id",
-            **_where("state = 'queued'"),
+            **partial("state = 'queued'"),
         ),
+        Index("outbox_lost", "conversation_id", **partial("state IN ('failed','blocked','unknown')")),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)

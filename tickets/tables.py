@@ -80,6 +80,7 @@ class Message(SQLModel, table=True):
     agent_id: int | None = Field(default=None, foreign_key="agent.id")
     is_note: bool = False  # seen by staff only
     text: str
+    sealed: str | None = None  # as it was typed, encrypted, when something in it was masked
     link_id: int | None = Field(default=None, foreign_key="reveal_link.id")  # what the mark in the text stands for
     foreign_id: str | None = None  # of an inbound message: the channel's own id of it
     attachments: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))

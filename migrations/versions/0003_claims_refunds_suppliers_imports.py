@@ -228,6 +228,9 @@ def upgrade() -> None:
     with op.batch_alter_table('inbox', schema=None) as batch_op:
         batch_op.create_index('inbox_dead', ['id'], unique=False, sqlite_where=sa.text("state = 'dead'"), postgresql_where=sa.text("state = 'dead'"))
 
+    with op.batch_alter_table('message', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('sealed', sqlmodel.sql.sqltypes.AutoString(), nullable=True))
+
     with op.batch_alter_table('notice', schema=None) as batch_op:
         batch_op.create_index('notice_unseen', ['agent_id', 'created_at'], unique=False, sqlite_where=sa.text('seen_at IS NULL'), postgresql_where=sa.text('seen_at IS NULL'))
 

@@ -13,6 +13,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from audit.tables import AuditRow
 from shop.port import OrderStatus
+from shop.states import OUT
 from shop.tables import Code, CodeState, OrderCode, Pool, Replacement, RevealLink, ShopOrder
 
 SHOWN = 5  # rows named in one sentence
@@ -34,6 +35,7 @@ Rules = list[tuple[str, SelectOfScalar[Any]]]
 
 def _code_rules() -> Rules:
     ways_out = _count(OrderCode.code_id, Code.id) + _count(Replacement.code_id, Code.id)
+    openings = _count(RevealLink.code_id, Code.id, col(RevealLink.opened_at).is_not(None))
     return [
         (
             "a code is in one known state and pool",
@@ -41,7 +43,20 @@ def _code_rules() -> Rules:
         ),
         (
             "an issued code went out exactly once",
-            select(Code.id).where(col(Code.state) == CodeState.ISSUED, ways_out != 1),
+            select(Code.id).where(col(Code.state).in_(OUT), ways_out != 1),
+        ),
+        (
+            "a code is revealed exactly when somebody opened its link",
+            select(Code.id).where(
+                or_(
+                    (col(Code.state) == CodeState.ISSUED) & (openings > 0),
+                    (col(Code.state) == CodeState.REVEALED) & (openings != 1),
+                )
+            ),
+        ),
+        (
+            "a code is reserved exactly while a claim keeps it",
+            select(Code.id).where((col(Code.state) == CodeState.RESERVED) != col(Code.reserved_for).is_not(None)),
         ),
         (
             "a code that is free or reserved never went out",
@@ -155,7 +170,7 @@ def _same_order() -> ColumnElement[bool]:
     return (col(ShopOrder.shop) == col(Replacement.shop)) & (col(ShopOrder.order_no) == col(Replacement.order_no))
 
 
-def _count(reference: Any, key: Any) -> ColumnElement[int]:
+def _count(reference: Any, key: Any, *conditions: ColumnElement[bool]) -> ColumnElement[int]:
     """How many rows refer to the row at hand."""
-    counted = select(func.count()).where(col(reference) == col(key)).correlate(key.class_)
+    counted = select(func.count()).where(col(reference) == col(key), *conditions).correlate(key.class_)
     return counted.scalar_subquery()

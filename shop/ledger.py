@@ -6,7 +6,7 @@ allow one replacement per claim and per replaced code. Reading first only gives 
 
 from datetime import datetime
 
-from sqlalchemy import func, update
+from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,6 +17,7 @@ from shop.codes import read_code
 from shop.errors import AlreadyReplaced, ChainTooLong, PoolEmpty, SealBroken
 from shop.port import CodeRef, Order
 from shop.reveals import close_links, was_seen
+from shop.states import OUT, move, quarantine
 from shop.tables import Code, CodeState, Pool, Product, Replacement
 from shop.vault import Vault
 
@@ -42,31 +43,46 @@ async def issue_replacement(
     await _refuse_second(session, claim_id, order, replaced)
     before = await find_issued(session, order.shop, order.order_no, replaced.fingerprint)
     chain = _next_link(before, order, may_lengthen)
-    code = await _take_reserve_code(session, now, vault, order, actor)
-    replacement = Replacement(
-        claim_id=claim_id,
-        shop=order.shop,
-        order_no=order.order_no,
-        replaced_fingerprint=replaced.fingerprint,
-        code_id=code.id,
-        fingerprint=code.fingerprint,
-        chain=chain,
-        issued_at=now,
-        issued_by=actor,
-    )
     try:
         async with session.begin_nested():
+            code, state = await _take_for(session, now, vault, order, claim_id, actor)
+            replacement = Replacement(
+                claim_id=claim_id,
+                shop=order.shop,
+                order_no=order.order_no,
+                replaced_fingerprint=replaced.fingerprint,
+                code_id=code.id,
+                fingerprint=code.fingerprint,
+                chain=chain,
+                issued_at=now,
+                issued_by=actor,
+            )
             session.add(replacement)
     except IntegrityError:
-        # Another transaction replaced it between our look and our write: the code that we took goes back.
-        await _move(session, code, CodeState.ISSUED, CodeState.FREE)
+        # Another transaction replaced it between our look and our write; the code that we took is back.
         await _refuse_second(session, claim_id, order, replaced)
         raise
     after = {"claim": claim_id, "order": f"{order.shop}/{order.order_no}", "replaces": replaced.masked, "chain": chain}
-    record(session, now, actor, "code.issued", f"code:{code.id}", {"state": CodeState.FREE}, after)
+    record(session, now, actor, "code.issued", f"code:{replacement.code_id}", {"state": state}, after)
     if before is not None:
         await _call_back(session, now, before.code_id, actor, "replaced")
     return replacement
+
+
+async def reserve(
+    session: AsyncSession, now: datetime, vault: Vault, *, claim_id: int, order: Order, actor: str
+) -> None:
+    """Keep one reserve code for a claim whose decision takes time; it has one at most. Raises `PoolEmpty`."""
+    if await _find_reserved(session, claim_id) is None:
+        code = await _take(session, now, vault, order, CodeState.RESERVED, actor, claim_id)
+        record(session, now, actor, "code.reserved", f"code:{code.id}", {"state": CodeState.FREE}, {"claim": claim_id})
+
+
+async def release(session: AsyncSession, now: datetime, claim_id: int, actor: str) -> None:
+    """The claim was decided otherwise: the code that was kept for it is free again."""
+    code = await _find_reserved(session, claim_id)
+    if code is not None and await move(session, code.id, CodeState.RESERVED, CodeState.FREE, claim_id):
+        record(session, now, actor, "code.released", f"code:{code.id}", {"claim": claim_id}, {"state": CodeState.FREE})
 
 
 async def withdraw(session: AsyncSession, now: datetime, code_id: int, actor: str) -> bool:
@@ -157,7 +173,24 @@ def _next_link(before: Replacement | None, order: Order, may_lengthen: bool) -> 
     return chain
 
 
-async def _take_reserve_code(session: AsyncSession, now: datetime, vault: Vault, order: Order, actor: str) -> Code:
+async def _take_for(
+    session: AsyncSession, now: datetime, vault: Vault, order: Order, claim_id: int, actor: str
+) -> tuple[Code, CodeState]:
+    """The code that is kept for the claim, else a free one: issued from here on, and the state that it had."""
+    kept = await _find_reserved(session, claim_id)
+    if kept is not None and await move(session, kept.id, CodeState.RESERVED, CodeState.ISSUED, claim_id):
+        return kept, CodeState.RESERVED
+    return await _take(session, now, vault, order, CodeState.ISSUED, actor, claim_id), CodeState.FREE
+
+
+async def _find_reserved(session: AsyncSession, claim_id: int) -> Code | None:
+    return (await session.exec(select(Code).where(col(Code.reserved_for) == claim_id))).first()
+
+
+async def _take(
+    session: AsyncSession, now: datetime, vault: Vault, order: Order, state: CodeState, actor: str, claim_id: int
+) -> Code:
+    """Move one reserve code that can be read from free to `state`."""
     sku = order.goods.sku
     # PostgreSQL passes over codes that other transactions hold; SQLite has one writer and leaves these words out.
     candidates = (
@@ -170,30 +203,18 @@ async def _take_reserve_code(session: AsyncSession, now: datetime, vault: Vault,
         try:
             read_code(vault, code)
         except SealBroken:
-            await _quarantine(session, now, code, actor)
+            # A code that nobody can read any more must not be promised to a buyer.
+            await quarantine(session, now, code.id, CodeState.FREE, actor, "seal broken")
             continue
-        if await _move(session, code, CodeState.FREE, CodeState.ISSUED):
+        if await move(session, code.id, CodeState.FREE, state, claim_id):
             return code
     raise PoolEmpty(sku=sku)
 
 
 async def _call_back(session: AsyncSession, now: datetime, code_id: int, actor: str, why: str) -> None:
     """A replacement that was replaced or refunded is out of use: nobody may open it any more."""
-    code = await session.get_one(Code, code_id)
-    if await _move(session, code, CodeState.ISSUED, CodeState.QUARANTINED):
-        before, after = {"state": CodeState.ISSUED}, {"state": CodeState.QUARANTINED, "why": why}
-        record(session, now, actor, "code.quarantined", f"code:{code_id}", before, after)
+    # Locked: who opens its link in this moment comes before us or finds it gone.
+    code = await session.get_one(Code, code_id, with_for_update=True)
+    if code.state in OUT:
+        await quarantine(session, now, code_id, CodeState(code.state), actor, why)
     await close_links(session, now, code_id, actor=actor)
-
-
-async def _quarantine(session: AsyncSession, now: datetime, code: Code, actor: str) -> None:
-    """A code that nobody can read any more must not be promised to a buyer."""
-    if await _move(session, code, CodeState.FREE, CodeState.QUARANTINED):
-        before, after = {"state": CodeState.FREE}, {"state": CodeState.QUARANTINED, "why": "seal broken"}
-        record(session, now, actor, "code.quarantined", f"code:{code.id}", before, after)
-
-
-async def _move(session: AsyncSession, code: Code, old: CodeState, new: CodeState) -> bool:
-    """Compare-and-set: whether this call, and no other, moved the code from `old` to `new`."""
-    moved = await session.exec(update(Code).where(col(Code.id) == code.id, col(Code.state) == old).values(state=new))
-    return bool(moved.rowcount == 1)

@@ -13,6 +13,7 @@ from sqlmodel.sql.expression import Select
 from audit.trail import record
 from shop.codes import read_code
 from shop.errors import LinkGone
+from shop.states import OUT, move
 from shop.tables import Code, CodeState, Product, RevealLink
 from shop.vault import Vault
 
@@ -71,7 +72,7 @@ async def close_links(session: AsyncSession, now: datetime, code_id: int, *, act
 async def is_out(session: AsyncSession, code_id: int) -> bool:
     """Whether this code was issued and is in use."""
     found = await session.exec(select(Code.state).where(Code.id == code_id))
-    return found.first() == CodeState.ISSUED
+    return found.first() in OUT
 
 
 async def was_seen(session: AsyncSession, code_id: int) -> bool:
@@ -93,6 +94,9 @@ async def open_link(session: AsyncSession, now: datetime, vault: Vault, token: s
         raise LinkGone()
     link, code, product = found
     revealed = Revealed(read_code(vault, code), product.name, code.masked)
+    # The code first, then its links, as everybody takes them: who calls it back waits for us, or we find it gone.
+    if not await move(session, code.id, CodeState.ISSUED, CodeState.REVEALED):
+        raise LinkGone()
     if not await _use_up(session, now, link, seen_from):
         raise LinkGone()
     # Whoever holds the link opened it; who that is, the link's making and `seen_from` tell.

@@ -7,6 +7,7 @@ from sqlmodel import col, select
 
 from audit.tables import AuditRow
 from shop.errors import LinkGone, SealBroken
+from shop.invariants import check_invariants
 from shop.ledger import issue_replacement
 from shop.reveals import Revealed, close_links, find_link, make_link, open_link, read_token
 from shop.tables import Code, CodeState, Pool, RevealLink
@@ -166,8 +167,12 @@ async def test_without_the_guard_a_link_opens_often(stall: Stall, now: datetime,
         return True
 
     opened = await asyncio.gather(*(open_carelessly() for _ in range(16)))
+    async with stall.database.writing() as session:
+        broken = await check_invariants(session)
+        await session.exec(update(RevealLink).values(opened_at=None))
 
     assert sum(opened) > 1
+    assert broken == ["a code is revealed exactly when somebody opened its link: not so for 1"]
 
 
 async def test_a_closed_link_does_not_open_for_a_clock_that_is_behind(stall: Stall, now: datetime, token: str) -> None:

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from shop.tables import Proof, WarrantyFrom
+
 
 class OrderStatus(StrEnum):
     UNPAID = "unpaid"
@@ -55,6 +57,8 @@ class Goods:
     price: int  # minor units
     currency: str
     warranty: timedelta
+    warranty_from: WarrantyFrom = WarrantyFrom.DELIVERY
+    proof: Proof = Proof.NONE  # what a claim has to bring along
 
 
 @dataclass(frozen=True, slots=True)

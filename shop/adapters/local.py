@@ -16,7 +16,7 @@ from shop.codes import read_code
 from shop.ledger import codes_issued
 from shop.masking import normalise_code
 from shop.port import CodeCheck, CodeRef, Goods, Order, OrderStatus, ProofWay, Verdict
-from shop.tables import Code, OrderCode, Product, ShopOrder
+from shop.tables import Code, OrderCode, Product, Proof, ShopOrder, WarrantyFrom
 from shop.vault import Vault
 
 TAIL = 6  # characters of a payment number that prove ownership
@@ -134,7 +134,15 @@ def _as_order(order: ShopOrder, product: Product, codes: list[CodeRef]) -> Order
         shop=order.shop,
         order_no=order.order_no,
         status=OrderStatus(order.status),
-        goods=Goods(product.sku, product.name, product.price, product.currency, product.warranty),
+        goods=Goods(
+            product.sku,
+            product.name,
+            product.price,
+            product.currency,
+            product.warranty,
+            WarrantyFrom(product.warranty_from),
+            Proof(product.proof),
+        ),
         quantity=order.quantity,
         paid=order.paid,
         refunded=order.refunded,

@@ -118,7 +118,7 @@ class Dialogue:
     async def answer(self, session: AsyncSession, now: datetime, inbound: Inbound, looked: Looked) -> None:
         """Write all that follows from this message into the caller's transaction."""
         turn = await self._begin(session, now, inbound, looked)
-        if not await self._leave_to_people(turn):
+        if not (await tickets.tell_standing(turn) or await self._leave_to_people(turn)):
             if looked.intent.beside is not None and looked.intent.act != Act.ASK:
                 await questions.answer_beside(turn, looked.intent.beside)
             await STEPS[looked.intent.act](turn)

@@ -5,11 +5,14 @@ from datetime import timedelta
 
 from sqlmodel import col, select
 
-from bot.dialogue import reading
+from bot.channels.port import Kind
+from bot.dialogue import reading, standing
 from bot.dialogue.acts import Act
 from bot.dialogue.greeting import menu
+from bot.dialogue.state import Step
 from bot.dialogue.turn import Turn
 from bot.tables import Button
+from tickets import clocks
 from tickets.buyers import Became
 from tickets.conversations import add_note
 from tickets.errors import TooSoon
@@ -17,7 +20,7 @@ from tickets.grievance import Grievance
 from tickets.lifecycle import is_active
 from tickets.meant import is_number, last_of
 from tickets.naming import word_of
-from tickets.tables import Agent, Direction, Level, Message, Phase, Ticket
+from tickets.tables import Agent, Direction, Level, Message, Metric, Phase, Ticket
 
 SHOWN = 5  # tickets in one answer
 ESTIMATE_STEP = timedelta(minutes=5)  # nobody can say it more exactly
@@ -75,10 +78,34 @@ async def list_tickets(turn: Turn) -> None:
         return
     lines = [
         turn.word("ticket.line", number=ticket.number, subject=ticket.subject, place=await place(turn, ticket))
+        + await _at_the_latest(turn, ticket)
         for ticket in tickets[-SHOWN:]
     ]
     hurry = turn.choice(Act.HURRY, "button.hurry")
     await turn.say("\n".join([turn.word("ticket.list"), *lines]), hurry, turn.person)
+
+
+async def tell_standing(turn: Turn) -> bool:
+    """Whether they only asked for their place in line, or how long it still takes, and were told.
+
+    "How long" belongs to what was just spoken of, and to the person who has the case; only beside these to the line.
+    """
+    if turn.intent.act != Act.ASK or turn.inbound.kind == Kind.PRESS or turn.state.step != Step.IDLE:
+        return False
+    ours, match = await _active(turn), turn.intent.match
+    if standing.asks_place(turn.intent.stored):
+        is_told = bool(ours) or match is None or match.outcome != "answer"
+    else:
+        is_told = not turn.state.entry and any(_is_in_line(ticket) for ticket in ours)
+        is_told = is_told and standing.asks_how_long(turn.intent.stored)
+    if is_told:
+        turn.forget_misses()
+        await list_tickets(turn)
+    return is_told
+
+
+def _is_in_line(ticket: Ticket) -> bool:
+    return ticket.phase == Phase.OPEN and ticket.assignee_id is None
 
 
 async def hurry(turn: Turn) -> None:
@@ -170,6 +197,14 @@ async def _place(turn: Turn, ticket: Ticket) -> str:
     if ahead < 1:
         return turn.word("ticket.place.next_about", wait=wait)
     return turn.word("ticket.place.queued_about", ahead=ahead, wait=wait)
+
+
+async def _at_the_latest(turn: Turn, ticket: Ticket) -> str:
+    """Until when it will be answered, as long as that is promised and not late."""
+    owed = [clock for clock in await clocks.running(turn.session, ticket) if clock.metric == Metric.HANDLING]
+    if ticket.phase != Phase.OPEN or not owed or owed[-1].due_at <= turn.now:
+        return ""
+    return turn.word("ticket.at_the_latest", at=turn.at(owed[-1].due_at))
 
 
 async def own_place(turn: Turn) -> str:

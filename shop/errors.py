@@ -8,6 +8,12 @@ ShopError
 ├─ SealBroken                                    a ciphertext that was changed or moved
 │  └─ UnknownKey                                 sealed with a key that the vault does not have
 ├─ BadKeys                                       the vault's keys cannot be read
+├─ UnknownBatch                                  no such batch
+├─ BadAmount                                     no sum of money
+├─ OverPaid                                      more than is left of what was paid
+├─ AlreadyRefunded                               this code has its refund, done or under way
+├─ RefundMoved                                   somebody else decided on it meanwhile
+├─ UnknownRefund                                 no such thing
 └─ ShopDown                                      the shop does not answer; try later
 """
 
@@ -46,5 +52,29 @@ class BadKeys(ShopError):
     """The vault's keys cannot be used: {problem}."""
 
 
+class UnknownBatch(ShopError):
+    """There is no batch {batch}."""
+
+
 class ShopDown(ShopError):
     """Shop {shop} does not answer."""
+
+
+class BadAmount(ShopError):
+    """Write a sum in {currency}, such as 48.50."""
+
+
+class OverPaid(ShopError):
+    """Of order {order_no} only {left} can still be paid back."""
+
+
+class AlreadyRefunded(ShopError):
+    """This code of order {order_no} has its refund, done or under way."""
+
+
+class RefundMoved(ShopError):
+    """Refund {refund} is {state} by now."""
+
+
+class UnknownRefund(ShopError):
+    """There is no refund {refund}."""

@@ -1,0 +1,139 @@
+"""Batches: what of them went out, and keeping back the rest when too much of it turns out bad.
+
+Whose claims those are is not known here: `tickets.batch_incidents` counts them.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CompoundSelect, String, cast, func, literal, union_all, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from audit.tables import AuditRow
+from audit.trail import record
+from shop.errors import UnknownBatch
+from shop.tables import Batch, Code, CodeState, OrderCode, Replacement, ShopOrder
+
+UNSOLD = (CodeState.FREE, CodeState.RESERVED)  # what can still be kept back
+
+
+async def lock_batch(session: AsyncSession, batch_id: int) -> Batch:
+    """The batch as it is now, held until the transaction ends; who holds one waits for no ticket."""
+    found = await session.exec(
+        select(Batch).where(col(Batch.id) == batch_id).with_for_update().execution_options(populate_existing=True)
+    )
+    batch = found.first()
+    if batch is None:
+        raise UnknownBatch(batch=batch_id)
+    return batch
+
+
+async def quarantine_batch(session: AsyncSession, now: datetime, batch_id: int, actor: str, why: str) -> int | None:
+    """Keep back every code of the batch that did not go out; how many, or None when it is kept back already.
+
+    A code that was reserved for a claim is kept back with the others: its grant takes one of another batch.
+    """
+    marked = await session.exec(
+        update(Batch)
+        .where(col(Batch.id) == batch_id, col(Batch.quarantined_at).is_(None))
+        .values(quarantined_at=now)
+        .execution_options(synchronize_session="fetch")
+    )
+    if marked.rowcount != 1:
+        return None
+    kept = await session.exec(
+        update(Code)
+        .where(col(Code.batch_id) == batch_id, col(Code.state).in_(UNSOLD))
+        .values(state=CodeState.QUARANTINED, reserved_for=None)
+        .execution_options(synchronize_session=False)
+    )
+    record(session, now, actor, "batch.quarantined", f"batch:{batch_id}", None, {"codes": kept.rowcount, "why": why})
+    return int(kept.rowcount)
+
+
+async def release_batch(session: AsyncSession, now: datetime, batch_id: int, actor: str, why: str) -> int | None:
+    """Free again what `quarantine_batch` kept back; how many, or None when the batch is not kept back.
+
+    A code that was quarantined for a reason of its own stays where it is.
+    """
+    marked = await session.exec(
+        update(Batch)
+        .where(col(Batch.id) == batch_id, col(Batch.quarantined_at).is_not(None))
+        .values(quarantined_at=None)
+        .execution_options(synchronize_session="fetch")
+    )
+    if marked.rowcount != 1:
+        return None
+    alone = (
+        select(AuditRow.id)
+        .where(col(AuditRow.subject) == literal("code:") + cast(Code.id, String))
+        .where(col(AuditRow.action) == "code.quarantined")
+        .correlate(Code)
+        .exists()
+    )
+    freed = await session.exec(
+        update(Code)
+        .where(col(Code.batch_id) == batch_id, col(Code.state) == CodeState.QUARANTINED)
+        .where(~alone, col(Code.id).not_in(select(outgoings().subquery().c.code_id)))
+        .values(state=CodeState.FREE)
+        .execution_options(synchronize_session=False)
+    )
+    record(session, now, actor, "batch.released", f"batch:{batch_id}", None, {"codes": freed.rowcount, "why": why})
+    return int(freed.rowcount)
+
+
+async def is_quarantined(session: AsyncSession, batch_id: int | None) -> bool:
+    """Whether the batch is kept back: what buyers say of its codes is likely true."""
+    if batch_id is None:
+        return False
+    found = await session.exec(select(Batch.quarantined_at).where(col(Batch.id) == batch_id))
+    return found.first() is not None
+
+
+async def released_at(session: AsyncSession, batch_id: int) -> datetime | None:
+    """When somebody last found the batch to be sound."""
+    last = (
+        select(AuditRow.at)
+        .where(col(AuditRow.subject) == f"batch:{batch_id}", col(AuditRow.action) == "batch.released")
+        .order_by(col(AuditRow.id).desc())
+        .limit(1)
+    )
+    return (await session.exec(last)).first()
+
+
+def outgoings() -> CompoundSelect[Any]:
+    """Every code that went out, sold or as a replacement: code_id, at, shop, order_no."""
+    sold: Any = select(
+        col(OrderCode.code_id).label("code_id"),
+        func.coalesce(ShopOrder.delivered_at, ShopOrder.paid_at, ShopOrder.created_at).label("at"),
+        col(ShopOrder.shop).label("shop"),
+        col(ShopOrder.order_no).label("order_no"),
+    ).join(ShopOrder, col(ShopOrder.id) == col(OrderCode.order_id))
+    replaced = select(
+        col(Replacement.code_id), col(Replacement.issued_at), col(Replacement.shop), col(Replacement.order_no)
+    )
+    return union_all(sold, replaced)
+
+
+async def count_out(session: AsyncSession, batch_ids: Collection[int]) -> dict[int, int]:
+    """How many codes of each batch went out; a batch of which none did is missing."""
+    out = outgoings().subquery()
+    counted = (
+        select(Code.batch_id, func.count())
+        .join(out, out.c.code_id == col(Code.id))
+        .where(col(Code.batch_id).in_(batch_ids))
+        .group_by(col(Code.batch_id))
+    )
+    return dict((await session.exec(counted)).all())
+
+
+async def count_states(session: AsyncSession, batch_ids: Collection[int]) -> dict[tuple[int, str], int]:
+    """How many codes of each batch are in each state."""
+    counted = (
+        select(Code.batch_id, Code.state, func.count())
+        .where(col(Code.batch_id).in_(batch_ids))
+        .group_by(col(Code.batch_id), col(Code.state))
+    )
+    return {(batch_id, state): count for batch_id, state, count in (await session.exec(counted)).all()}

@@ -167,16 +167,15 @@ class BuyersDesk(TriggersDesk):
         """The buyer waits for an answer, if they did not before."""
         actor = f"buyer:{ticket.buyer_id}"
         if ticket.phase == Phase.OPEN and ticket.waiting_since is not None:
-            wake(session, now, ticket, actor)
-            if not await clocks.owes_answer(session, ticket):  # answered, and opened again by staff
-                await clocks.begin_next_response(session, now, ticket, self.rules)
-            return  # one more word of a wait that is already counted
-        was_waiting = ticket.phase == Phase.WAITING
-        with changing(session, now, ticket, actor, "ticket.heard"):
-            await self.queue_up(session, ticket, now)
-        if was_waiting:
-            await clocks.resume(session, now, ticket, self.rules)
-            await clocks.begin_next_response(session, now, ticket, self.rules)
+            wake(session, now, ticket, actor)  # one more word of a wait that is already counted
+        else:
+            was_waiting = ticket.phase == Phase.WAITING
+            since = await clocks.unanswered_since(session, ticket)
+            with changing(session, now, ticket, actor, "ticket.heard"):
+                await self.queue_up(session, ticket, since or now)
+            if was_waiting:
+                await clocks.resume(session, now, ticket, self.rules)
+        await clocks.begin_wait(session, now, ticket, self.rules)
 
     async def _follow(self, session: AsyncSession, now: datetime, old: Ticket, message: Message) -> Ticket:
         """A new ticket for people, which goes on with a matter that has ended."""

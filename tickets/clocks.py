@@ -14,7 +14,21 @@ from tickets.errors import UnknownTicket
 from tickets.rules import DeskRules
 from tickets.rungs import DUE
 from tickets.sla import Matter, Policy, choose
-from tickets.tables import Buyer, Clock, Conversation, Cycle, Ending, Metric, Pause, SlaPolicy, Ticket, id_of
+from tickets.tables import (
+    Buyer,
+    Clock,
+    Conversation,
+    Cycle,
+    Ending,
+    Message,
+    Metric,
+    Outgoing,
+    Pause,
+    Sending,
+    SlaPolicy,
+    Ticket,
+    id_of,
+)
 
 # What the delivery of a human reply, or of an outcome, answers.
 ANSWERED = (Metric.HANDLING, Metric.FIRST_RESPONSE, Metric.NEXT_RESPONSE)
@@ -77,14 +91,27 @@ async def begin(
             await _start(session, at, cycle, policy, rules)
 
 
-async def begin_next_response(session: AsyncSession, now: datetime, ticket: Ticket, rules: DeskRules) -> None:
-    """The buyer has come back to an answered ticket: a clock for this wait, where the desk promises one."""
-    policy = (await policies_of(session, ticket, rules)).get(Metric.NEXT_RESPONSE)
-    if policy is not None:
-        cycle = await get_cycle(session, ticket)
-        same = (Clock.cycle_id == cycle.id, Clock.metric == Metric.NEXT_RESPONSE)
-        waits = (await session.exec(select(func.count(col(Clock.id))).where(*same))).one()
-        await _start(session, now, cycle, policy, rules, ordinal=waits + 1)
+async def begin_wait(
+    session: AsyncSession,
+    now: datetime,
+    ticket: Ticket,
+    rules: DeskRules,
+    metrics: Collection[Metric] = (Metric.HANDLING, Metric.NEXT_RESPONSE),
+) -> None:
+    """An answered ticket owes an answer again: of what each wait is promised, start what does not run for this one."""
+    waits = await unanswered(session, ticket)
+    if any(clock.metric == Metric.FIRST_RESPONSE or _is_first(clock) for clock in waits):
+        return  # nobody has answered yet: what began with the cycle runs
+    cycle, running_now = await get_cycle(session, ticket), {clock.metric for clock in waits}
+    for metric, policy in (await policies_of(session, ticket, rules)).items():
+        if metric in metrics and metric not in running_now:
+            same = (Clock.cycle_id == cycle.id, Clock.metric == metric)
+            last = (await session.exec(select(func.max(Clock.ordinal)).where(*same))).one() or 0
+            await _start(session, now, cycle, policy, rules, ordinal=last + 1)
+
+
+def _is_first(clock: Clock) -> bool:
+    return clock.metric == Metric.HANDLING and clock.ordinal == 1
 
 
 async def _start(
@@ -214,13 +241,28 @@ async def running(session: AsyncSession, ticket: Ticket) -> list[Clock]:
 
 async def owes_answer(session: AsyncSession, ticket: Ticket) -> bool:
     """Whether a promise to answer the buyer still runs."""
-    return await owed_since(session, ticket) is not None
+    return any(clock.metric in ANSWERED for clock in await running(session, ticket))
 
 
-async def owed_since(session: AsyncSession, ticket: Ticket) -> datetime | None:
-    """Since when the buyer waits for an answer that is promised; None when nothing is owed."""
-    owed = [clock.started_at for clock in await running(session, ticket) if clock.metric in ANSWERED]
-    return min(owed, default=None)
+async def unanswered(session: AsyncSession, ticket: Ticket) -> list[Clock]:
+    """The running clocks of answers that nobody has written yet: what is on its way to the buyer answers its own."""
+    await session.flush()
+    # By its messages: they have an index by ticket, and the outbox has none.
+    reply = (
+        select(Outgoing.id)
+        .join(Message, col(Message.id) == col(Outgoing.message_id))
+        .where(Message.ticket_id == Clock.ticket_id, Outgoing.ticket_id == Clock.ticket_id)
+        .where(Outgoing.state == Sending.QUEUED, col(Outgoing.handles), col(Outgoing.created_at) >= Clock.started_at)
+        .exists()
+    )
+    mine = (col(Clock.ticket_id) == ticket.id, col(Clock.metric).in_(ANSWERED), *is_running(), ~reply)
+    found = select(Clock).where(*mine).order_by(col(Clock.started_at), col(Clock.id))
+    return list((await session.exec(found.execution_options(populate_existing=True))).all())
+
+
+async def unanswered_since(session: AsyncSession, ticket: Ticket) -> datetime | None:
+    """Since when the buyer waits for words that nobody has written yet."""
+    return next((clock.started_at for clock in await unanswered(session, ticket)), None)
 
 
 async def reckon(session: AsyncSession, cycle_ids: Collection[int], rules: DeskRules) -> None:

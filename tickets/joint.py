@@ -29,8 +29,8 @@ async def join(session: AsyncSession, now: datetime, source: Ticket, target: Tic
         if clock.metric in kept:
             _keep_earlier(kept[clock.metric], clock)
             session.add(kept[clock.metric])
-        else:
-            kept[clock.metric] = await _copy(session, clock, cycle)
+        else:  # each for itself: a reply under way answers the wait before it, and not the one after
+            await _copy(session, clock, cycle)
     if not is_owed:  # else their delivery would answer the target's own matter, too
         for reply in replies:
             reply.ticket_id = target.id

@@ -1,6 +1,6 @@
 """A ticket's status under any of the names that the owner gave: the phase behind the name moves by its own verb."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -13,7 +13,7 @@ from tickets.relations import OneByOne
 from tickets.rights import require_hands
 from tickets.rules import DeskRules
 from tickets.statuses import Status
-from tickets.tables import Cycle, Outcome, Phase, Ticket
+from tickets.tables import Cycle, Metric, Outcome, Phase, Ticket
 
 
 def word_of(rules: DeskRules, say: Say, language: str, status: str) -> str:
@@ -90,8 +90,10 @@ async def _go(
             await clocks.pause(session, now, ticket, desk.rules)
         case Phase.OPEN if ticket.phase == Phase.WAITING:
             # Who was never answered waits since they asked, whatever the ticket was called meanwhile.
-            await desk.queue_up(session, ticket, await clocks.owed_since(session, ticket) or now)
+            await desk.queue_up(session, ticket, await clocks.unanswered_since(session, ticket) or now)
             await clocks.resume(session, now, ticket, desk.rules)
+            # And who was waits for what staff have left to do, from after the reply that a macro wrote just now.
+            await clocks.begin_wait(session, now + timedelta.resolution, ticket, desk.rules, {Metric.HANDLING})
         case Phase.OPEN:
             await desk.reopen(session, now, ticket, f"agent:{agent_id}")
         case Phase.CLOSED:

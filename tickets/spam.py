@@ -11,7 +11,7 @@ from tickets.errors import InvalidTransition, NotAllowed, NotSpam, Undecided
 from tickets.ladder import Ladder
 from tickets.silence import end
 from tickets.staff import get_agent
-from tickets.tables import Claim, Ending, Phase, Ticket, id_of
+from tickets.tables import Claim, Ending, Metric, Phase, Ticket, id_of
 
 
 class Spam(Ladder):
@@ -51,4 +51,6 @@ class Spam(Ladder):
         with changing(session, now, ticket, f"agent:{agent_id}", "ticket.spam_taken_back"):
             ticket.phase = ticket.status = Phase.RESOLVED  # a closed ticket never moves; this one should not be closed
             await self.queue_up(session, ticket, min([*owed, now]))
+        # One that had been answered stands in front of people again, and no open ticket may lie there without an end.
+        await clocks.begin_wait(session, now, ticket, self.rules, {Metric.HANDLING})
         return ticket

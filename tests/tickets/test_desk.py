@@ -107,7 +107,7 @@ async def test_an_answered_ticket_that_hears_the_buyer_is_open_and_waits_from_th
     ticket = await floor.fresh(ticket)
     assert (ticket.phase, ticket.waiting_since) == (Phase.OPEN, floor.now + 5 * HOUR)
     assert ticket.assignee_id == lin
-    assert len(await floor.all(Clock)) == 1
+    assert [clock.due_at - floor.now for clock in await floor.all(Clock)] == [24 * HOUR, 29 * HOUR]
 
 
 async def test_a_resolved_ticket_that_hears_the_buyer_starts_a_new_cycle(floor: Floor, lin: int) -> None:
@@ -172,7 +172,7 @@ async def test_asking_raises_the_ticket_that_is_open_and_keeps_its_clock_and_age
     assert raised.id == ticket.id
     assert (raised.level, raised.phase, raised.assignee_id) == (Level.HUMAN_QUEUE, Phase.OPEN, lin)
     assert raised.waiting_since == floor.now + HOUR
-    assert (await floor.one(Clock)).due_at == floor.now + 24 * HOUR
+    assert (await floor.all(Clock))[0].due_at == floor.now + 24 * HOUR
 
 
 # Hurrying

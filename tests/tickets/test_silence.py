@@ -400,12 +400,15 @@ async def test_a_word_between_look_and_act_keeps_the_ticket_open(floor: Floor, l
     assert await spoken_between(floor, ticket) == Acted()
 
     assert (await floor.fresh(ticket)).phase == Phase.OPEN
+    assert (await floor.actions(ticket))[-1] == "ticket.heard"
 
 
-async def test_without_its_guard_a_buyer_who_spoke_is_warned_of_their_silence(
+async def test_without_its_guard_the_silence_of_a_buyer_who_spoke_is_counted_on(
     floor: Floor, lin: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticket = await silent_ticket(floor, lin)
     monkeypatch.setattr(alarms, "unacted", lambda instant, now: ())
 
-    assert await spoken_between(floor, ticket) == Acted(warned=1)
+    await spoken_between(floor, ticket)
+
+    assert (await floor.actions(ticket))[-1] == "ticket.close_put_off"

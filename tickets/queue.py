@@ -149,11 +149,11 @@ async def rows(
 
 
 async def _due(session: AsyncSession, ticket_ids: list[int | None]) -> dict[int | None, datetime]:
-    """When each unhandled ticket is due; of several cycles the latest counts."""
+    """When each unhandled ticket is due: first, where several waits of it are unhandled."""
     found = await session.exec(
         select(Clock.ticket_id, Clock.due_at)
         .where(col(Clock.ticket_id).in_(ticket_ids), Clock.metric == Metric.HANDLING)
         .where(col(Clock.met_at).is_(None), col(Clock.stopped_at).is_(None))
-        .order_by(col(Clock.id))
+        .order_by(col(Clock.due_at).desc())  # of several the last stands in the dictionary
     )
     return dict(found.all())

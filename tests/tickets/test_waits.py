@@ -115,6 +115,16 @@ async def test_who_comes_back_while_the_answer_is_on_its_way_waits_anew(floor: F
     assert (await floor.fresh(ticket)).waiting_since == floor.now + 2 * HOUR
 
 
+async def test_of_two_unhandled_waits_the_queue_shows_the_earlier_due(floor: Floor, lin: int) -> None:
+    ticket = await floor.open()
+    await floor.do(floor.desk.reply, ticket.id, lin, "您好", at=floor.now + HOUR)
+    await floor.speak(ticket, at=floor.now + 2 * HOUR)
+
+    (row,) = await floor.do(floor.desk.held, lin, at=floor.now + 2 * HOUR)
+
+    assert row.due_at == floor.now + 24 * HOUR
+
+
 async def test_who_was_never_answered_waits_since_the_first_word(floor: Floor, lin: int) -> None:
     ticket = await floor.open()
     await floor.do(floor.desk.set_status, ticket.id, lin, "waiting", at=floor.now + HOUR)

@@ -1,0 +1,47 @@
+"""Amounts as people read and write them; everything else counts minor units (fen, cents)."""
+
+from decimal import Decimal, InvalidOperation
+
+from shop.errors import BadAmount
+
+# Digits after the point where they are not two (ISO 4217).
+_DIGITS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "BHD": 3, "JOD": 3, "KWD": 3, "OMR": 3, "TND": 3}
+_LONGEST = 16  # characters
+
+
+def in_words(amount: int, currency: str) -> str:
+    """4850 of CNY is "48.50 CNY"."""
+    return f"{plain(amount, currency)} {currency}"
+
+
+def plain(amount: int, currency: str) -> str:
+    """The amount as `read_amount` takes it: "48.50"."""
+    digits = _digits(currency)
+    return f"{Decimal(amount).scaleb(-digits):.{digits}f}"
+
+
+def read_amount(text: str, currency: str) -> int:
+    """Minor units of what was typed ("48.5", "¥48.50", "1,200"); raises `BadAmount` for what is no sum of money."""
+    typed = text.strip().lstrip("¥￥$€").replace(",", "").replace("，", "").strip()
+    try:
+        amount = Decimal(typed) if len(typed) <= _LONGEST and typed.isascii() else Decimal("NaN")
+        minor = amount.scaleb(_digits(currency))
+        if not amount.is_finite() or amount <= 0 or minor != minor.to_integral_value():
+            raise BadAmount(currency=currency)
+    except InvalidOperation:
+        raise BadAmount(currency=currency) from None
+    return int(minor)
+
+
+def share(paid: int, quantity: int, position: int) -> int:
+    """What of `paid` fell to the code at `position`; the shares of all positions add up to it exactly.
+
+    A position beyond the quantity is that of a replacement, which stands for an average code.
+    """
+    if position > quantity:
+        return paid // max(1, quantity)
+    return paid * position // quantity - paid * (position - 1) // quantity
+
+
+def _digits(currency: str) -> int:
+    return _DIGITS.get(currency, 2)

@@ -9,7 +9,8 @@ claims, with their facts:
                notice.late {number} {subject} {minutes},
                notice.hurried {number} {subject} {times}, notice.reopened and notice.assigned {number} {subject},
                notice.mentioned {number} {subject} {agent} {text},
-               and for {why}: trigger.due, still_due, asked, pool_empty, opened, reopened, hurried, risk
+               and for {why}: trigger.due, still_due, asked, pool_empty, opened, reopened, hurried, risk, batch,
+               supplier_silent
 """
 
 from datetime import datetime
@@ -20,7 +21,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
 from tickets import clocks, compensation, lifecycle, queue, texts
-from tickets.buyers import BuyersDesk
+from tickets.batch_incidents import BatchIncidents
 from tickets.changes import changing, get_ticket, lock_ticket, move
 from tickets.conversations import add_note
 from tickets.errors import AlreadyTaken, InvalidTransition, NotAllowed, StaleTicket, TicketError
@@ -56,7 +57,7 @@ def is_free() -> tuple[ColumnElement[bool], ...]:
     return (col(Ticket.assignee_id).is_(None), col(Ticket.phase).in_(lifecycle.ACTIVE))
 
 
-class Desk(BuyersDesk, Joining, Relations, Silence, Spam, Naming, Labels, Mentions, Ratings, Policies):
+class Desk(BatchIncidents, Joining, Relations, Silence, Spam, Naming, Labels, Mentions, Ratings, Policies):
     """All verbs: those of buyers, of staff, and of the bot."""
 
     async def take(

@@ -19,8 +19,12 @@ TicketError
 ├─ PastInstant                       a snooze ends later
 ├─ OutcomeMissing                    resolving says how
 ├─ AlreadyTaken                      another agent was first
+├─ BatchStands                       this batch is kept back already, or not at all
+├─ NoSupplier · AskedAlready         nobody to be asked about this claim; or they were
+├─ NotAsked · AnsweredAlready        there is no such question open
 ├─ NotReplaced                       resolved as replaced, though no code was issued
 ├─ NoOpenClaim                       nothing to replace on this ticket
+├─ ClaimStands                       a claim cannot go from its state to that one
 ├─ AlreadyCompensated                this code was refunded: it gets nothing more
 ├─ CodeSeen                          the replacement was looked at: no refund beside it, and no new link
 ├─ NoReplacement                     there is none that could be linked again
@@ -29,6 +33,8 @@ TicketError
 ├─ WeakPassword                      too short to keep anybody out
 ├─ StaleTicket                       the page showed an older version
 ├─ EmptyMessage · MessageTooLong     bad text
+├─ NoPicture · PictureTooLarge       nothing that could be drawn anew
+├─ BreakerOpen · UnknownBreaker      too many replacements went out; no such pause
 ├─ CodeInText                        staff wrote a code: it goes out by a link alone
 ├─ BadTag · TooManyTags              no word that could be a tag; enough of them
 ├─ UnknownField                      the owner has declared no such field
@@ -144,8 +150,32 @@ class NotReplaced(TicketError):
     """Ticket {number} has a claim that was not replaced; grant the replacement first."""
 
 
+class BatchStands(TicketError):
+    """Somebody else has decided on batch {batch} meanwhile; look at it again."""
+
+
+class NoSupplier(TicketError):
+    """No supplier who answers is known for code {masked}."""
+
+
+class AskedAlready(TicketError):
+    """The supplier was asked about code {masked} already."""
+
+
+class NotAsked(TicketError):
+    """No supplier was asked about claim {claim}."""
+
+
+class AnsweredAlready(TicketError):
+    """The supplier's answer about code {masked} was written down already."""
+
+
 class NoOpenClaim(TicketError):
     """Ticket {number} has no undecided claim."""
+
+
+class ClaimStands(TicketError):
+    """A claim that is {state} cannot become {wanted}."""
 
 
 class AlreadyCompensated(TicketError):
@@ -182,6 +212,22 @@ class EmptyMessage(TicketError):
 
 class MessageTooLong(TicketError):
     """A message may have {limit} characters at most."""
+
+
+class NoPicture(TicketError):
+    """This is no picture that can be read; send a screenshot as PNG, JPEG, WebP or GIF."""
+
+
+class PictureTooLarge(TicketError):
+    """This picture is too large; {megabytes} MB and 25 million pixels are the most."""
+
+
+class BreakerOpen(TicketError):
+    """Replacements are paused: many went out lately ({scope}). A lead looks at it and lifts the pause."""
+
+
+class UnknownBreaker(TicketError):
+    """There is no pause {breaker} that could be lifted."""
 
 
 class CodeInText(TicketError):

@@ -62,6 +62,14 @@ def _record_both(
         record(session, now, actor, action, f"ticket:{ticket.id}", after={"other": linked.number, "kind": kind})
 
 
+async def make_part(session: AsyncSession, now: datetime, ticket: Ticket, parent: Ticket | None, actor: str) -> None:
+    """Put a locked ticket under an incident, or under none."""
+    before = await get_ticket(session, ticket.parent_id) if ticket.parent_id else None
+    facts = {"parent": parent.number if parent else None, "parent_before": before.number if before else None}
+    with changing(session, now, ticket, actor, "ticket.parent_set", **facts):
+        ticket.parent_id = parent.id if parent else None
+
+
 class OneByOne(Protocol):
     """What a desk does with one ticket, and with all of an incident."""
 
@@ -114,10 +122,7 @@ class Relations(Ladder):
         else:
             ticket, parent = await _lock_pair(session, ticket_id, parent_id)
             await _refuse_parent(session, ticket, parent)
-        before = await get_ticket(session, ticket.parent_id) if ticket.parent_id else None
-        facts = {"parent": parent.number if parent else None, "parent_before": before.number if before else None}
-        with changing(session, now, ticket, f"agent:{agent_id}", "ticket.parent_set", **facts):
-            ticket.parent_id = parent_id
+        await make_part(session, now, ticket, parent, f"agent:{agent_id}")
         return ticket
 
     async def reply_to_all(

@@ -49,6 +49,15 @@ class Reminders:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchRules:
+    """When claims take a batch off sale: so many codes of it within a span, and so large a share of what went out."""
+
+    after: int = 3  # codes claimed
+    within: timedelta = timedelta(hours=24)
+    share: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
 class DeskRules:
     """Spans and limits, as settings.toml gives them."""
 
@@ -66,6 +75,9 @@ class DeskRules:
     silence_warned_after: timedelta = timedelta(days=2)
     silence_closes_after: timedelta = timedelta(days=1)
     rungs: Rungs = field(default_factory=Rungs)
+    batches: BatchRules = field(default_factory=BatchRules)
+    # A supplier who was asked about a claim and is silent is brought to mind after each of these.
+    supplier_reminders: tuple[timedelta, ...] = (timedelta(hours=4), timedelta(hours=12))
     ratings: RatingRules = field(default_factory=RatingRules)
     fields: tuple[TicketField, ...] = ()  # the owner's own facts about a ticket
     triggers: Triggers = field(default_factory=Triggers)

@@ -65,6 +65,8 @@ class Trigger(StrEnum):
     OPENED = "opened"  # opened for a person from the start
     REOPENED = "reopened"  # the buyer came back again and again
     HURRIED = "hurried"  # the buyer hurried again and again
+    BATCH = "batch"  # many codes of one batch are claimed to be bad
+    SUPPLIER_SILENT = "supplier_silent"  # the supplier was asked about a claim and has not answered in time
     RISK = "risk"  # the law, a payment dispute or a public complaint was spoken of
 
 

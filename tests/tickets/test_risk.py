@@ -1,0 +1,143 @@
+"""What makes a claim risky, and that every point says why."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.words import LANGUAGES, words
+from tickets.risk import MEASURES, Facts, RiskRules, Signal, needs_person, weigh
+
+RULES = RiskRules(person_from=50)
+DAY = timedelta(days=1)
+PLAIN = Facts(age=timedelta(hours=2), price=4_850)
+
+
+def test_a_first_claim_soon_after_the_delivery_weighs_nothing() -> None:
+    risk = weigh(PLAIN, RULES)
+
+    assert (risk.score, risk.points) == (0, ())
+    assert not needs_person(risk, RULES)
+
+
+@pytest.mark.parametrize(
+    ("facts", "signal"),
+    [
+        pytest.param(Facts(claims=2), Signal.MANY_CLAIMS, id="more claims than bought"),
+        pytest.param(Facts(orders_today=2), Signal.MANY_ORDERS, id="two orders in a day"),
+        pytest.param(Facts(of_order=3, quantity=5), Signal.MOST_OF_ORDER, id="three of five"),
+        pytest.param(Facts(age=8 * DAY), Signal.LATE, id="late"),
+        pytest.param(Facts(seen_for=2 * DAY), Signal.SEEN, id="seen long before"),
+        pytest.param(Facts(refused=1), Signal.REFUSED, id="refused before"),
+        pytest.param(Facts(refunded=1), Signal.REFUNDED, id="refunded before"),
+        pytest.param(Facts(same_picture=1), Signal.SAME_PICTURE, id="picture again"),
+        pytest.param(Facts(like_picture=1), Signal.LIKE_PICTURE, id="picture nearly again"),
+        pytest.param(Facts(linked=1), Signal.LINKED, id="others on the order"),
+        pytest.param(Facts(others_codes=1), Signal.OTHERS_CODE, id="somebody else's code"),
+        pytest.param(Facts(strays=3), Signal.STRAYS, id="strays"),
+        pytest.param(Facts(wrong_proofs=3), Signal.WRONG_PROOFS, id="wrong proofs"),
+        pytest.param(Facts(price=10_000), Signal.DEAR, id="dear"),
+    ],
+)
+def test_each_signal_adds_its_points(facts: Facts, signal: Signal) -> None:
+    risk = weigh(facts, RULES)
+
+    assert signal in {point.signal for point in risk.points}
+    assert risk.score > 0
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        pytest.param(Facts(claims=2, codes=10, quantity=10), id="two of ten codes"),
+        pytest.param(Facts(of_order=2, quantity=3), id="two of three"),
+        pytest.param(Facts(age=7 * DAY), id="a week to the minute"),
+        pytest.param(Facts(strays=2), id="two strays"),
+        pytest.param(Facts(orders_today=1), id="one order"),
+        pytest.param(Facts(price=9_999), id="not quite dear"),
+    ],
+)
+def test_what_happens_to_honest_buyers_weighs_nothing(facts: Facts) -> None:
+    assert weigh(facts, RULES).points == ()
+
+
+def test_a_bad_batch_and_a_history_speak_for_the_buyer() -> None:
+    claims = Facts(claims=2, age=DAY)
+
+    alone = weigh(claims, RULES)
+    with_others = weigh(Facts(claims=2, age=DAY, batch_buyers=2), RULES)
+    known = weigh(Facts(claims=2, age=DAY, known_for=90 * DAY, whole_orders=5), RULES)
+
+    assert needs_person(alone, RULES)
+    assert with_others.score == 0
+    assert known.score == alone.score - 10
+
+
+def test_a_bad_batch_does_not_excuse_a_picture_that_was_used_before() -> None:
+    assert needs_person(weigh(Facts(same_picture=2, batch_buyers=9), RULES), RULES)
+
+
+def test_the_owner_sets_points_and_threshold() -> None:
+    risk = weigh(Facts(same_picture=1), RiskRules(points={Signal.SAME_PICTURE: 7}))
+
+    assert [point.points for point in risk.points] == [7]
+    assert not needs_person(risk, RiskRules(person_from=0))
+    assert needs_person(risk, RiskRules(person_from=7))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("signal", Signal)
+def test_every_point_is_explained_in_words(signal: Signal, language: str) -> None:
+    worst = Facts(
+        claims=9,
+        orders_today=9,
+        of_order=9,
+        quantity=9,
+        age=99 * DAY,
+        seen_for=99 * DAY,
+        refused=9,
+        refunded=9,
+        same_picture=9,
+        like_picture=9,
+        linked=9,
+        others_codes=9,
+        strays=9,
+        wrong_proofs=9,
+        price=99_999,
+        batch_buyers=9,
+        known_for=99 * DAY,
+        whole_orders=9,
+    )
+    point = next(one for one in weigh(worst, RULES).points if one.signal == signal)
+
+    sentence = words(language)(f"risk.{signal}", **point.facts)
+
+    assert sentence
+    assert "{" not in sentence
+
+
+counts = st.integers(0, 50)
+spans = st.timedeltas(timedelta(0), timedelta(days=400))
+
+
+@given(counts, counts, st.one_of(st.none(), spans), counts, st.integers(0, 10**6), counts, spans)
+def test_points_add_up_and_the_score_is_never_negative(
+    claims: int, refused: int, age: timedelta | None, same: int, price: int, batch: int, known_for: timedelta
+) -> None:
+    facts = Facts(
+        claims=claims,
+        refused=refused,
+        age=age,
+        same_picture=same,
+        price=price,
+        batch_buyers=batch,
+        known_for=known_for,
+        whole_orders=claims,
+    )
+
+    risk = weigh(facts, RULES)
+
+    assert risk.score == max(0, sum(point.points for point in risk.points))
+    assert weigh(facts, RULES) == risk
+    assert set(MEASURES) == set(Signal)

@@ -1,0 +1,214 @@
+"""How risky a claim is: facts in, points out, every point with the facts that explain it. Pure.
+
+A score sends a claim to a person; it refuses nothing and accuses nobody.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+
+class Signal(StrEnum):
+    """What speaks for or against a claim; the words `risk.<value>` tell staff."""
+
+    MANY_CLAIMS = "many_claims"  # more than what was bought explains
+    MANY_ORDERS = "many_orders"  # claims about several orders on one day
+    MOST_OF_ORDER = "most_of_order"
+    LATE = "late"  # long after the delivery
+    SEEN = "seen"  # the code had been looked at long before
+    REFUSED = "refused"  # earlier claims that were not true
+    REFUNDED = "refunded"  # a claim about this order was paid back
+    SAME_PICTURE = "same_picture"  # of another claim
+    LIKE_PICTURE = "like_picture"  # nearly one of another claim
+    LINKED = "linked"  # other buyers who share orders or pictures
+    OTHERS_CODE = "others_code"  # a code of somebody else's order was tried
+    STRAYS = "strays"  # typed codes that fit no order of theirs
+    WRONG_PROOFS = "wrong_proofs"  # on this order
+    DEAR = "dear"
+    BAD_BATCH = "bad_batch"  # others complain about the same batch
+    HISTORY = "history"  # known for long, with orders that nothing was wrong with
+
+
+def _points() -> dict[Signal, int]:
+    return {
+        Signal.MANY_CLAIMS: 60,
+        Signal.MANY_ORDERS: 25,
+        Signal.MOST_OF_ORDER: 30,
+        Signal.LATE: 30,
+        Signal.SEEN: 25,
+        Signal.REFUSED: 40,
+        Signal.REFUNDED: 10,
+        Signal.SAME_PICTURE: 100,
+        Signal.LIKE_PICTURE: 20,
+        Signal.LINKED: 30,
+        Signal.OTHERS_CODE: 40,
+        Signal.STRAYS: 15,
+        Signal.WRONG_PROOFS: 15,
+        Signal.DEAR: 10,
+        Signal.BAD_BATCH: -60,
+        Signal.HISTORY: -10,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class RiskRules:
+    """The owner's choices."""
+
+    person_from: int = 0  # points from which a person looks; 0: none is held for its points
+    points: Mapping[Signal, int] = field(default_factory=_points)
+    window: timedelta = timedelta(days=30)  # claims of so long are counted
+    free_claims: int = 1  # in the window, this one included, that count nothing
+    free_share: float = 0.1  # and this share of the codes bought besides
+    late_after: timedelta = timedelta(days=7)  # of the delivery
+    seen_after: timedelta = timedelta(hours=24)  # of the first look at the code
+    dear_from: int = 10_000  # minor units
+    batch_from: int = 2  # other buyers with a believable claim about the batch
+    known_for: timedelta = timedelta(days=60)  # a history begins to speak
+    whole_orders: int = 3  # of it, without a claim
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a claim and of who files it; a fact that is not known speaks neither way."""
+
+    claims: int = 1  # in the window, this one included, of this buyer and of linked ones
+    codes: int = 1  # bought, as far as orders were proved
+    orders_today: int = 1  # that this buyer claimed about within 24 hours
+    of_order: int = 1  # claims about this order
+    quantity: int = 1  # codes of this order
+    age: timedelta | None = None  # of the delivery
+    seen_for: timedelta | None = None  # since the code was first looked at
+    refused: int = 0
+    refunded: int = 0
+    same_picture: int = 0  # other claims
+    like_picture: int = 0
+    linked: int = 0  # buyers
+    others_codes: int = 0
+    strays: int = 0
+    wrong_proofs: int = 0
+    price: int = 0  # minor units
+    batch_buyers: int = 0  # others with a believable claim about the batch
+    known_for: timedelta = timedelta()
+    whole_orders: int = 0  # proved and without a claim
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One reason of a score. `facts` fill its words."""
+
+    signal: Signal
+    points: int
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    score: int
+    points: tuple[Point, ...]  # those that count, the heaviest first
+
+    def as_rows(self) -> list[dict[str, Any]]:
+        """As a claim keeps them."""
+        return [{"signal": str(one.signal), "points": one.points, "facts": dict(one.facts)} for one in self.points]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How often a signal's points count, and why."""
+
+    times: float
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+SEVERAL = 3  # codes of an order, or strays, before their number says anything
+LIMIT = 3.0  # a signal counts at most so often
+
+
+def weigh(facts: Facts, rules: RiskRules) -> Risk:
+    """The score of a claim, 0 or more, and what it is made of."""
+    points = []
+    for signal, measure in MEASURES.items():
+        measured = measure(facts, rules)
+        value = round(min(measured.times, LIMIT) * rules.points.get(signal, 0))
+        if value:
+            points.append(Point(signal, value, measured.facts))
+    points.sort(key=lambda point: -abs(point.points))
+    return Risk(max(0, sum(point.points for point in points)), tuple(points))
+
+
+def needs_person(risk: Risk, rules: RiskRules) -> bool:
+    return 0 < rules.person_from <= risk.score
+
+
+def _many_claims(facts: Facts, rules: RiskRules) -> Measured:
+    free = rules.free_claims + rules.free_share * facts.codes
+    return Measured(
+        max(0.0, facts.claims - free), {"claims": facts.claims, "codes": facts.codes, "days": rules.window.days}
+    )
+
+
+def _most_of_order(facts: Facts, _: RiskRules) -> Measured:
+    is_most = facts.of_order >= SEVERAL and facts.of_order * 2 > facts.quantity
+    return Measured(is_most, {"claims": facts.of_order, "codes": facts.quantity})
+
+
+def _late(facts: Facts, rules: RiskRules) -> Measured:
+    age = facts.age or timedelta()
+    return Measured(age > rules.late_after, {"days": age.days})
+
+
+def _seen(facts: Facts, rules: RiskRules) -> Measured:
+    seen_for = facts.seen_for or timedelta()
+    return Measured(seen_for > rules.seen_after, {"hours": seen_for // timedelta(hours=1)})
+
+
+def _strays(facts: Facts, _: RiskRules) -> Measured:
+    return Measured(facts.strays // SEVERAL, {"count": facts.strays})
+
+
+def _wrong_proofs(facts: Facts, _: RiskRules) -> Measured:
+    return Measured(facts.wrong_proofs // SEVERAL, {"count": facts.wrong_proofs})
+
+
+def _dear(facts: Facts, rules: RiskRules) -> Measured:
+    return Measured(facts.price >= rules.dear_from, {"price": f"{facts.price / 100:.2f}"})
+
+
+def _bad_batch(facts: Facts, rules: RiskRules) -> Measured:
+    return Measured(facts.batch_buyers >= rules.batch_from, {"buyers": facts.batch_buyers})
+
+
+def _history(facts: Facts, rules: RiskRules) -> Measured:
+    is_old = facts.known_for >= rules.known_for and facts.whole_orders >= rules.whole_orders
+    return Measured(is_old, {"days": facts.known_for.days, "orders": facts.whole_orders})
+
+
+def _count(name: str, free: int = 0) -> Callable[[Facts, RiskRules], Measured]:
+    """Each one beyond the `free` ones counts."""
+
+    def measure(facts: Facts, _: RiskRules) -> Measured:
+        count = getattr(facts, name)
+        return Measured(max(0, count - free), {"count": count})
+
+    return measure
+
+
+MEASURES: Mapping[Signal, Callable[[Facts, RiskRules], Measured]] = {
+    Signal.MANY_CLAIMS: _many_claims,
+    Signal.MANY_ORDERS: _count("orders_today", free=1),
+    Signal.MOST_OF_ORDER: _most_of_order,
+    Signal.LATE: _late,
+    Signal.SEEN: _seen,
+    Signal.REFUSED: _count("refused"),
+    Signal.REFUNDED: _count("refunded"),
+    Signal.SAME_PICTURE: _count("same_picture"),
+    Signal.LIKE_PICTURE: _count("like_picture"),
+    Signal.LINKED: _count("linked"),
+    Signal.OTHERS_CODE: _count("others_codes"),
+    Signal.STRAYS: _strays,
+    Signal.WRONG_PROOFS: _wrong_proofs,
+    Signal.DEAR: _dear,
+    Signal.BAD_BATCH: _bad_batch,
+    Signal.HISTORY: _history,
+}

@@ -21,6 +21,7 @@ from bot.channels.port import Channel, Inbound, Update
 from bot.faults import place_of
 from bot.tables import InboxRow, InboxState
 from bot.transactions import Transactions
+from shop.rotation import Seals, text_not_under
 from shop.vault import Vault
 
 log = logging.getLogger(__name__)
@@ -264,6 +265,13 @@ async def _finish(session: AsyncSession, row: InboxRow) -> bool:
 
 def _still(row: InboxRow) -> tuple[ColumnElement[bool], ...]:
     return (col(InboxRow.id) == row.id, col(InboxRow.state) == InboxState.PENDING)
+
+
+def _renew(vault: Vault, row: InboxRow) -> None:
+    row.sealed = vault.renew_text("inbox", _seal_id(row.channel, row.account, row.update_id), row.sealed)
+
+
+SEALS = Seals(InboxRow, text_not_under(col(InboxRow.sealed)), _renew)
 
 
 def _seal_id(channel: str, account: str, update_id: str) -> str:

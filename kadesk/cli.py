@@ -13,6 +13,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from audit.errors import KadeskError
 from kadesk import staff_cli
 from kadesk.faq_cli import faq_commands
+from kadesk.keys_cli import keys_commands
 from kadesk.settings import Settings
 from kadesk.shell import AsJson, out, print_json, read_settings
 from kadesk.sla_cli import sla_commands
@@ -42,6 +43,7 @@ users_commands.command("disable")(staff_cli.disable_account)
 users_commands.command("set")(staff_cli.set_account)
 users_commands.command("manage")(staff_cli.set_manager)
 app.add_typer(sla_commands, name="sla")
+app.add_typer(keys_commands, name="keys")
 RETRY_LOOK = 0.2  # seconds between looks for an update that is tried again
 
 

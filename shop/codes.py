@@ -2,7 +2,10 @@
 
 from uuid import uuid4
 
+from sqlmodel import col
+
 from shop.masking import mask
+from shop.rotation import Seals
 from shop.tables import Code, CodeState, Pool
 from shop.vault import Vault
 
@@ -29,6 +32,13 @@ def seal_code(
 def read_code(vault: Vault, code: Code) -> str:
     """The text of a code; `SealBroken` when its row was changed. Whoever shows it to a person records that."""
     return vault.open(_kind(code.product_id), code.seal_id, code.key_id, code.ciphertext)
+
+
+def _renew(vault: Vault, code: Code) -> None:
+    code.key_id, code.ciphertext = vault.seal(_kind(code.product_id), code.seal_id, read_code(vault, code))
+
+
+SEALS = Seals(Code, lambda key_id: col(Code.key_id) != key_id, _renew)
 
 
 def _kind(product_id: int) -> str:

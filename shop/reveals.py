@@ -13,6 +13,7 @@ from sqlmodel.sql.expression import Select
 from audit.trail import record
 from shop.codes import read_code
 from shop.errors import LinkGone
+from shop.rotation import Seals, text_not_under
 from shop.states import OUT, move
 from shop.tables import Code, CodeState, Product, RevealLink
 from shop.vault import Vault
@@ -125,6 +126,13 @@ async def _use_up(session: AsyncSession, now: datetime, link: RevealLink, seen_f
         .values(opened_at=now, opened_from=seen_from, sealed_token="")
     )
     return bool(used.rowcount == 1)
+
+
+def _renew(vault: Vault, link: RevealLink) -> None:
+    link.sealed_token = vault.renew_text(SEAL, link.token_hash, link.sealed_token)
+
+
+SEALS = Seals(RevealLink, text_not_under(col(RevealLink.sealed_token)), _renew)
 
 
 def _hash(token: str) -> str:

@@ -42,6 +42,11 @@ class Keys:
         key_id = secrets.token_hex(4)
         return cls(key_id, {key_id: secrets.token_bytes(KEY_BYTES)}, secrets.token_bytes(KEY_BYTES))
 
+    def with_new(self) -> Self:
+        """These keys and a new one, which seals from now on; the fingerprints stay what they are."""
+        key_id = secrets.token_hex(4)
+        return type(self)(key_id, self.encryption | {key_id: secrets.token_bytes(KEY_BYTES)}, self.fingerprint)
+
     @classmethod
     def from_text(cls, text: str) -> Self:
         """Read what `to_text` wrote; line ends and spaces are alike, so that it fits an environment variable."""
@@ -100,6 +105,15 @@ class Vault:
             return self.open(kind, seal_id, key_id, base64.b64decode(encoded, validate=True))
         except binascii.Error:
             raise SealBroken(row=f"{kind}/{seal_id}") from None
+
+    @property
+    def current(self) -> str:
+        """The id of the key that seals."""
+        return self._current
+
+    def renew_text(self, kind: str, seal_id: str, sealed: str) -> str:
+        """The same text under the current key."""
+        return self.seal_text(kind, seal_id, self.open_text(kind, seal_id, sealed))
 
     def fingerprint(self, code: str) -> str:
         """Equal for the same code however it was typed; says nothing about the code without the key."""

@@ -15,8 +15,8 @@ from bot.channels.port import Inbound, Kind
 from bot.dialogue import claims, delivered, greeting, orders, patience, questions, rating, reading, tickets
 from bot.dialogue.acts import Act, Intent
 from bot.dialogue.look_up import Heard, Looked, look_up, order_no_of
-from bot.dialogue.state import Scene, State, Step, set_scene
-from bot.dialogue.turn import SEAL, Parts, Turn
+from bot.dialogue.state import SEAL, Scene, State, Step, set_scene
+from bot.dialogue.turn import Parts, Turn
 from bot.dialogue.understanding import Answers, Understanding
 from bot.tables import DialogueRow
 from shop.port import Shop

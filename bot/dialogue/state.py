@@ -11,11 +11,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.channels.port import Inbound
 from bot.dialogue.acts import Goal
 from bot.tables import Button, DialogueRow
+from shop.rotation import Seals, text_not_under
+from shop.vault import Vault
 from tickets.tables import Conversation, OrderBinding
 
 BUTTONS_LIVE = timedelta(days=14)
 TOPIC_LIVES = timedelta(minutes=30)  # a follow-up that comes later is a question of its own
 ORDERS_OFFERED = 3
+SEAL = "dialogue"  # the kind of an order number that is sealed in a state
 
 
 class Step(StrEnum):
@@ -111,3 +114,10 @@ async def _find_button(session: AsyncSession, now: datetime, conversation: Conve
     if button is None or button.conversation_id != conversation.id or button.made_at < now - BUTTONS_LIVE:
         return None
     return button
+
+
+def _renew(vault: Vault, row: DialogueRow) -> None:
+    row.facts = {**row.facts, "order": vault.renew_text(SEAL, str(row.conversation_id), row.facts["order"])}
+
+
+SEALS = Seals(DialogueRow, text_not_under(col(DialogueRow.facts)["order"].as_string()), _renew)

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.channels.port import Inbound
 from bot.dialogue.acts import Act, Intent
 from bot.dialogue.look_up import Looked
-from bot.dialogue.state import State, Step
+from bot.dialogue.state import SEAL, State, Step
 from bot.dialogue.understanding import Answers
 from bot.tables import Button
 from shop.port import Order
@@ -24,7 +24,6 @@ from tickets.ownership import Ownership
 from tickets.tables import Author, Conversation, Message, Priority, Ticket, id_of
 
 DAY = 86_400  # seconds
-SEAL = "dialogue"  # the kind of an order number that is sealed in a state
 
 
 @dataclass(frozen=True)

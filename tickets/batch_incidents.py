@@ -15,7 +15,6 @@ from sqlmodel.sql.expression import SelectOfScalar
 from audit.trail import record
 from shop import batches
 from shop.batches import lock_batch
-from shop.port import Order
 from shop.tables import Batch, Product, Supplier
 from tickets import conversations, lifecycle
 from tickets.alarms import Database
@@ -45,7 +44,7 @@ ACTOR = "system"
 class BatchIncidents(BuyersDesk):
     """What claims do to their batch, and what leads do about it."""
 
-    async def weigh_batch(self, session: AsyncSession, now: datetime, claim: Claim, order: Order) -> None:
+    async def weigh_batch(self, session: AsyncSession, now: datetime, claim: Claim) -> None:
         """Count a claim that was filed: the one that is too many quarantines its batch and opens the incident."""
         if claim.batch_id is None:
             return

@@ -65,6 +65,7 @@ def test_names_are_words_of_the_trade(path: Path) -> None:
         ("starlette_admin", "console"),
         ("asyncpg", "kadesk/database"),
         ("holidays", "tickets/holidays"),
+        ("PIL", "tickets/pixels"),
         ("prometheus_client", "kadesk/metrics"),
         ("pysqlite3", "kadesk/database"),
     ],

@@ -1,0 +1,155 @@
+"""Evidence pictures: sealed with the message that brought them, and compared with those of other claims."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from sqlalchemy import update
+from sqlmodel import col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from audit.trail import record
+from shop.rotation import Seals
+from shop.vault import Vault
+from tickets.pixels import Pixels, distance
+from tickets.tables import Claim, Conversation, Message, Picture, id_of
+
+SEAL = "picture"
+NEAR = 6  # of 64 fields that may differ between two pictures of one look
+LOOKED_AT = 5_000  # earlier pictures, the newest: comparing so many takes some 10 ms
+FRESH = timedelta(hours=2)  # a picture that came so long before a claim is its evidence
+
+
+class Alike(NamedTuple):
+    """Other claims with a picture of this claim, and who filed them."""
+
+    same: int = 0
+    like: int = 0
+    buyers: frozenset[int] = frozenset()  # others, whose picture is the same
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A picture without its pixels, for a page that names it."""
+
+    id: int
+    claim_id: int | None
+    width: int
+    height: int
+    received_at: datetime
+
+
+async def keep(session: AsyncSession, now: datetime, vault: Vault, message: Message, pixels: Pixels) -> Picture:
+    """Seal a picture with the message that it came with, and name it there."""
+    seal_id = uuid4().hex
+    key_id, ciphertext = vault.seal(SEAL, seal_id, base64.b64encode(pixels.jpeg).decode())
+    picture = Picture(
+        conversation_id=message.conversation_id,
+        message_id=id_of(message),
+        seal_id=seal_id,
+        key_id=key_id,
+        ciphertext=ciphertext,
+        content_hash=vault.keyed_hash("picture", pixels.digest),
+        look_hash=pixels.look,
+        width=pixels.width,
+        height=pixels.height,
+        received_at=now,
+    )
+    session.add(picture)
+    await session.flush()
+    message.attachments = [*message.attachments, {"kind": "photo", "picture": picture.id}]
+    session.add(message)
+    after = {"conversation": message.conversation_id, "message": message.id}
+    record(session, now, "bot", "picture.kept", f"picture:{picture.id}", after=after)
+    return picture
+
+
+def read(vault: Vault, picture: Picture) -> bytes:
+    """The JPEG; `SealBroken` when its row was changed."""
+    return base64.b64decode(vault.open(SEAL, picture.seal_id, picture.key_id, picture.ciphertext))
+
+
+async def attach(session: AsyncSession, now: datetime, claim: Claim) -> int:
+    """What this conversation sent lately and no claim has is evidence for this claim; how many pictures."""
+    fresh = (
+        update(Picture)
+        .where(col(Picture.conversation_id) == claim.conversation_id, col(Picture.claim_id).is_(None))
+        .where(col(Picture.received_at) > now - FRESH)
+        .values(claim_id=claim.id)
+    )
+    count: int = (await session.exec(fresh)).rowcount
+    if count:
+        record(session, now, "bot", "claim.pictures_attached", f"claim:{claim.id}", after={"pictures": count})
+    return count
+
+
+async def find_alike(session: AsyncSession, now: datetime, claim: Claim) -> Alike:
+    """Whose earlier claims had a picture of this one: the same, or one that looks nearly so."""
+    mine = select(Picture.content_hash, Picture.look_hash).where(Picture.claim_id == claim.id)
+    ours = (await session.exec(mine)).all()
+    if not ours:
+        return Alike()
+    same = await _others(session, now, claim, [content for content, _ in ours])
+    like = await _looking_like(session, now, claim, [look for _, look in ours if look]) - same.keys()
+    buyers = frozenset(same.values()) - {claim.buyer_id}
+    return Alike(len(same), len(like), buyers)
+
+
+async def find_picture(session: AsyncSession, picture_id: int) -> Picture | None:
+    return await session.get(Picture, picture_id)
+
+
+async def find_own(session: AsyncSession, picture_id: int, channel: str, account: str, address: str) -> Picture | None:
+    """The picture, if it was sent in the conversation with this address."""
+    found = await session.exec(
+        select(Picture)
+        .join(Conversation, col(Conversation.id) == col(Picture.conversation_id))
+        .where(Picture.id == picture_id, Conversation.channel == channel, Conversation.account == account)
+        .where(Conversation.address == address)
+    )
+    return found.first()
+
+
+async def of_claims(session: AsyncSession, claim_ids: Sequence[int]) -> list[Shown]:
+    """The evidence of these claims, oldest first."""
+    columns: Any = [getattr(Picture, name) for name in Shown.__slots__]
+    found = await session.exec(select(*columns).where(col(Picture.claim_id).in_(claim_ids)).order_by(col(Picture.id)))
+    return [Shown(*row) for row in found.all()]
+
+
+async def _others(session: AsyncSession, now: datetime, claim: Claim, contents: list[str]) -> dict[int, int]:
+    """Claim → buyer, of other claims with one of these pictures."""
+    found = await session.exec(
+        _of_other_claims(now, claim).where(col(Picture.content_hash).in_(contents)).limit(LOOKED_AT)
+    )
+    return {claim_id: buyer_id for claim_id, buyer_id, _ in found.all()}
+
+
+async def _looking_like(session: AsyncSession, now: datetime, claim: Claim, looks: list[str]) -> set[int]:
+    """Other claims with a picture of nearly the same look, among the newest pictures."""
+    if not looks:
+        return set()
+    newest = _of_other_claims(now, claim).order_by(col(Picture.id).desc()).limit(LOOKED_AT)
+    earlier = (await session.exec(newest)).all()
+    return {claim_id for claim_id, _, look in earlier if any(distance(look, one) <= NEAR for one in looks)}
+
+
+def _of_other_claims(now: datetime, claim: Claim) -> Any:
+    """One picture may show several codes of an order: what the buyer files beside is not another claim."""
+    beside = (col(Claim.conversation_id) == claim.conversation_id) & (col(Claim.order_no) == claim.order_no)
+    return (
+        select(Claim.id, Claim.buyer_id, Picture.look_hash)
+        .join(Picture, col(Picture.claim_id) == col(Claim.id))
+        .where(col(Claim.id) != claim.id, or_(~beside, col(Claim.created_at) < now - FRESH))
+    )
+
+
+def _renew(vault: Vault, picture: Picture) -> None:
+    content = vault.open(SEAL, picture.seal_id, picture.key_id, picture.ciphertext)
+    picture.key_id, picture.ciphertext = vault.seal(SEAL, picture.seal_id, content)
+
+
+SEALS = Seals(Picture, lambda key_id: col(Picture.key_id) != key_id, _renew)

@@ -20,7 +20,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
-from tickets import clocks, compensation, lifecycle, queue, texts
+from tickets import clocks, compensation, lifecycle, queue, rights, texts
 from tickets.batch_incidents import BatchIncidents
 from tickets.changes import changing, get_ticket, lock_ticket, move
 from tickets.conversations import add_note
@@ -39,6 +39,7 @@ from tickets.rules import DeskRules as DeskRules
 from tickets.silence import Silence
 from tickets.spam import Spam
 from tickets.staff import get_agent
+from tickets.supplier_checks import SupplierChecks
 from tickets.tables import (
     Agent,
     Author,
@@ -47,7 +48,6 @@ from tickets.tables import (
     Outcome,
     Phase,
     Priority,
-    Role,
     Ticket,
 )
 
@@ -57,15 +57,34 @@ def is_free() -> tuple[ColumnElement[bool], ...]:
     return (col(Ticket.assignee_id).is_(None), col(Ticket.phase).in_(lifecycle.ACTIVE))
 
 
-class Desk(BatchIncidents, Joining, Relations, Silence, Spam, Naming, Labels, Mentions, Ratings, Policies):
+class Desk(
+    BatchIncidents,
+    Joining,
+    Relations,
+    Silence,
+    Spam,
+    Naming,
+    Labels,
+    Mentions,
+    Ratings,
+    Policies,
+    SupplierChecks,
+):
     """All verbs: those of buyers, of staff, and of the bot."""
 
     async def take(
         self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, version: int | None = None
     ) -> Ticket:
-        """Put the ticket into this agent's hands; `AlreadyTaken` names who was first. Taking is not handling."""
-        await get_agent(session, agent_id)
-        guard = (*is_free(), *(() if version is None else (col(Ticket.version) == version,)))
+        """Put the ticket into this agent's hands; `AlreadyTaken` names who was first. Taking is not handling.
+
+        Raises `RisenAbove` for one that stands with the leads or managers: it is theirs to choose.
+        """
+        reach = await rights.reach(session, await get_agent(session, agent_id))
+        guard = (
+            *is_free(),
+            col(Ticket.level) <= reach,
+            *(() if version is None else (col(Ticket.version) == version,)),
+        )
         taken = await session.exec(
             update(Ticket)
             .where(col(Ticket.id) == ticket_id, *guard)
@@ -79,12 +98,13 @@ class Desk(BatchIncidents, Joining, Relations, Silence, Spam, Naming, Labels, Me
             return ticket
         if ticket.assignee_id == agent_id:
             return ticket
-        raise await _why_not_free(session, ticket)
+        raise await _why_not_free(session, ticket, agent_id)
 
     async def release(self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int) -> Ticket:
-        """Give the ticket back to the queue, where it stands as if it had never left."""
+        """Give the ticket back to the queue, where it stands as if it had never left: its holder may, and a lead."""
         ticket = await lock_ticket(session, ticket_id)
         await _require_holder(session, ticket, agent_id, "release this ticket")
+        _require_active(ticket, "given back")
         with changing(session, now, ticket, f"agent:{agent_id}", "ticket.released"):
             ticket.assignee_id = None
         return ticket
@@ -93,6 +113,7 @@ class Desk(BatchIncidents, Joining, Relations, Silence, Spam, Naming, Labels, Me
         """Put the ticket into another agent's hands: its holder may, and a lead."""
         ticket = await lock_ticket(session, ticket_id)
         await _require_holder(session, ticket, agent_id, "assign this ticket")
+        _require_active(ticket, "assigned")
         await get_agent(session, to_id)
         with changing(session, now, ticket, f"agent:{agent_id}", "ticket.assigned"):
             ticket.assignee_id = to_id
@@ -127,10 +148,14 @@ class Desk(BatchIncidents, Joining, Relations, Silence, Spam, Naming, Labels, Me
         text: str,
         link_id: int | None = None,
     ) -> Message:
-        """`reply` for a locked ticket, and an agent whose words were looked at; `text` may hold a link's mark."""
+        """`reply` for a locked ticket, and an agent whose words were looked at; `text` may hold a link's mark.
+
+        Anybody may help a buyer out, but what has risen beyond their reach does not become theirs by that.
+        """
+        may_have = ticket.level <= await rights.reach(session, await get_agent(session, agent_id))
         with changing(session, now, ticket, f"agent:{agent_id}", "ticket.replied"):
             move(ticket, Phase.WAITING, "answered")
-            ticket.assignee_id = ticket.assignee_id or agent_id
+            ticket.assignee_id = ticket.assignee_id or (agent_id if may_have else None)
         await clocks.pause(session, now, ticket, self.rules)
         return await self.speak(session, now, ticket, agent_id, text, link_id)
 
@@ -232,14 +257,22 @@ async def _end_cycle(session: AsyncSession, now: datetime, ticket: Ticket, outco
 
 async def _require_holder(session: AsyncSession, ticket: Ticket, agent_id: int, verb: str) -> None:
     agent = await get_agent(session, agent_id)
-    if ticket.assignee_id != agent_id and Role(agent.role).rank < Role.LEAD.rank:
-        raise NotAllowed(role=agent.role, verb=verb)
+    if ticket.assignee_id != agent_id:
+        if not rights.is_lead(agent):
+            raise NotAllowed(role=agent.role, verb=verb)
+        await rights.require_rank(session, ticket, agent)
 
 
-async def _why_not_free(session: AsyncSession, ticket: Ticket) -> TicketError:
+def _require_active(ticket: Ticket, verb: str) -> None:
+    if not lifecycle.is_active(ticket.phase):
+        raise InvalidTransition(number=ticket.number, phase=ticket.phase, verb=verb)
+
+
+async def _why_not_free(session: AsyncSession, ticket: Ticket, agent_id: int) -> TicketError:
     if not lifecycle.is_active(ticket.phase):
         return InvalidTransition(number=ticket.number, phase=ticket.phase, verb="taken")
     if ticket.assignee_id is None:
+        await rights.require_rank(session, ticket, await get_agent(session, agent_id))
         return StaleTicket(number=ticket.number)
     holder = await session.get_one(Agent, ticket.assignee_id)
     return AlreadyTaken(number=ticket.number, agent=holder.name)

@@ -5,6 +5,7 @@ TicketError
 ├─ IsAway · HandsFull                nothing new for this agent
 ├─ NotAllowed                        this role may not
 │  ├─ HeldByColleague                its holder may, and a lead
+│  ├─ RisenAbove                     it stands with the leads or managers, and one of them is there
 │  └─ OverLimit                      so dear a code a lead replaces
 ├─ InvalidTransition                 not in this phase
 ├─ StillOwed                         the buyer waits for an answer: nothing to close yet
@@ -84,6 +85,10 @@ class NotAllowed(TicketError):
 
 class HeldByColleague(NotAllowed):
     """Ticket {number} is in the hands of {agent}; they or a lead decide on it."""
+
+
+class RisenAbove(NotAllowed):
+    """Ticket {number} has risen to the role {owner}; the role {role} may not decide on it."""
 
 
 class OverLimit(NotAllowed):

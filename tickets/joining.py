@@ -24,7 +24,7 @@ from tickets.errors import (
 from tickets.ladder import Ladder
 from tickets.lifecycle import is_active
 from tickets.relations import relate
-from tickets.rights import require_hands
+from tickets.rights import require_hands, require_rank
 from tickets.tables import Claim, Direction, LinkKind, Message, Phase, Ticket, TicketTag, id_of
 from tickets.texts import refuse_codes
 
@@ -48,7 +48,8 @@ class Joining(Ladder):
 
         The target is due at the earlier instant of both and stands in the queue since the earlier wait. Messages,
         claims, tags and parts of an incident move; the source closes, and the buyer is told once. `version` is the
-        source's. Raises `SameTicket`, `OtherBuyer`, `AlreadyMerged`, `TwoClaims`, `Nested`, `InvalidTransition`.
+        source's. Raises `SameTicket`, `OtherBuyer`, `AlreadyMerged`, `TwoClaims`, `Nested`, `InvalidTransition`, and
+        what stands against ending the source (see `tickets.rights`).
         """
         if source_id == target_id:
             raise SameTicket(number=(await get_ticket(session, source_id)).number)
@@ -57,7 +58,8 @@ class Joining(Ladder):
             raise StaleTicket(number=source.number)
         await _refuse_merge(session, source, target)
         for ticket in (source, target):
-            await require_hands(session, ticket, agent_id)
+            agent = await require_hands(session, ticket, agent_id)
+        await require_rank(session, source, agent)
         actor = f"agent:{agent_id}"
         await self.tell_buyer(session, now, source, "ticket.merged", into=target.number)
         if source.phase == Phase.WAITING:

@@ -22,10 +22,10 @@ class Spam(Ladder):
     ) -> Ticket:
         """Close the ticket without telling its buyer; its clocks end without a verdict, so nothing escalates any more.
 
-        Raises `Undecided` when there is a claim: who has proved an order is no spammer.
+        Raises `RisenAbove`, and `Undecided` when there is a claim: who has proved an order is no spammer.
         """
         ticket = await lock_ticket(session, ticket_id, version)
-        await rights.require_hands(session, ticket, agent_id)
+        await rights.require_rank(session, ticket, await rights.require_hands(session, ticket, agent_id))
         if ticket.phase == Phase.RESOLVED:
             raise InvalidTransition(number=ticket.number, phase=ticket.phase, verb="marked as spam")
         undecided = select(Claim.id).where(Claim.ticket_id == ticket.id, col(Claim.decided_at).is_(None)).limit(1)

@@ -82,6 +82,9 @@ async def settle_from(database: Database, first: int) -> None:
 
 
 async def analyse(database: Database) -> None:
+    """As PostgreSQL does by itself in time; on SQLite nobody does."""
+    if database.is_sqlite:
+        return
     async with database.engine.connect() as connection:
         autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await autocommit.execute(text("ANALYZE"))
@@ -215,10 +218,25 @@ async def test_taking_and_placing_look_at_the_queues_index_alone(database: Datab
             assert "Seq Scan on ticket" not in plan
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_counting_what_an_agent_holds_does_not_go_through_all_open_tickets(database: Database) -> None:
+    async with database.writing() as session:  # of two indexes that look alike, SQLite prefers the newer one
+        await session.exec(text("DROP INDEX ix_ticket_phase"))
+        await session.exec(text("CREATE INDEX ix_ticket_phase ON ticket (phase)"))
+
+    counted = await statements(database, lambda: load(database, 1))
+
+    assert "ix_ticket_assignee_id" in await plans(database, *counted[0])
+
+
+async def load(database: Database, agent_id: int) -> int:
+    async with database.reading() as session:
+        return await queue.load(session, agent_id)
+
+
 async def test_an_agents_history_does_not_count(database: Database, now: datetime) -> None:
     await fill(database, 50)
     async with database.writing() as session:
         await session.exec(update(Ticket).where(col(Ticket.id) <= 40).values(assignee_id=1, phase="resolved"))
 
-    async with database.reading() as session:
-        assert await queue.load(session, 1) == 0
+    assert await load(database, 1) == 0

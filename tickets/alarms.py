@@ -116,7 +116,7 @@ async def _hold(session: AsyncSession, instant: Any, now: datetime, batch: Seque
 async def _wake(session: AsyncSession, now: datetime, ticket: Ticket, ladder: Ladder) -> Acted:
     silence.wake(session, now, ticket, ACTOR)
     if ticket.assignee_id is not None:
-        await ladder.tell_staff(session, now, ticket, "notice.woken", agent_id=ticket.assignee_id)
+        await ladder.tell_staff(session, now, ticket, "notice.woken", holder=True)
     return Acted(woken=1)
 
 

@@ -148,7 +148,7 @@ class BuyersDesk(TriggersDesk):
             ticket.hurried_at = now
             ticket.hurries += 1
             ticket.snoozed_until = None
-        await self.tell_staff(session, now, ticket, "notice.hurried", agent_id=ticket.assignee_id, times=ticket.hurries)
+        await self.tell_staff(session, now, ticket, "notice.hurried", holder=True, times=ticket.hurries)
         await self.weigh_hurry(session, now, ticket)
         return ticket.hurries
 

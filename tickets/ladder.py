@@ -91,11 +91,12 @@ class Ladder(Assignments):
         key: str,
         *,
         agent_id: int | None = None,
+        holder: bool = False,
         **facts: object,
     ) -> list[str]:
-        """Notices for `agent_id`, or for all who answer for the ticket's level; returns whom."""
+        """Notices for `agent_id`, or for all who answer for the ticket's level, or its `holder`; returns whom."""
         text = self.say(self.rules.staff_language, key, number=ticket.number, subject=ticket.subject, **facts)
-        return await notices.tell(session, now, ticket, text, self.rules.quiet, agent_id=agent_id)
+        return await notices.tell(session, now, ticket, text, self.rules.quiet, agent_id=agent_id, holder=holder)
 
 
 async def _is_led(session: AsyncSession, ticket: Ticket) -> bool:

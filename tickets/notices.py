@@ -27,10 +27,23 @@ FALLBACK: tuple[tuple[Role, ...], ...] = ((Role.MANAGER, Role.ADMIN), (Role.LEAD
 
 
 async def tell(
-    session: AsyncSession, now: datetime, ticket: Ticket, text: str, quiet: QuietHours, *, agent_id: int | None = None
+    session: AsyncSession,
+    now: datetime,
+    ticket: Ticket,
+    text: str,
+    quiet: QuietHours,
+    *,
+    agent_id: int | None = None,
+    holder: bool = False,
 ) -> list[str]:
-    """Tell `agent_id`, or all who answer for the ticket's level; returns whom ("agent:3"). Nobody is an alarm."""
-    people = [agent_id] if agent_id is not None else (await find_staff(session)).told(ticket.level, ticket.number)
+    """Tell `agent_id`, or who answers for the ticket: all of its level, or its `holder` alone where they are there.
+
+    Returns whom ("agent:3"). Nobody is an alarm.
+    """
+    people = [agent_id] if agent_id is not None else None
+    if people is None:
+        staff = await find_staff(session)
+        people = staff.told(ticket.level, ticket.number, ticket.assignee_id if holder else None)
     session.add_all([Notice(**row) for row in written(now, quiet, ticket.id, ticket.level, text, people)])
     return [f"agent:{person}" for person in people]
 

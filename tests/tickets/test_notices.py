@@ -7,7 +7,7 @@ import pytest
 
 from audit.tables import AuditRow
 from tests.tickets.conftest import Floor, say
-from tickets import notices, reminders
+from tickets import alarms, notices, reminders
 from tickets.desk import Desk
 from tickets.hours import Calendar, Window
 from tickets.notices import Person, Staff
@@ -140,6 +140,33 @@ async def test_what_was_settled_without_anybody_knowing_need_not_be_told(floor: 
     await floor.do(reminders.deliver_late, floor.desk.rules)
 
     assert await unseen(floor, lin, HOUR) == []
+
+
+async def hurried(floor: Floor, ticket: Any) -> None:
+    await floor.do(floor.desk.hurry, ticket)
+
+
+async def woken(floor: Floor, ticket: Any) -> None:
+    await floor.do(floor.desk.snooze, ticket.id, ticket.assignee_id, floor.now + MINUTE)
+    await alarms.ring(floor.database, lambda: floor.now + HOUR, floor.desk)
+
+
+@pytest.mark.parametrize("happens", [hurried, woken])
+async def test_what_its_holder_cannot_hear_is_told_to_those_who_are_there(
+    floor: Floor, lin: int, ming: int, happens: Any
+) -> None:
+    here, left = await floor.open(), await floor.open()
+    for ticket in (here, left):
+        await floor.do(floor.desk.take, ticket.id, lin)
+    await happens(floor, await floor.fresh(here))
+    await floor.do(floor.desk.set_away, lin, lin)
+
+    await happens(floor, await floor.fresh(left))
+
+    assert [(notice.ticket_id, notice.agent_id) for notice in await floor.all(Notice)] == [
+        (here.id, lin),
+        (left.id, ming),
+    ]
 
 
 # Again

@@ -195,15 +195,16 @@ class Desk(
         session: AsyncSession,
         now: datetime,
         ticket: Ticket,
-        agent_id: int,
+        agent_id: int | None,
         outcome: Outcome,
         text: str | None,
         link_id: int | None = None,
     ) -> Ticket:
-        """`resolve` for a locked ticket, and an agent whose right and words were looked at."""
-        with changing(session, now, ticket, f"agent:{agent_id}", "ticket.resolved", outcome=outcome):
+        """`resolve` for a locked ticket, and an agent whose right and words were looked at; None: by the bot."""
+        actor = "bot" if agent_id is None else f"agent:{agent_id}"
+        with changing(session, now, ticket, actor, "ticket.resolved", outcome=outcome):
             ticket.assignee_id = ticket.assignee_id or agent_id
-            await _end_cycle(session, now, ticket, outcome, f"agent:{agent_id}")
+            await _end_cycle(session, now, ticket, outcome, actor)
             ticket.closes_at = now + self.rules.reopen_within
         closing = await self.words(session, ticket, "ticket.resolved", outcome=outcome)
         text = f"{text}\n\n{closing}" if text else closing
@@ -215,23 +216,23 @@ class Desk(
         session: AsyncSession,
         now: datetime,
         ticket: Ticket,
-        agent_id: int,
+        agent_id: int | None,
         text: str,
         link_id: int | None = None,
         *,
         handles: bool = True,
     ) -> Message:
-        """Send the buyer these words as this agent's; where they handle the ticket, their delivery does."""
+        """Send the buyer these words as this agent's, or the bot's; where they handle the ticket, delivery does."""
         conversation = await session.get_one(Conversation, ticket.conversation_id)
         return await post(
             session,
             now,
             conversation,
             text,
-            author=Author.AGENT,
+            author=Author.BOT if agent_id is None else Author.AGENT,
             ticket=ticket,
             agent_id=agent_id,
-            priority=Priority.AGENT_REPLY,
+            priority=Priority.OUTCOME if agent_id is None else Priority.AGENT_REPLY,
             handles=handles,
             link_id=link_id,
         )

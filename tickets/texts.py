@@ -24,7 +24,7 @@ async def refuse_codes(session: AsyncSession, ticket: Ticket, text: str) -> None
     Refused, not masked as buyers' words are: a masked reply would puzzle its buyer, count as handling, and leave the
     agent in the belief that the code went out.
     """
-    require_no_code(text, await _own_orders(session, ticket))
+    require_no_code(text, await own_orders(session, ticket))
 
 
 def require_no_code(text: str, keep: frozenset[str] = frozenset()) -> None:
@@ -34,7 +34,8 @@ def require_no_code(text: str, keep: frozenset[str] = frozenset()) -> None:
         raise CodeInText(masked=", ".join(dict.fromkeys(codes)))
 
 
-async def _own_orders(session: AsyncSession, ticket: Ticket) -> frozenset[str]:
+async def own_orders(session: AsyncSession, ticket: Ticket) -> frozenset[str]:
+    """The numbers of the orders that the ticket is about, or whose owner its buyer has proved to be."""
     proved = (
         select(OrderBinding.order_no)
         .join(Conversation, OrderBinding.identity_id == Conversation.identity_id)  # type: ignore[arg-type]

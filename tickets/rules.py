@@ -49,6 +49,15 @@ class Reminders:
 
 
 @dataclass(frozen=True, slots=True)
+class MoneyRules:
+    """How much one person may decide on; minor units of the order's currency."""
+
+    return_limit: int = 5_000  # up to which a code that nobody has seen is paid back without a person
+    agent_limit: int = 10_000  # up to which an agent pays back; above it a lead agrees
+    two_persons: int | None = None  # above which a second person agrees, also to a replacement; None: never
+
+
+@dataclass(frozen=True, slots=True)
 class BatchRules:
     """When claims take a batch off sale: so many codes of it within a span, and so large a share of what went out."""
 
@@ -76,6 +85,7 @@ class DeskRules:
     silence_closes_after: timedelta = timedelta(days=1)
     rungs: Rungs = field(default_factory=Rungs)
     batches: BatchRules = field(default_factory=BatchRules)
+    money: MoneyRules = field(default_factory=MoneyRules)
     # A supplier who was asked about a claim and is silent is brought to mind after each of these.
     supplier_reminders: tuple[timedelta, ...] = (timedelta(hours=4), timedelta(hours=12))
     ratings: RatingRules = field(default_factory=RatingRules)

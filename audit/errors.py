@@ -2,6 +2,7 @@
 
 KadeskError                      audit/errors.py
 ├─ ChainCut                      the audit chain lost its end
+├─ BadAnchors                    a file of anchored heads that is none
 ├─ ShopError                     shop/errors.py
 ├─ FaqError                      faq/errors.py
 ├─ TicketError                   tickets/errors.py
@@ -29,3 +30,7 @@ class KadeskError(Exception):
 
 class ChainCut(KadeskError):
     """The audit chain ends at {position}, but it had {kept} links: rows were removed; see kadesk audit verify."""
+
+
+class BadAnchors(KadeskError):
+    """{path} does not hold the heads of an audit chain."""

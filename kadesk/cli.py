@@ -12,6 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from audit.errors import KadeskError
 from kadesk import staff_cli
+from kadesk.audit_cli import audit_commands
 from kadesk.faq_cli import faq_commands
 from kadesk.keys_cli import keys_commands
 from kadesk.settings import Settings
@@ -32,7 +33,6 @@ app = typer.Typer(
 )
 db_commands = typer.Typer(help="Look after the database.", no_args_is_help=True)
 users_commands = typer.Typer(help="Look after staff accounts.", no_args_is_help=True)
-audit_commands = typer.Typer(help="Look after the audit trail.", no_args_is_help=True)
 app.add_typer(faq_commands, name="faq")
 app.add_typer(db_commands, name="db")
 app.add_typer(users_commands, name="users")
@@ -227,35 +227,6 @@ def db_revision(message: Annotated[str, typer.Argument(help="Why the tables chan
     from kadesk.migrate import draft
 
     out.print(f"Wrote {draft(message)}; read it, it is a draft.")
-
-
-@audit_commands.command("verify")
-def audit_verify() -> None:
-    """Walk the audit chain; exit code 1 when a row was removed or changed."""
-    from audit.trail import count_unlinked, find_break
-    from kadesk.database import Database
-    from kadesk.errors import SettingsError
-    from kadesk.folder import read_head
-    from kadesk.keys import has_keys, load_keys
-    from shop.vault import Vault
-
-    async def run() -> None:
-        settings = read_settings()
-        if not has_keys(settings):
-            raise SettingsError(problem=f"There is no Kadesk in {settings.data.dir}.")
-        vault, database = Vault(load_keys(settings)[0]), Database(settings.database_url)
-        async with database.reading() as session:
-            kept = read_head(settings.data.dir)
-            found = await find_break(session, lambda text: vault.keyed_hash("audit", text), kept)
-            tail = await count_unlinked(session)
-        await database.close()
-        if found:
-            row = f"audit row {found.audit_id}: " if found.audit_id else ""
-            out.print(f"The chain breaks at position {found.position}: {row}{found.problem}.")
-            raise typer.Exit(1)
-        out.print(f"The chain holds; {tail} rows wait for their link.")
-
-    _run(run())
 
 
 @app.command()

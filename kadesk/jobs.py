@@ -4,12 +4,14 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
-from audit.trail import link_rows
+from audit.anchors import append_anchor
+from audit.trail import find_head, link_rows
 from bot.inbox import forget_done
 from faq.entries import published
 from faq.learning import forget
 from faq.versions import entries_version
 from kadesk.folder import keep_head, read_head
+from kadesk.inspection import find_problems, report
 from kadesk.wiring import Kadesk, build_matcher, clock
 from scheduler import Job, Work
 from tickets import alarms, canary, escalations, reminders
@@ -25,6 +27,7 @@ LINK_EVERY = timedelta(seconds=5)
 LINK_PAGE = 2_000  # audit rows chained in one transaction
 LEARN_EVERY = timedelta(seconds=10)
 TIDY_EVERY = timedelta(hours=6)
+INSPECT_EVERY = timedelta(days=1)
 # Telegram repeats an update for a day; a repeat of a forgotten one would count as new.
 INBOX_KEPT = timedelta(days=7)
 
@@ -40,6 +43,7 @@ def jobs(kadesk: Kadesk) -> list[Job]:
         Job("link audit rows", LINK_EVERY, _link(kadesk)),
         Job("rebuild answers", LEARN_EVERY, _rebuild(kadesk)),
         Job("tidy", TIDY_EVERY, _tidy(kadesk)),
+        Job("inspect", INSPECT_EVERY, _inspect(kadesk)),
     ]
 
 
@@ -149,3 +153,26 @@ def _tidy(kadesk: Kadesk) -> Work:
             await forget_done(session, now - INBOX_KEPT)
 
     return tidy
+
+
+def _inspect(kadesk: Kadesk) -> Work:
+    """Look whether chain and books are as they must be, after every start and daily; anchor the chain's head."""
+
+    async def inspect() -> None:
+        folder, anchors = kadesk.settings.data.dir, kadesk.settings.audit.anchor_path
+        async with kadesk.database.elected("inspection") as is_ours:
+            if not is_ours:
+                return
+            async with kadesk.database.reading() as session:
+                found = find_problems(session, kadesk.sign_audit, read_head(folder), anchors)
+                problems = [problem async for problem in found]
+                head = await find_head(session)
+            for problem in problems:
+                log.error("%s", problem)
+            async with kadesk.database.writing() as session:
+                await report(session, clock(), kadesk.desk, problems)
+            log.info("audit head %s", head.to_text().strip())
+            if anchors and not problems:
+                append_anchor(anchors, clock(), head)
+
+    return inspect

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from kadesk.errors import SettingsError
 from kadesk.fields import Fields
 from kadesk.promises import CalendarSection, PolicySection, find_problems
+from kadesk.risks import BreakersSection, RiskSection
 from kadesk.routing import RoutingSection
 from kadesk.statuses import Statuses
 from kadesk.values import Country, Hours, Section, Span, Words, Zone
@@ -176,6 +177,14 @@ class Metrics(Section):
     token: SecretStr = SecretStr("")
 
 
+class Audit(Section):
+    anchor: str
+
+    @property
+    def anchor_path(self) -> Path | None:
+        return Path(self.anchor) if self.anchor else None
+
+
 class Log(Section):
     level: Literal["debug", "info", "warning", "error"]
     format: Literal["text", "json"]
@@ -206,6 +215,8 @@ class Settings(BaseSettings):
     lifecycle: Lifecycle
     statuses: Statuses = Field(default_factory=dict)
     claims: Claims
+    risk: RiskSection
+    breakers: BreakersSection
     ownership: Ownership
     bot: Bot
     ratings: Ratings
@@ -214,6 +225,7 @@ class Settings(BaseSettings):
     telegram: Telegram
     console: Console
     metrics: Metrics
+    audit: Audit
     log: Log
 
     @classmethod

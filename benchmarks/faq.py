@@ -97,12 +97,12 @@ def _apart(work: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _build(phrasings: Path, semantic: bool, cache: Path) -> None:
-    Matcher.build(_entries(phrasings), _encoder(semantic), cache=cache)
+    Matcher.build(_entries(phrasings), _encoder(semantic, cache), cache=cache)
 
 
 def _ask(phrasings: Path, semantic: bool, cache: Path, started_at: float) -> Asked:
     """In a fresh process: from its start to the first answer, then every question once."""
-    matcher = Matcher.build(_entries(phrasings), _encoder(semantic), cache=cache)
+    matcher = Matcher.build(_entries(phrasings), _encoder(semantic, cache), cache=cache)
     questions = _questions()
     matcher.match(questions[0])
     start_seconds = time.time() - started_at
@@ -128,8 +128,8 @@ def _times(ask: Callable[[str], object], questions: list[str]) -> list[float]:
     return times
 
 
-def _encoder(semantic: bool) -> Encoder | None:
-    return installed() if semantic else None
+def _encoder(semantic: bool, cache: Path) -> Encoder | None:
+    return installed(cache) if semantic else None
 
 
 def _entries(phrasings: Path) -> list[Entry]:

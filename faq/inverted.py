@@ -55,18 +55,18 @@ class InvertedIndex:
     def scores(self, terms: Sequence[str]) -> Floats:
         """The cosine of a query with each document."""
         count = Counter(terms)
-        named = [(place, times) for term, times in count.items() if (place := self._terms.get(term)) is not None]
+        named = {place: times for term, times in count.items() if (place := self._terms.get(term)) is not None}
         if not named:
             return np.zeros(self.size, np.float32)
-        places, times = np.array(named, np.int32).T
-        weights = self._weigh(places, times.astype(np.float32), len(count) - len(named))
-        starts = self._starts[places]
-        lengths = self._starts[places + 1] - starts
+        places = np.array(list(named), np.int32)
+        weights = self._weigh(places, np.array(list(named.values()), np.float32), len(count) - len(named))
+        starts, ends = self._starts[places], self._starts[places + 1]
         # The postings of all terms, one behind the other: a few calls, however many terms there are.
-        ends = lengths.cumsum()
-        postings = np.arange(ends[-1]) + (starts - ends + lengths).repeat(lengths)
-        products = self._weights[postings] * weights.repeat(lengths)
-        return np.bincount(self._documents[postings], products, self.size).astype(np.float32)
+        spans = [slice(*span) for span in zip(starts.tolist(), ends.tolist(), strict=True)]
+        products = np.concatenate([self._weights[span] for span in spans])
+        products *= weights.repeat(ends - starts)
+        documents = np.concatenate([self._documents[span] for span in spans])
+        return np.bincount(documents, products, self.size).astype(np.float32)
 
     def documents(self) -> tuple[Floats, Numbers, Numbers, tuple[int, int]]:
         """The weights by document: values, their terms, where each document starts, and the shape."""

@@ -1,10 +1,8 @@
 """Parts that were made before, kept in memory and on disk, so that a start need not make them again."""
 
-import os
-import pickle
-import tempfile
 from pathlib import Path
 
+from faq import mapped
 from faq.parts import Parts
 
 _KEPT = 3  # files; older ones are for entries that have changed since
@@ -16,10 +14,8 @@ def find(fingerprint: str, folder: Path | None) -> Parts | None:
     if fingerprint in _latest or folder is None:
         return _latest.get(fingerprint)
     try:
-        with _file(fingerprint, folder).open("rb") as kept:
-            # Only what this program wrote into its own data folder is ever read here.
-            parts: Parts = pickle.load(kept)
-    except (OSError, EOFError, AttributeError, ImportError, ValueError, pickle.UnpicklingError):
+        parts: Parts = mapped.read(_file(fingerprint, folder))
+    except mapped.UNREADABLE:
         return None
     _remember(fingerprint, parts)
     return parts
@@ -30,11 +26,7 @@ def keep(fingerprint: str, parts: Parts, folder: Path | None) -> None:
     _remember(fingerprint, parts)
     if folder is None:
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
-    with os.fdopen(handle, "wb") as out:
-        pickle.dump(parts, out, protocol=5)
-    Path(name).replace(_file(fingerprint, folder))
+    mapped.write(_file(fingerprint, folder), parts)
     files = sorted(folder.glob("matcher-*.pickle"), key=lambda file: file.stat().st_mtime, reverse=True)
     for old in files[_KEPT:]:
         old.unlink(missing_ok=True)

@@ -28,8 +28,7 @@ _SAFE = frozenset(
 @lru_cache(maxsize=1)
 def _common() -> frozenset[str]:
     """Pairs of characters that stand together in common Chinese words."""
-    words: Iterable[str] = syllables.read_data("phrases_dict.json")
-    return frozenset(word[place : place + 2] for word in words for place in range(len(word) - 1))
+    return frozenset(word[place : place + 2] for word in syllables.common_words() for place in range(len(word) - 1))
 
 
 def _no_word(word: str) -> bool:

@@ -9,7 +9,6 @@ import unicodedata
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 _FIRST = 0xE000  # the first private-use code point
 _SAME = {
@@ -41,24 +40,31 @@ _ENGLISH_WORDS = (
 _ENGLISH = frozenset(_ENGLISH_WORDS.split())
 _han = re.compile("[\u3007\u3400-\u4dbf\u4e00-\u9fff]")
 _words = re.compile("[a-z]+")
+_named = re.compile('"([^"]+)":')
 _pieces = re.compile("[a-z]+|.", re.DOTALL)
 
 
-def read_data(file: str) -> dict[str, Any]:
+def _read_data(file: str) -> str:
     """One of pypinyin's data files; empty when the package is missing. Its own start would load all of them."""
     package = find_spec("pypinyin")
     if package is None or not package.submodule_search_locations:
-        return {}
-    data: dict[str, Any] = json.loads((Path(package.submodule_search_locations[0]) / file).read_text("utf-8"))
-    return data
+        return "{}"
+    return (Path(package.submodule_search_locations[0]) / file).read_text("utf-8")
+
+
+def common_words() -> list[str]:
+    """Common Chinese words of two and more characters."""
+    # Read with their sounds, which nobody needs, they would take five times as long and fifty megabytes.
+    return _named.findall(_read_data("phrases_dict.json"))
 
 
 @lru_cache(maxsize=1)
 def _readings() -> dict[str, str]:
-    raw = read_data("pinyin_dict.json")
-    return {chr(int(code)): _toneless(readings.split(",")[0]) for code, readings in raw.items()}
+    raw: dict[str, str] = json.loads(_read_data("pinyin_dict.json"))
+    return {chr(int(code)): _toneless(readings.partition(",")[0]) for code, readings in raw.items()}
 
 
+@lru_cache(maxsize=2_000)  # as many as there are, for forty thousand characters
 def _toneless(reading: str) -> str:
     flat = unicodedata.normalize(
         "NFD", reading.replace("ü", "v").replace("ǖ", "v").replace("ǘ", "v").replace("ǚ", "v").replace("ǜ", "v")
@@ -97,7 +103,7 @@ def _sounds() -> dict[str, str]:
 @lru_cache(maxsize=1)
 def common_characters() -> frozenset[str]:
     """The characters that common Chinese words are written with."""
-    return frozenset(char for word in read_data("phrases_dict.json") if len(word) == 2 for char in word)
+    return frozenset(char for word in common_words() if len(word) == 2 for char in word)
 
 
 @lru_cache(maxsize=20_000)

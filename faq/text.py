@@ -99,6 +99,7 @@ def fold(text: str) -> str:
     return text.translate(_folded)
 
 
+@lru_cache(maxsize=64)  # one question is looked at from several sides
 def normalise(text: str) -> str:
     """The text in lower case simplified letters and digits, single spaces between Latin words, none beside Han."""
     return _unstretched(_space_beside_han.sub("", _spaces.sub(" ", text.translate(_spelled)).strip()))

@@ -8,7 +8,7 @@ import numpy as np
 from rapidfuzz import fuzz, process
 
 from faq.axes import Axes
-from faq.encoder import Encoder, WordEncoder
+from faq.encoder import Encoder, WordEncoder, knows_words
 from faq.features import grams
 from faq.inverted import Floats, InvertedIndex
 from faq.spelling import Speller
@@ -59,7 +59,7 @@ class Senses:
         if not pieces:
             pieces = [0]
         weights = np.array([self._rare.get(piece, self._unseen) for piece in pieces], np.float32)
-        mean: Floats = weights @ encoder.meanings(np.array(pieces)) / weights.sum()
+        mean: Floats = weights @ encoder.meanings(pieces) / weights.sum()
         return mean
 
     def of(self, text: str, encoder: WordEncoder) -> Floats:
@@ -78,7 +78,7 @@ class Views:
         self.concepts = InvertedIndex(linked_concepts(text) for text in texts)
         self.axes = None if vectors is None else Axes.of(vectors)
         self.vectors = None if self.axes is None or vectors is None else self.axes.along(vectors)
-        self.senses = Senses(texts, encoder) if isinstance(encoder, WordEncoder) else None
+        self.senses = Senses(texts, encoder) if knows_words(encoder) else None
 
     def query(self, plain: str, encoder: Encoder | None) -> Query:
         """A text as all views need it."""
@@ -86,7 +86,7 @@ class Views:
 
     def queries(self, plain: Sequence[str], encoder: Encoder | None) -> list[Query]:
         """Several texts, encoded together."""
-        known = encoder if isinstance(encoder, WordEncoder) else None
+        known = encoder if knows_words(encoder) else None
         words = [self.speller.correct(text, known.knows) if known else self.speller.correct(text) for text in plain]
         vectors = list(self.axes.along(encoder.encode(words))) if encoder and self.axes else [None] * len(words)
         senses = [self.senses.of(text, known) if known and self.senses else None for text in words]
@@ -119,7 +119,8 @@ class Views:
         rows = np.flatnonzero(likely >= BEHIND * likely.max())
         if len(rows) > LETTERED:
             rows = rows[np.argpartition(likely[rows], len(rows) - LETTERED)[-LETTERED:]]
-        ratios = process.cdist([words], [self.texts[row] for row in rows], scorer=fuzz.ratio, dtype=np.float32)[0]
+        texts = [self.texts[row] for row in rows.tolist()]
+        ratios = process.cdist([words], texts, scorer=fuzz.ratio, dtype=np.float32)[0]
         found = np.zeros(len(likely), np.float32)
         found[rows] = ratios / 100
         return found

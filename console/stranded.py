@@ -13,7 +13,7 @@ from starlette_admin.routing import route
 
 from audit.errors import KadeskError
 from console.banners import DeadLetter, Stranded, banners
-from console.refusals import sentence_of
+from console.refusals import problem_of, sentence_of
 from console.shell import Page, reader
 from console.words import words_for
 from tickets import outbox
@@ -57,7 +57,9 @@ class StrandedPage(Page):
             stuck = Stuck(letters, lost, await _whose(session, {one for one in ids if one is not None}))
             news = await banners(session, now, self.site.rules.sweep_stale, who.id)
         facts = {"found": stuck, "banners": news, "may_act": is_lead(who.agent), "mark": MARK}
-        facts |= {"title": words_for(request)("stranded.title"), "days": Stranded.SHOWN_FOR.days}
+        say = words_for(request)
+        facts |= {"title": say("stranded.title"), "days": Stranded.SHOWN_FOR.days}
+        facts |= {"why_lost": lambda problem: problem_of(say, problem)}
         return await self.show(request, "stranded.html", facts)
 
     @route("/{row}/{verb}", methods=["POST"], name="stranded-verb")

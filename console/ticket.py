@@ -14,9 +14,10 @@ from starlette_admin.routing import route
 
 from audit.errors import KadeskError
 from console.banners import banners
-from console.case import Case, find_case
+from console.case import Case, Line, find_case
+from console.claim_cards import prepared
 from console.doors import typed
-from console.refusals import sentence_of, status_of
+from console.refusals import problem_of, sentence_of, status_of
 from console.shell import HOME, Page, reader
 from console.verbs import FIELD, SLEEPS, Asked, Verbs, number_in, open_statuses, resolved_statuses
 from console.words import Words, words_for
@@ -24,6 +25,7 @@ from tickets.lifecycle import is_active
 from tickets.links import MARK
 from tickets.macros import Macros, Preview, active_macros
 from tickets.rights import is_lead
+from tickets.outbox import LOST
 from tickets.tables import Ending, Macro, Outcome, Ticket, id_of
 
 
@@ -122,6 +124,9 @@ class TicketPage(Page):
             "is_lead": is_lead(who.agent),
             "is_active": is_active(case.ticket.phase),
             "is_spam": case.ending == Ending.SPAM,
+            "may_reopen": case.ticket.phase == Phase.RESOLVED,
+            "undelivered": _undelivered(case),
+            "why_lost": lambda problem: problem_of(say, problem),
             "outcomes": list(Outcome),
             "mark": MARK,
             "title": f"{number} {case.ticket.subject}",
@@ -166,3 +171,14 @@ def _name(say: Words, case: Case, actor: str) -> str:
     if kind == "agent" and number.isdecimal():
         return case.names.get(int(number), actor)
     return case.buyer.name if kind == "buyer" else say.named("author", kind)
+def _undelivered(case: Case) -> Line | None:
+    """The last words of staff on this ticket, if they did not arrive or may not have."""
+    ours = (
+        line
+        for line in reversed(case.lines)
+        if line.message.author == Author.AGENT and not line.message.is_note and line.message.ticket_id == case.ticket.id
+    )
+    last = next(ours, None)
+    return last if last and last.sending and last.sending.state in LOST else None
+
+

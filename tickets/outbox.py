@@ -15,6 +15,8 @@ from audit.trail import record
 from tickets.clocks import meet_handling
 from tickets.tables import Author, Conversation, Direction, Message, Outgoing, Priority, Sending, Ticket, id_of
 
+LOST = (Sending.FAILED, Sending.BLOCKED, Sending.UNKNOWN)  # given up: it did not arrive, or may not have
+
 
 class Say(Protocol):
     """Words for people: the phrase `key` in `language`, filled with facts."""
@@ -121,7 +123,7 @@ async def lost(session: AsyncSession, since: datetime, limit: int) -> list[tuple
 def _lost(since: datetime) -> tuple[ColumnElement[bool], ...]:
     # `not_before` is when the last try was due: nothing else says when a message was given up.
     return (
-        col(Outgoing.state).in_([Sending.FAILED, Sending.BLOCKED, Sending.UNKNOWN]),
+        col(Outgoing.state).in_(LOST),
         col(Outgoing.not_before) > since,
     )
 

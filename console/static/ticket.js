@@ -20,6 +20,7 @@ sessionStorage.removeItem("kadesk-sent");
 
 for (const mode of ["reply", "note", "resolve"]) {
   const text = field(mode);
+  if (!text) continue; // a ticket that has ended takes notes only
   text.value = text.value || sessionStorage.getItem(draft(mode)) || "";
   text.addEventListener("input", () => sessionStorage.setItem(draft(mode), text.value));
 }

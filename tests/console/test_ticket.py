@@ -134,8 +134,17 @@ async def test_a_reply_that_did_not_arrive_says_so_and_why(
         assert outgoing.id is not None
         await outbox.mark_failed(session, stage.clock(), outgoing.id, state, "对方已注销")
 
-    assert sentence in text_of(await signed_in.get(page))
-    assert "按时完成" not in text_of(await signed_in.get(page))
+    shown = text_of(await signed_in.get(page))
+    assert sentence in shown
+    assert "按时完成" not in shown
+    assert ("没有送达：对方已注销。买家没有看到" in shown) == (state != Sending.UNKNOWN)
+    assert ("不知道最后一条回复有没有送达：对方已注销。" in shown) == (state == Sending.UNKNOWN)
+    assert 'title="最后一条回复没有送达买家">没送达' in (await signed_in.get("/console/?tab=waiting")).text
+
+    await signed_in.submit(f"{page}/reply", text="再发一次", version=await _version(stage, ticket.number))
+
+    assert "最后一条回复" not in text_of(await signed_in.get(page))
+    assert "没送达" not in text_of(await signed_in.get("/console/?tab=waiting"))
 
 
 async def test_a_note_looks_different_and_is_never_sent(stage: Stage, signed_in: Visitor) -> None:
@@ -226,6 +235,25 @@ async def test_resolving_tells_the_buyer_the_outcome(stage: Stage, signed_in: Vi
     assert "请在国区兑换" in shown
     assert "领取" not in shown.replace("领取下一张", "").split("操作记录")[0]
     assert await stage.deliver() == 1
+
+
+async def test_a_ticket_that_has_ended_takes_notes_and_is_opened_again(stage: Stage, signed_in: Visitor) -> None:
+    ticket = await stage.open(await stage.meet())
+    page = f"/console/tickets/{ticket.number}"
+    await signed_in.submit(f"{page}/take")
+    form = {"outcome": Outcome.INSTRUCT, "text": "", "version": await _version(stage, ticket.number)}
+    await signed_in.submit(f"{page}/resolve", **form)
+
+    ended = await signed_in.get(page)
+    await signed_in.submit(f"{page}/status", status="open", version=await _version(stage, ticket.number))
+    again = await signed_in.get(page)
+
+    assert "最后由我处理" in text_of(ended)
+    assert "我在处理" not in text_of(ended)
+    assert "这张工单已经结束" in text_of(ended)
+    assert set(re.findall(rf'action="{page}/(reply|resolve|macro|note)"', ended.text)) == {"note"}
+    assert {"reply", "resolve", "note"} <= set(re.findall(rf'action="{page}/([a-z]+)"', again.text))
+    assert (await _ticket(stage, ticket.number)).phase == Phase.OPEN
 
 
 async def test_an_outcome_that_does_not_exist_is_refused(stage: Stage, signed_in: Visitor) -> None:

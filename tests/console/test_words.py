@@ -5,8 +5,9 @@ from string import Formatter
 
 import pytest
 
+from bot.errors import DeliveryError, RateLimited
 from console import words as room
-from console.refusals import sentence_of
+from console.refusals import problem_of, sentence_of
 from console.words import LANGUAGES, preferred, words
 from shop.errors import PoolEmpty, ShopError
 from tickets.errors import InvalidTransition, NotAllowed, TicketError
@@ -101,6 +102,19 @@ def test_every_refusal_is_one_sentence_in_the_readers_language(root: type[Ticket
         assert re.search(r"[。.！!]$", sentence), kind
         assert not re.search(r"[{}]", sentence), kind
         assert language == "en" or re.search(r"[一-鿿]", sentence), kind
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_why_a_message_did_not_arrive_is_told_in_the_readers_language(language: str) -> None:
+    say = words(language)
+    for kind in DeliveryError.__subclasses__():
+        error = kind(seconds=3) if kind is RateLimited else kind(reason="Forbidden: bot was blocked")
+        told = problem_of(say, str(error))
+
+        assert told != str(error), kind
+        assert ("Forbidden: bot was blocked" in told) == ("{reason}" in (kind.__doc__ or "")), told
+    assert problem_of(say, "KeyError at bot/channels/web.py:31").startswith(say("problem.ours"))
+    assert problem_of(say, "对方已注销") == "对方已注销"
 
 
 def test_a_refusal_speaks_of_phases_and_roles_in_the_readers_words() -> None:

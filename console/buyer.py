@@ -7,7 +7,7 @@ from starlette.responses import Response
 from console.pages import page
 from console.rules import Site
 from shop.errors import LinkGone
-from shop.reveals import find_link, open_link
+from shop.reveals import find_link
 
 # A code must not be kept by a cache, indexed, or named to another site by way of the address.
 _SECRET = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex, nofollow"}
@@ -34,7 +34,7 @@ def router(site: Site) -> APIRouter:
         seen_from = request.client.host if request.client else "unknown"
         try:
             async with site.database.writing() as session:
-                revealed = await open_link(session, site.clock(), site.vault, token, seen_from)
+                revealed = await site.claims.reveal(session, site.clock(), token, seen_from)
         except LinkGone:
             return _secret(_gone(request))
         return _secret(page(request, "buyer/code.html", revealed=revealed))

@@ -7,14 +7,14 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
-from shop.tables import Code, CodeState, Replacement, RevealLink
+from console.claim_cards import ClaimCard, cards_of
+from shop.tables import RevealLink
 from tickets import clocks, lifecycle, queue, sla
 from tickets.labels import tags_of
 from tickets.relations import Relation, children_of, relations_of
 from tickets.tables import (
     Agent,
     Buyer,
-    Claim,
     Clock,
     Conversation,
     Cycle,
@@ -29,7 +29,6 @@ from tickets.tables import (
 
 MESSAGES = 300  # the newest of the conversation
 TRAIL = 40  # audit rows
-SETTLED = 5  # claims that the bot settled in this conversation without a ticket, the newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +39,6 @@ class Line:
     agent: str | None
     sending: Outgoing | None
     link: RevealLink | None  # what the mark in its text stands for
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimCard:
-    """A claim and, when it was replaced, what became of the new code."""
-
-    claim: Claim
-    replacement: Replacement | None
-    code: Code | None  # the new one, sealed
-    opened_at: datetime | None  # when the buyer looked at it
-
-    @property
-    def masked(self) -> str:
-        """The new code."""
-        return self.code.masked if self.code else ""
-
-    @property
-    def is_unseen(self) -> bool:
-        """Whether a new link to the new code may be sent."""
-        return self.code is not None and self.code.state == CodeState.ISSUED and self.opened_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +92,11 @@ class Case:
         return next(iter([*owed, *(one for one in self.promises if one.clock.metric == Metric.HANDLING)]), None)
 
     @property
+    def to_grant(self) -> list[ClaimCard]:
+        """The claims of this ticket that wait for their outcome."""
+        return [card for card in self.claims if card.claim.ticket_id == self.ticket.id and card.is_undecided]
+
+    @property
     def names(self) -> dict[int | None, str]:
         """Of agents."""
         return {agent.id: agent.name for agent in self.staff}
@@ -148,7 +132,7 @@ async def find_case(session: AsyncSession, now: datetime, number: str) -> Case |
     ticket, buyer, conversation, assignee = row
     cycle = await clocks.find_cycle(session, ticket)
     promises = await _promises(session, now, cycle) if cycle else []
-    cards = await _claims(session, ticket)
+    cards = await cards_of(session, ticket)
     return Case(
         ticket=ticket,
         buyer=buyer,
@@ -197,28 +181,6 @@ async def _escalations(session: AsyncSession, ticket: Ticket) -> list[Escalation
         select(Escalation).where(Escalation.ticket_id == ticket.id).order_by(col(Escalation.id).desc())
     )
     return list(found.all())
-
-
-async def _claims(session: AsyncSession, ticket: Ticket) -> list[ClaimCard]:
-    settled = (
-        select(Claim.id)
-        .where(Claim.conversation_id == ticket.conversation_id, col(Claim.ticket_id).is_(None))
-        .order_by(col(Claim.id).desc())
-        .limit(SETTLED)
-    )
-    found = await session.exec(
-        select(Claim, Replacement, Code, RevealLink.opened_at)
-        .join(Replacement, col(Replacement.claim_id) == col(Claim.id), isouter=True)
-        .join(Code, col(Code.id) == col(Replacement.code_id), isouter=True)
-        .join(RevealLink, col(RevealLink.code_id) == col(Code.id), isouter=True)
-        .where(or_(col(Claim.ticket_id) == ticket.id, col(Claim.id).in_(settled)))
-        .order_by(col(Claim.id), col(RevealLink.opened_at).is_(None))
-    )
-    # A code may have had several links; the opened one tells most.
-    cards: dict[int | None, ClaimCard] = {}
-    for claim, replacement, code, opened_at in found.all():
-        cards.setdefault(claim.id, ClaimCard(claim, replacement, code, opened_at))
-    return list(cards.values())
 
 
 async def _neighbours(session: AsyncSession, ticket: Ticket) -> Neighbours:

@@ -21,12 +21,13 @@ from console.refusals import problem_of, sentence_of, status_of
 from console.shell import HOME, Page, reader
 from console.verbs import FIELD, SLEEPS, Asked, Verbs, number_in, open_statuses, resolved_statuses
 from console.words import Words, words_for
+from tickets.grants import IN_WORDS
 from tickets.lifecycle import is_active
 from tickets.links import MARK
 from tickets.macros import Macros, Preview, active_macros
-from tickets.rights import is_lead
 from tickets.outbox import LOST
-from tickets.tables import Ending, Macro, Outcome, Ticket, id_of
+from tickets.rights import is_lead
+from tickets.tables import Author, Ending, Macro, Outcome, Phase, Reason, Ticket, id_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +124,28 @@ class TicketPage(Page):
             "is_mine": case.ticket.assignee_id == who.id,
             "is_lead": is_lead(who.agent),
             "is_active": is_active(case.ticket.phase),
-            "is_spam": case.ending == Ending.SPAM,
             "may_reopen": case.ticket.phase == Phase.RESOLVED,
             "undelivered": _undelivered(case),
             "why_lost": lambda problem: problem_of(say, problem),
+            "is_spam": case.ending == Ending.SPAM,
             "outcomes": list(Outcome),
+            **self._prepared(request, case),
             "mark": MARK,
             "title": f"{number} {case.ticket.subject}",
             **self._choices(),
         }
         return await self.show(request, "ticket.html", facts, refusal.status if refusal else 200)
+
+    def _prepared(self, request: Request, case: Case) -> dict[str, Any]:
+        """Words for claims that get no code: `?explain=reject/7/expired` are those of another reason."""
+        outcome, claim, reason = (*request.query_params.get("explain", "").split("/"), "", "", "")[:3]
+        say, buyer = self.site.desk.say, case.buyer
+        return {
+            "explained": IN_WORDS,
+            "reasons": list(Reason),
+            "because": {"outcome": outcome, "claim": number_in(claim), "reason": reason},
+            "prepared": lambda card, chosen, because: prepared(say, buyer, card.claim, chosen, because),
+        }
 
     def _choices(self) -> dict[str, Any]:
         """What the owner's settings let an agent choose from."""
@@ -165,12 +178,6 @@ async def _find_id(session: AsyncSession, number: str) -> int:
     return ticket_id
 
 
-def _name(say: Words, case: Case, actor: str) -> str:
-    """An audit actor as people call it."""
-    kind, _, number = actor.partition(":")
-    if kind == "agent" and number.isdecimal():
-        return case.names.get(int(number), actor)
-    return case.buyer.name if kind == "buyer" else say.named("author", kind)
 def _undelivered(case: Case) -> Line | None:
     """The last words of staff on this ticket, if they did not arrive or may not have."""
     ours = (
@@ -182,3 +189,9 @@ def _undelivered(case: Case) -> Line | None:
     return last if last and last.sending and last.sending.state in LOST else None
 
 
+def _name(say: Words, case: Case, actor: str) -> str:
+    """An audit actor as people call it."""
+    kind, _, number = actor.partition(":")
+    if kind == "agent" and number.isdecimal():
+        return case.names.get(int(number), actor)
+    return case.buyer.name if kind == "buyer" else say.named("author", kind)

@@ -117,7 +117,18 @@ class Verbs:
 
     async def do_replace(self, asked: Asked) -> None:
         await lock_ticket(asked.session, asked.ticket_id, asked.version)
-        await self._site.claims.replace(asked.session, asked.now, asked.ticket_id, asked.agent_id)
+        claim = asked.number("claim") if "claim" in asked.form else None
+        await self._site.claims.replace(asked.session, asked.now, asked.ticket_id, asked.agent_id, claim)
+
+    async def do_replace_all(self, asked: Asked) -> None:
+        await lock_ticket(asked.session, asked.ticket_id, asked.version)
+        await self._site.claims.replace_all(asked.session, asked.now, asked.ticket_id, asked.agent_id)
+
+    async def do_explain(self, asked: Asked) -> None:
+        """Decide one claim by words."""
+        await lock_ticket(asked.session, asked.ticket_id, asked.version)
+        who, claim = (asked.ticket_id, asked.agent_id), asked.number("claim")
+        await self._site.claims.explain(asked.session, asked.now, *who, claim, asked.outcome, asked.text())
 
     async def do_renew_link(self, asked: Asked) -> None:
         await lock_ticket(asked.session, asked.ticket_id, asked.version)

@@ -5,8 +5,9 @@ from datetime import datetime
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from audit.trail import record
 from shop import ledger
+from tickets import filing
+from tickets.claim_states import UNDECIDED
 from tickets.errors import AlreadyCompensated, CodeSeen, NotReplaced
 from tickets.tables import Claim, Outcome, Ticket
 
@@ -22,7 +23,7 @@ async def decide(session: AsyncSession, now: datetime, ticket: Ticket, outcome: 
     """
     found = await session.exec(select(Claim).where(Claim.ticket_id == ticket.id).order_by(col(Claim.id)))
     claims = list(found.all())
-    undecided = [claim for claim in claims if claim.outcome is None]
+    undecided = [claim for claim in claims if claim.state in UNDECIDED]
     if undecided and outcome == Outcome.REPLACE:
         raise NotReplaced(number=ticket.number)
     if outcome in REFUNDS:
@@ -30,10 +31,7 @@ async def decide(session: AsyncSession, now: datetime, ticket: Ticket, outcome: 
         for claim in undecided:
             await _make_room(session, now, ticket, claim, actor)
     for claim in undecided:
-        before = {"outcome": claim.outcome} if claim.outcome else None
-        claim.outcome, claim.decided_at = outcome, now
-        session.add(claim)
-        record(session, now, actor, "claim.decided", f"claim:{claim.id}", before, {"outcome": outcome})
+        await filing.decide(session, now, claim, outcome, actor)
 
 
 async def outcomes_before(session: AsyncSession, claim: Claim) -> set[str]:

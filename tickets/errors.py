@@ -25,6 +25,7 @@ TicketError
 ├─ NotAsked · AnsweredAlready        there is no such question open
 ├─ NotReplaced                       resolved as replaced, though no code was issued
 ├─ NoOpenClaim                       nothing to replace on this ticket
+├─ NotInWords                        an outcome that words alone do not bring
 ├─ ClaimStands                       a claim cannot go from its state to that one
 ├─ AlreadyCompensated                this code was refunded: it gets nothing more
 ├─ CodeSeen                          the replacement was looked at: no refund beside it, and no new link
@@ -177,6 +178,10 @@ class AnsweredAlready(TicketError):
 
 class NoOpenClaim(TicketError):
     """Ticket {number} has no undecided claim."""
+
+
+class NotInWords(TicketError):
+    """Words alone do not bring {outcome}."""
 
 
 class ClaimStands(TicketError):

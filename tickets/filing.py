@@ -1,16 +1,69 @@
-"""Claims as rows: found, written once per code, set aside where another buyer's is open."""
+"""Claims as rows: found, written once per code, moved along the table, set aside where another buyer's is open."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, func
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
+from shop import ledger
 from shop.port import CodeRef, Goods, Order, OrderStatus
-from tickets.errors import Contested, NoOpenClaim
-from tickets.tables import Claim, Conversation, Reason, Ticket, id_of
+from shop.provenance import find_source
+from shop.tables import Code, Replacement, RevealLink
+from tickets import warranty
+from tickets.changes import lock_ticket
+from tickets.claim_states import ClaimState, can_move
+from tickets.errors import ClaimStands, Contested, NoOpenClaim
+from tickets.tables import Claim, Conversation, Outcome, Phase, Reason, Ticket, id_of
+
+Facts = Mapping[str, object]
+_ID = col(Claim.id)
+
+
+def move(session: AsyncSession, now: datetime, claim: Claim, state: ClaimState, actor: str, **facts: object) -> None:
+    """Bring a claim to a state, with effect from `now`; raises `ClaimStands` where the table has no such step."""
+    _step(session, now, claim, state, actor, "claim.moved", facts)
+
+
+def _step(
+    session: AsyncSession, now: datetime, claim: Claim, state: ClaimState, actor: str, action: str, facts: Facts
+) -> None:
+    if not can_move(claim.state, state):
+        raise ClaimStands(state=claim.state, wanted=state)
+    before = {"state": claim.state}
+    claim.state, claim.state_at = state, now
+    session.add(claim)
+    record(session, now, actor, action, f"claim:{claim.id}", before, {"state": state, **facts})
+
+
+async def decide(session: AsyncSession, now: datetime, claim: Claim, outcome: Outcome, actor: str) -> None:
+    """Give a claim its outcome, or another one after all. A code that was kept for it and not issued is free again."""
+    old = claim.outcome
+    if old is not None and claim.state != ClaimState.REOPENED:
+        move(session, now, claim, ClaimState.REOPENED, actor, outcome=old)
+    claim.outcome, claim.decided_at, claim.decided_by = outcome, now, actor
+    _step(session, now, claim, ClaimState.DECIDED, actor, "claim.decided", {"outcome": outcome})
+    await ledger.release(session, now, id_of(claim), actor)
+
+
+async def lapse(session: AsyncSession, now: datetime, claim: Claim, actor: str, **facts: object) -> None:
+    """End a claim without an outcome: it may be filed again."""
+    claim.decided_at = claim.decided_at or now
+    _step(session, now, claim, ClaimState.CLOSED, actor, "claim.lapsed", facts)
+    await ledger.release(session, now, id_of(claim), actor)
+
+
+async def end(session: AsyncSession, now: datetime, ticket: Ticket, actor: str, **facts: object) -> None:
+    """The ticket is closed: its claims are."""
+    claims = select(Claim).where(Claim.ticket_id == ticket.id, col(Claim.state) != ClaimState.CLOSED)
+    for claim in (await session.exec(claims.order_by(_ID))).all():
+        if claim.outcome is None:
+            await lapse(session, now, claim, actor, **facts)
+        else:
+            move(session, now, claim, ClaimState.CLOSED, actor, **facts)
 
 
 async def find_rival(session: AsyncSession, claim: Claim) -> Ticket | None:
@@ -35,28 +88,90 @@ async def find_open(session: AsyncSession, order: Order, code: CodeRef) -> Claim
 
 
 async def find_undecided(session: AsyncSession, buyer_id: int, order: Order, code: CodeRef) -> Claim | None:
-    """This buyer's claim about this code that has no outcome yet, open or set aside."""
+    """This buyer's claim about this code that waits for its outcome, open or set aside."""
     theirs = select(Claim).where(*_about(order.shop, order.order_no, code.fingerprint), Claim.buyer_id == buyer_id)
-    return (await session.exec(theirs.where(col(Claim.outcome).is_(None)).order_by(col(Claim.id)))).first()
+    return (await session.exec(theirs.where(*_waits()).order_by(col(Claim.id)))).first()
 
 
-async def get_to_grant(session: AsyncSession, ticket: Ticket) -> Claim:
-    """The ticket's claim that has no outcome yet; one that was set aside waits until the open one has its own."""
-    undecided = select(Claim).where(Claim.ticket_id == ticket.id, col(Claim.outcome).is_(None))
-    claim = (await session.exec(undecided.order_by(col(Claim.id)).limit(1))).first()
-    if claim is None:
+def _waits() -> tuple[ColumnElement[bool], ...]:
+    """It has no outcome, and has not lapsed."""
+    return (col(Claim.outcome).is_(None), col(Claim.state) != ClaimState.CLOSED)
+
+
+async def undecided_of(session: AsyncSession, ticket: Ticket) -> Sequence[Claim]:
+    """The ticket's claims that wait for their outcome, the oldest first."""
+    return (await session.exec(select(Claim).where(Claim.ticket_id == ticket.id, *_waits()).order_by(_ID))).all()
+
+
+async def get_to_grant(session: AsyncSession, ticket: Ticket, claim_id: int | None = None) -> Sequence[Claim]:
+    """The ticket's claims that wait for their outcome, or the one of them that is named.
+
+    Raises `NoOpenClaim`, and `Contested`: one that was set aside waits until the open one has its own.
+    """
+    claims = [claim for claim in await undecided_of(session, ticket) if claim_id in (None, claim.id)]
+    if not claims:
         raise NoOpenClaim(number=ticket.number)
-    rival = await find_rival(session, claim)
-    if rival is not None:
-        raise Contested(number=ticket.number, other=rival.number)
-    return claim
+    for claim in claims:
+        if (rival := await find_rival(session, claim)) is not None:
+            raise Contested(number=ticket.number, other=rival.number)
+    return claims
+
+
+async def find_granted(session: AsyncSession, code_id: int) -> Claim | None:
+    """The claim that this code was issued for."""
+    granted = select(Claim).join(Replacement, col(Replacement.claim_id) == col(Claim.id))
+    return (await session.exec(granted.where(col(Replacement.code_id) == code_id))).first()
+
+
+async def find_ticket(session: AsyncSession, conversation: Conversation, claim: Claim) -> Ticket | None:
+    """The ticket in which claims of this conversation about the same order wait for people, locked."""
+    others = (
+        select(Ticket.id)
+        .join(Claim, col(Claim.ticket_id) == col(Ticket.id))
+        .where(Claim.conversation_id == conversation.id, Claim.shop == claim.shop, Claim.order_no == claim.order_no)
+        .where(Ticket.conversation_id == conversation.id, Ticket.phase == Phase.OPEN, *_waits())
+        .where(col(Claim.decided_at).is_(None))
+        .order_by(col(Ticket.id).desc())
+    )
+    found = (await session.exec(others.limit(1))).first()
+    ticket = await lock_ticket(session, found) if found is not None else None
+    return ticket if ticket is not None and ticket.phase == Phase.OPEN else None
+
+
+async def awaiting_proof(session: AsyncSession, conversation: Conversation) -> Sequence[Claim]:
+    """The claims of this conversation whose screenshot is awaited, the oldest first; locked."""
+    waiting = select(Claim).where(Claim.conversation_id == conversation.id, Claim.state == ClaimState.EVIDENCE)
+    return (await session.exec(waiting.order_by(_ID).with_for_update())).all()
+
+
+async def count_silent(session: AsyncSession, claim: Claim) -> int:
+    """How many claims of this buyer about the same code were closed because no screenshot came."""
+    silent = (
+        select(func.count(col(Claim.id)))
+        .where(*_about(claim.shop, claim.order_no, claim.fingerprint), Claim.buyer_id == claim.buyer_id)
+        .where(Claim.state == ClaimState.CLOSED, col(Claim.outcome).is_(None), Claim.why == "proof")
+    )
+    return (await session.exec(silent)).one()
+
+
+async def warranty_end(session: AsyncSession, order: Order, fingerprint: str) -> datetime | None:
+    """The last instant of the warranty of this code, as far as is known here when it was seen or given."""
+    looked = select(func.min(RevealLink.opened_at)).join(Code, col(Code.id) == col(RevealLink.code_id))
+    seen_at = (await session.exec(looked.where(col(Code.fingerprint) == fingerprint))).one()
+    given = await ledger.find_issued(session, order.shop, order.order_no, fingerprint)
+    return warranty.ends_at(order, seen_at, given.issued_at if given else None)
 
 
 async def create(
     session: AsyncSession, now: datetime, conversation: Conversation, order: Order, code: CodeRef, reason: Reason
 ) -> Claim:
-    """A new open claim; set aside when another buyer's is open; or this buyer's own, filed since we looked."""
-    claim = _claim(now, conversation, order, code, reason)
+    """A new open claim; set aside when another buyer's is open; or this buyer's own, filed since we looked.
+
+    Where the code is a replacement, it is the next round of the claim that brought it.
+    """
+    given = await ledger.find_issued(session, order.shop, order.order_no, code.fingerprint)
+    number = given.chain + 1 if given else 1
+    claim = _claim(now, conversation, order, code, reason, number)
     try:
         async with session.begin_nested():
             session.add(claim)
@@ -66,16 +181,30 @@ async def create(
             raise
         if filed.buyer_id == conversation.buyer_id:
             return filed
-        claim = _claim(now, conversation, order, code, reason)
+        claim = _claim(now, conversation, order, code, reason, number)
         claim.decided_at = now
         session.add(claim)
         await session.flush()
-    after = {"order": f"{order.shop}/{order.order_no}", "code": code.masked, "reason": reason}
-    record(session, now, f"buyer:{conversation.buyer_id}", "claim.filed", f"claim:{claim.id}", None, after)
+    claim.supplier_id, claim.batch_id = await find_source(session, code.fingerprint) or (None, None)
+    ends_at = await warranty_end(session, order, code.fingerprint)
+    after = {
+        "order": f"{order.shop}/{order.order_no}",
+        "code": code.masked,
+        "reason": reason,
+        "round": number,
+        "warranty_ends_at": ends_at.isoformat() if ends_at else None,
+    }
+    actor = f"buyer:{conversation.buyer_id}"
+    record(session, now, actor, "claim.filed", f"claim:{claim.id}", None, after)
+    earlier = await session.get_one(Claim, given.claim_id) if given else None
+    if earlier is not None and can_move(earlier.state, ClaimState.REOPENED):
+        move(session, now, earlier, ClaimState.REOPENED, actor, next=claim.id)
     return claim
 
 
-def _claim(now: datetime, conversation: Conversation, order: Order, code: CodeRef, reason: Reason) -> Claim:
+def _claim(
+    now: datetime, conversation: Conversation, order: Order, code: CodeRef, reason: Reason, number: int
+) -> Claim:
     return Claim(
         conversation_id=id_of(conversation),
         buyer_id=conversation.buyer_id,
@@ -89,8 +218,16 @@ def _claim(now: datetime, conversation: Conversation, order: Order, code: CodeRe
         price=order.goods.price,
         currency=order.goods.currency,
         reason=reason,
+        state=ClaimState.TRIAGE,
+        state_at=now,
+        round=number,
         created_at=now,
     )
+
+
+def code_of(claim: Claim) -> CodeRef:
+    """The code that is claimed."""
+    return CodeRef(claim.fingerprint, claim.masked, claim.position)
 
 
 def order_as_filed(claim: Claim) -> Order:

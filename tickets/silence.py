@@ -2,16 +2,14 @@
 
 from datetime import datetime
 
-from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from audit.trail import record
-from tickets import clocks, lifecycle
+from tickets import clocks, filing, lifecycle
 from tickets.changes import changing, lock_ticket, move
 from tickets.errors import InvalidTransition, PastInstant, StillOwed
 from tickets.ladder import Ladder
 from tickets.rights import require_hands
-from tickets.tables import Claim, Ending, Phase, Ticket
+from tickets.tables import Ending, Phase, Ticket
 
 
 def wake(session: AsyncSession, now: datetime, ticket: Ticket, actor: str) -> bool:
@@ -28,16 +26,12 @@ async def end(
 ) -> None:
     """Close a locked ticket, with effect from `at`: a cycle that runs ends there without an outcome.
 
-    A claim that nobody decided lapses: it may be filed again.
+    Its claims end with it: one that nobody decided lapses, and may be filed again.
     """
     with changing(session, now, ticket, actor, "ticket.closed", ending=ending, closed_at=(at or now).isoformat()):
         move(ticket, Phase.CLOSED, "closed")
     await clocks.end_cycle(session, at or now, ticket, ending)
-    undecided = select(Claim).where(Claim.ticket_id == ticket.id, col(Claim.decided_at).is_(None))
-    for claim in (await session.exec(undecided)).all():
-        claim.decided_at = now
-        session.add(claim)
-        record(session, now, actor, "claim.lapsed", f"claim:{claim.id}", None, {"ending": ending})
+    await filing.end(session, now, ticket, actor, ending=ending)
 
 
 class Silence(Ladder):

@@ -1,5 +1,6 @@
 """A counter for claims: a floor, a pool of reserve codes behind it, and what happens in front of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -7,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from shop import reveals
 from shop.codes import seal_code
 from shop.port import CodeRef, Goods, Order, OrderStatus
-from shop.tables import Batch, Pool, Product, RevealLink, Supplier
+from shop.tables import Batch, Pool, Product, Refund, RevealLink, Supplier
 from shop.vault import Vault
 from tickets.claims import ClaimRules, Claims, Outcome, Reason, Settled
-from tickets.tables import Conversation, Ticket
+from tickets.compensation import REFUNDS
+from tickets.refunds import Refunds
+from tickets.tables import Claim, Conversation, Ticket
 
 if TYPE_CHECKING:
     from tests.tickets.conftest import Floor
@@ -46,21 +49,46 @@ class Counter:
         reason = options.pop("reason", Reason.ALREADY_USED)
         return await self.floor.do(self.claims.file, self.conversation, order, code or self.code, reason, **options)
 
+    async def file_all(self, codes: Sequence[CodeRef], order: Order = ORDER, **options: Any) -> Sequence[Settled]:
+        reason = options.pop("reason", Reason.ALREADY_USED)
+        return await self.floor.do(self.claims.file_all, self.conversation, order, codes, reason, **options)
+
     async def grant(self, ticket: Ticket | None, agent: int, **options: Any) -> Settled:
         assert ticket is not None
         return await self.floor.do(self.claims.replace, ticket.id, agent, **options)
 
     async def resolve(self, ticket: Ticket | None, agent: int, outcome: Outcome) -> None:
+        """End the ticket: with a refund, which is paid by hand, by that alone."""
         assert ticket is not None
-        await self.floor.do(self.floor.desk.resolve, ticket.id, agent, outcome)
+        if outcome not in REFUNDS:
+            await self.floor.do(self.floor.desk.resolve, ticket.id, agent, outcome)
+            return
+        refund = await self.ask_refund(ticket, agent, amount=1_000 if outcome == Outcome.PARTIAL_REFUND else None)
+        await self.pay(refund, agent)
+
+    async def ask_refund(self, ticket: Ticket | None, agent: int, order: Order = ORDER, **options: Any) -> Refund:
+        """Of the first claim of the ticket, unless another one is named."""
+        assert ticket is not None
+        if "claim_id" not in options:
+            options["claim_id"] = (await self.floor.all(Claim, ticket_id=ticket.id))[0].id
+        return await self.floor.do(self.refunds.ask, ticket.id, agent, order, **options)
+
+    async def pay(self, refund: Refund, agent: int, **options: Any) -> Refund:
+        """The shop cannot, so this agent does."""
+        await self.floor.do(self.refunds.by_hand, refund.id, **options)
+        return await self.floor.do(self.refunds.mark_paid, refund.id, agent, "wx-4200001", **options)
+
+    @property
+    def refunds(self) -> Refunds:
+        return Refunds(self.floor.desk)
 
     async def look(self, link: RevealLink | None, *, at: datetime | None = None) -> str:
         assert link is not None
         token = reveals.read_token(self.claims.vault, link)
-        return (await self.floor.do(reveals.open_link, self.claims.vault, token, "web", at=at)).text
+        return (await self.floor.do(self.claims.reveal, token, "web", at=at)).text
 
-    def new_code(self, text: str) -> CodeRef:
-        return CodeRef(self.claims.vault.fingerprint(text), f"****-{text[-4:]}", 1)
+    def new_code(self, text: str, position: int = 1) -> CodeRef:
+        return CodeRef(self.claims.vault.fingerprint(text), f"****-{text[-4:]}", position)
 
 
 async def stock(floor: "Floor", vault: Vault, reserve: tuple[str, ...]) -> None:

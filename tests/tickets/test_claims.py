@@ -136,7 +136,7 @@ async def test_a_good_claim_is_replaced_at_once(counter: Counter) -> None:
     assert (claim.outcome, claim.why, claim.decided_at) == ("replace", "auto", counter.floor.now)
     assert (await counter.floor.one(Replacement)).claim_id == claim.id
     actions = [row.action for row in await counter.floor.all(AuditRow, subject=f"claim:{claim.id}")]
-    assert actions == ["claim.filed", "claim.decided"]
+    assert actions == ["claim.filed", "claim.decided", "claim.moved"]  # the last one as it was looked at
 
 
 async def test_a_link_shows_its_code_once_and_for_a_day(counter: Counter) -> None:
@@ -301,7 +301,8 @@ async def test_an_agent_grants_a_replacement_that_handles_when_delivered(counter
     assert (await counter.floor.one(Clock)).met_at == counter.floor.now + 2 * HOUR
     assert (await counter.floor.one(Cycle)).outcome == "replace"
     claim = await counter.floor.one(Claim)
-    assert (claim.outcome, claim.why, claim.decided_at) == ("replace", "agent", counter.floor.now + HOUR)
+    assert (claim.outcome, claim.why, claim.decided_at) == ("replace", "reason", counter.floor.now + HOUR)
+    assert claim.decided_by == f"agent:{lin}"
     assert (await counter.floor.one(AuditRow, action="code.issued")).actor == f"agent:{lin}"
 
 
@@ -372,7 +373,7 @@ async def test_without_the_guard_anybody_grants(
     async def find(session: AsyncSession, ticket: Ticket, agent_id: int) -> Agent:
         return await session.get_one(Agent, agent_id)
 
-    monkeypatch.setattr("tickets.claims.require_hands", find)
+    monkeypatch.setattr("tickets.grants.require_hands", find)
 
     assert (await counter.grant(settled.ticket, ming)).kind == "replaced"
 
@@ -439,3 +440,93 @@ async def test_a_grant_on_a_ticket_that_cannot_be_resolved_issues_nothing(counte
         await counter.grant(settled.ticket, lin)
 
     assert await counter.floor.all(Replacement) == []
+
+
+# Several codes
+
+
+async def test_codes_claimed_together_share_a_ticket_and_are_a_claim_each(counter: Counter) -> None:
+    codes = [counter.new_code(f"SOLD-{number}", number) for number in (3, 1, 2)]
+
+    settled = await counter.file_all(codes, reason=Reason.WRONG_REGION)
+
+    ticket = await counter.floor.one(Ticket)
+    assert {one.ticket and one.ticket.id for one in settled} == {ticket.id}
+    assert ticket.subject == "Steam 50元充值卡 ****-LD-1、****-LD-2、****-LD-3"
+    assert [claim.position for claim in await counter.floor.all(Claim)] == [1, 2, 3]
+
+
+async def test_what_the_pool_cannot_replace_comes_to_people_and_the_rest_goes_out(counter: Counter, lin: int) -> None:
+    codes = [counter.new_code(f"SOLD-{number}", number) for number in range(1, 6)]
+
+    settled = await counter.file_all(codes)
+
+    assert [one.kind for one in settled] == ["replaced"] * len(RESERVE) + ["ticket"] * 2
+    assert len({one.link.id for one in settled if one.link}) == len(RESERVE)
+    ticket = await counter.floor.one(Ticket)
+    assert (ticket.level, {one.why for one in settled if one.ticket}) == (1, {"pool_empty"})
+
+
+async def test_a_code_claimed_a_little_later_joins_the_ticket_of_its_order(counter: Counter) -> None:
+    first = await counter.file(reason=Reason.OTHER)
+    second = await counter.file(code=counter.new_code("SOLD-2", 2), reason=Reason.OTHER)
+    elsewhere = await counter.file(replace(ORDER, order_no="ZZ98YX76WV54UT32"), reason=Reason.OTHER)
+
+    assert first.ticket is not None
+    assert second.ticket is not None
+    assert elsewhere.ticket is not None
+    assert first.ticket.id == second.ticket.id != elsewhere.ticket.id
+
+
+@pytest.mark.parametrize("times", [2, 6])
+async def test_the_same_codes_filed_at_once_are_replaced_once_each(counter: Counter, times: int) -> None:
+    codes = [counter.new_code(f"SOLD-{number}", number) for number in (1, 2, 3)]
+
+    ends = await asyncio.gather(*(counter.file_all(codes[:: (-1) ** turn]) for turn in range(times)))
+
+    assert [one.kind for end in ends for one in end].count("replaced") == 3
+    assert len(await counter.floor.all(Replacement)) == 3
+
+
+async def test_a_contested_code_has_a_ticket_of_its_own_beside_the_others(counter: Counter) -> None:
+    await counter.file(reason=Reason.OTHER)
+    counter.conversation = await counter.floor.meet("buyer-2")
+
+    settled = await counter.file_all([counter.code, counter.new_code("SOLD-2", 2)], reason=Reason.OTHER)
+
+    assert [one.why for one in settled] == ["contested", "reason"]
+    assert len({one.ticket.id for one in settled if one.ticket}) == 2
+
+
+async def test_granted_one_by_one_the_ticket_is_owed_until_the_last(counter: Counter, lin: int) -> None:
+    codes = [counter.new_code(f"SOLD-{number}", number) for number in (1, 2)]
+    first, second = await counter.file_all(codes, reason=Reason.OTHER)
+
+    await counter.grant(first.ticket, lin, claim_id=second.claim.id)
+    await counter.floor.deliver()
+    between = await counter.floor.one(Ticket)
+    owed = (await counter.floor.one(Clock)).met_at
+    await counter.grant(first.ticket, lin)
+    await counter.floor.deliver()
+
+    assert (between.phase, between.assignee_id, owed) == ("open", lin, None)
+    assert (await counter.floor.one(Ticket)).phase == "resolved"
+    assert (await counter.floor.one(Clock)).met_at is not None
+    assert [claim.outcome for claim in await counter.floor.all(Claim)] == ["replace", "replace"]
+
+
+async def test_all_are_granted_or_none(counter: Counter, lin: int) -> None:
+    codes = [counter.new_code(f"SOLD-{number}", number) for number in range(len(RESERVE) + 1)]
+    settled = await counter.file_all(codes, reason=Reason.OTHER)
+    ticket = settled[0].ticket
+    assert ticket is not None
+
+    with pytest.raises(PoolEmpty):
+        await counter.floor.do(counter.claims.replace_all, ticket.id, lin)
+    assert await counter.floor.all(Replacement) == []
+    await counter.floor.do(counter.claims.explain, ticket.id, lin, settled[0].claim.id, Outcome.REJECT, "核实过了。")
+    granted = await counter.floor.do(counter.claims.replace_all, ticket.id, lin)
+
+    assert len(granted) == len(RESERVE)
+    texts = await counter.floor.deliver()
+    assert [MARK in text for text in texts] == [False, True, True, True]

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
 from shop.errors import LinkGone
-from shop.tables import Code, Replacement, RevealLink
+from shop.tables import Code, Refund, Replacement, RevealLink
 from tests.tickets.counter import DAY, HOUR, ORDER, RESERVE, Counter
 from tickets.claims import Outcome, Reason, Settled
 from tickets.errors import (
@@ -60,8 +60,8 @@ async def test_a_refund_puts_an_unseen_replacement_out_of_use(counter: Counter, 
     decided = (await counter.floor.all(AuditRow, action="claim.decided"))[-1]
     assert (decided.actor, decided.before, decided.after) == (
         f"agent:{lin}",
-        {"outcome": "replace"},
-        {"outcome": outcome},
+        {"state": "reopened"},
+        {"state": "decided", "outcome": outcome},
     )
     withdrawn = await counter.floor.one(AuditRow, action="code.quarantined")
     assert withdrawn.after == {"state": "quarantined", "why": "refunded"}
@@ -78,7 +78,7 @@ async def test_a_refund_is_refused_when_the_replacement_was_seen(counter: Counte
     assert settled.ticket is not None
     assert (await counter.floor.fresh(settled.ticket)).phase == Phase.OPEN
     assert (await counter.floor.one(Claim)).outcome == "replace"
-    assert (await counter.floor.all(Code))[0].state == "issued"
+    assert (await counter.floor.all(Code))[0].state == "revealed"
 
 
 async def test_without_the_guard_code_and_money_both_go_out(
@@ -90,7 +90,8 @@ async def test_without_the_guard_code_and_money_both_go_out(
     async def pass_by(*arguments: object) -> None:
         return None
 
-    monkeypatch.setattr("tickets.compensation._make_room", pass_by)
+    monkeypatch.setattr("tickets.compensation.make_room", pass_by)
+    monkeypatch.setattr("tickets.compensation.require_refundable", pass_by)
     await counter.resolve(settled.ticket, lin, Outcome.REFUND)
 
     assert await counter.look(settled.link) == RESERVE[0]
@@ -163,15 +164,16 @@ async def test_other_outcomes_leave_a_replacement_as_it_is(counter: Counter, lin
 async def test_refunding_and_looking_at_once_never_give_both(counter: Counter, lin: int) -> None:
     settled, later = await granted(counter, lin), counter.floor.now + HOUR
     assert settled.ticket is not None
+    asked = (settled.ticket.id, lin, ORDER)
 
     ends = await asyncio.gather(
-        counter.floor.do(counter.floor.desk.resolve, settled.ticket.id, lin, Outcome.REFUND, at=later),
+        counter.floor.do(counter.refunds.ask, *asked, claim_id=settled.claim.id, at=later),
         # A clock a little behind: what was closed "later" is closed all the same.
         counter.look(settled.link, at=later - HOUR / 60),
         return_exceptions=True,
     )
 
-    assert [type(end) for end in ends] in ([Ticket, LinkGone], [CodeSeen, str])
+    assert [type(end) for end in ends] in ([Refund, LinkGone], [CodeSeen, str])
 
 
 # A new link

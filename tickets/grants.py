@@ -1,0 +1,147 @@
+"""What agents do about claims: grant replacements, one or all of a ticket, and send a link again."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from audit.trail import record
+from shop import ledger, reveals
+from shop.tables import RevealLink
+from tickets import filing, texts
+from tickets.changes import changing, lock_ticket
+from tickets.compensation import REFUNDS, outcomes_before
+from tickets.errors import AlreadyCompensated, CodeSeen, InvalidTransition, NoReplacement, NotInWords, OverLimit
+from tickets.issuing import Issuing, Settled
+from tickets.lifecycle import is_active
+from tickets.links import MARK
+from tickets.rights import is_lead, require_hands
+from tickets.tables import Agent, Claim, Outcome, Ticket, id_of
+
+IN_WORDS = (Outcome.INSTRUCT, Outcome.REJECT)  # outcomes that need words
+
+
+class Grants(Issuing):
+    """The verbs of staff."""
+
+    async def replace(
+        self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, claim_id: int | None = None
+    ) -> Settled:
+        """An agent grants the replacement of one claim of the ticket, the oldest unless named; its buyer gets the link.
+
+        With the last undecided claim the ticket is resolved, and the delivery handles it; until then it stays owed.
+        Raises `HeldByColleague`, `NoOpenClaim`, `Contested`, `AlreadyCompensated`, `OverLimit` unless it is a lead, and
+        what the ledger raises: `PoolEmpty`, `AlreadyReplaced`, and `ChainTooLong` unless it is a lead.
+        """
+        ticket = await lock_ticket(session, ticket_id)
+        agent = await require_hands(session, ticket, agent_id)
+        claims = await filing.get_to_grant(session, ticket, claim_id)
+        return (await self._grant(session, now, ticket, agent, claims[:1]))[0]
+
+    async def replace_all(
+        self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int
+    ) -> Sequence[Settled]:
+        """`replace` for every undecided claim of the ticket, or for none: what stands against one stops all."""
+        ticket = await lock_ticket(session, ticket_id)
+        agent = await require_hands(session, ticket, agent_id)
+        return await self._grant(session, now, ticket, agent, await filing.get_to_grant(session, ticket))
+
+    async def explain(
+        self,
+        session: AsyncSession,
+        now: datetime,
+        ticket_id: int,
+        agent_id: int,
+        claim_id: int,
+        outcome: Outcome,
+        text: str,
+    ) -> Claim:
+        """Decide one claim by words: it works, and how (`instruct`), or no, and why (`reject`).
+
+        As `replace`, it resolves the ticket with the last claim. Raises `NotInWords` for another outcome,
+        `NoOpenClaim`, `Contested`, `HeldByColleague`, and what is wrong with the text (see `tickets.texts`).
+        """
+        if outcome not in IN_WORDS:
+            raise NotInWords(outcome=outcome)
+        text = texts.tidy(text, self.desk.rules.message_limit)
+        ticket = await lock_ticket(session, ticket_id)
+        await require_hands(session, ticket, agent_id)
+        await texts.refuse_codes(session, ticket, text)
+        (claim,) = await filing.get_to_grant(session, ticket, claim_id)
+        await filing.decide(session, now, claim, outcome, f"agent:{agent_id}")
+        is_last = not await filing.undecided_of(session, ticket)
+        await self._tell(session, now, ticket, agent_id, claim, text, is_last=is_last)
+        return claim
+
+    async def _grant(
+        self, session: AsyncSession, now: datetime, ticket: Ticket, agent: Agent, claims: Sequence[Claim]
+    ) -> Sequence[Settled]:
+        granted = [(claim, await self._give(session, now, ticket, agent, claim)) for claim in claims]
+        left = await filing.undecided_of(session, ticket)
+        for claim, link in granted:
+            words = {"product": claim.product_name, "masked": claim.masked, "link": MARK}
+            text = await self.desk.words(session, ticket, "claim.replaced", **words)
+            is_last = not left and claim is claims[-1]
+            await self._tell(session, now, ticket, id_of(agent), claim, text, link.id, is_last=is_last)
+        return [Settled(claim, "replaced", "agent", link=link, ticket=ticket) for claim, link in granted]
+
+    async def _tell(
+        self,
+        session: AsyncSession,
+        now: datetime,
+        ticket: Ticket,
+        agent_id: int,
+        claim: Claim,
+        text: str,
+        link_id: int | None = None,
+        *,
+        is_last: bool,
+    ) -> None:
+        """What became of one claim. The last one resolves the ticket; before it the ticket stays owed."""
+        if is_last:
+            await self.desk.conclude(session, now, ticket, agent_id, Outcome(claim.outcome or ""), text, link_id)
+            return
+        if not is_active(ticket.phase):
+            raise InvalidTransition(number=ticket.number, phase=ticket.phase, verb="resolved")
+        with changing(session, now, ticket, f"agent:{agent_id}", "ticket.part_settled", claim=claim.id):
+            ticket.assignee_id = ticket.assignee_id or agent_id
+        await self.desk.speak(session, now, ticket, agent_id, text, link_id, handles=False)
+
+    async def _give(
+        self, session: AsyncSession, now: datetime, ticket: Ticket, agent: Agent, claim: Claim
+    ) -> RevealLink:
+        if REFUNDS & await outcomes_before(session, claim):
+            raise AlreadyCompensated(number=ticket.number)
+        if claim.price > self.rules.auto_limit and not is_lead(agent):
+            raise OverLimit(product=claim.product_name)
+        order, actor = filing.order_as_filed(claim), f"agent:{agent.id}"
+        return await self._issue(session, now, claim, order, actor, may_lengthen=is_lead(agent))
+
+    async def renew_link(
+        self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, claim_id: int
+    ) -> RevealLink:
+        """An agent sends the buyer a new link to a replacement that nobody has seen; the one before it ends.
+
+        Any claim of the ticket's conversation will do: the bot settles without a ticket. On an unsettled ticket this is
+        an answer. Raises `HeldByColleague`, `NoReplacement`, `AlreadyCompensated`, `CodeSeen`.
+        """
+        ticket = await lock_ticket(session, ticket_id)
+        await require_hands(session, ticket, agent_id)
+        claim, given = await session.get(Claim, claim_id), await ledger.find_granted(session, claim_id)
+        if claim is None or claim.conversation_id != ticket.conversation_id:
+            raise NoReplacement(number=ticket.number)
+        if REFUNDS & (await outcomes_before(session, claim) | {claim.outcome}):
+            raise AlreadyCompensated(number=ticket.number)
+        if given is None or not await reveals.is_out(session, given.code_id):
+            raise NoReplacement(number=ticket.number)
+        actor = f"agent:{agent_id}"
+        link = await self._make_link(session, now, given.code_id, actor)
+        if await reveals.was_seen(session, given.code_id):
+            raise CodeSeen(number=ticket.number)
+        record(session, now, actor, "claim.link_renewed", f"claim:{claim.id}", after={"link": link.id})
+        text = await self.desk.words(session, ticket, "claim.link_renewed", masked=claim.masked, link=MARK)
+        if is_active(ticket.phase):
+            await self.desk.answer(session, now, ticket, agent_id, text, link.id)
+        else:
+            await self.desk.speak(session, now, ticket, agent_id, text, link.id, handles=False)
+        return link

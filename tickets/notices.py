@@ -78,7 +78,8 @@ async def unseen(session: AsyncSession, now: datetime, agent_id: int, limit: int
 
 async def mark_seen(session: AsyncSession, now: datetime, agent_id: int, up_to_id: int) -> None:
     """This agent has seen their notices up to `up_to_id`; what waits for the end of the quiet hours is not seen yet."""
-    mine = (col(Notice.agent_id) == agent_id, col(Notice.id) <= up_to_id)
+    # Reckoned with, the number is no way to the rows: SQLite would walk all that were ever told, up to this one.
+    mine = (col(Notice.agent_id) == agent_id, col(Notice.id) + 0 <= up_to_id)
     await session.exec(update(Notice).where(*mine, *may_appear(now)).values(seen_at=now))
 
 

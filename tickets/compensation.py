@@ -1,14 +1,20 @@
-"""One compensation per code: what the outcome of a ticket does to its claims, and to codes that were given for them."""
+"""One compensation per code: what the outcome of a ticket does to its claims, and to codes that were given for them.
 
+Money and goods of an order wait for each other: whoever gives either holds the order's money first (`shop.refunds`).
+"""
+
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlmodel import col, select
+from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from shop import ledger
+from shop import ledger, refunds, reveals
+from shop.tables import Refund, RefundState, Replacement
 from tickets import filing
-from tickets.claim_states import UNDECIDED
+from tickets.claim_states import UNDECIDED, ClaimState, can_move
 from tickets.errors import AlreadyCompensated, CodeSeen, NotReplaced
+from tickets.money_errors import NotRefunded, RefundPending
 from tickets.tables import Claim, Outcome, Ticket
 
 # Outcomes that give the buyer their money back; who has that gets no code as well.
@@ -18,40 +24,103 @@ REFUNDS = frozenset({Outcome.REFUND, Outcome.PARTIAL_REFUND})
 async def decide(session: AsyncSession, now: datetime, ticket: Ticket, outcome: Outcome, actor: str) -> None:
     """Give the ticket's claims their outcome.
 
-    Raises `NotReplaced` (only the ledger makes that true), `AlreadyCompensated`, and of a refund `CodeSeen` when the
-    buyer has looked at a replacement. One that nobody has looked at is put out of use.
+    Raises `NotReplaced` and `NotRefunded`, for only the ledgers make that true, and `RefundPending`.
     """
     found = await session.exec(select(Claim).where(Claim.ticket_id == ticket.id).order_by(col(Claim.id)))
     claims = list(found.all())
     undecided = [claim for claim in claims if claim.state in UNDECIDED]
     if undecided and outcome == Outcome.REPLACE:
         raise NotReplaced(number=ticket.number)
-    if outcome in REFUNDS:
-        undecided = undecided or [claim for claim in claims if claim.outcome == Outcome.REPLACE]
-        for claim in undecided:
-            await _make_room(session, now, ticket, claim, actor)
+    live = await refunds_of(session, ticket)
+    if any(refund.state != RefundState.DONE for refund in live):
+        raise RefundPending(number=ticket.number)
+    paid = {refund.claim_id for refund in live}
+    if outcome in REFUNDS and (not live or any(claim.id not in paid for claim in undecided)):
+        raise NotRefunded(number=ticket.number)
     for claim in undecided:
         await filing.decide(session, now, claim, outcome, actor)
 
 
+async def refunds_of(session: AsyncSession, ticket: Ticket) -> Sequence[Refund]:
+    """The refunds of this matter that are under way or done, also of what was merged into it."""
+    merged = select(Ticket.id).where(Ticket.merged_into_id == ticket.id)
+    claims = select(Claim.id).where(Claim.ticket_id == ticket.id)
+    found = await session.exec(
+        select(Refund)
+        .where(
+            or_(
+                col(Refund.ticket_id) == ticket.id,
+                col(Refund.ticket_id).in_(merged),
+                col(Refund.claim_id).in_(claims),
+            )
+        )
+        .where(col(Refund.state).not_in(refunds.ENDED))
+        .order_by(col(Refund.id))
+    )
+    return found.all()
+
+
 async def outcomes_before(session: AsyncSession, claim: Claim) -> set[str]:
-    """How other claims about the same code of the same order were decided, whoever filed them."""
+    """How other claims about the same code of the same order were decided, whoever filed them.
+
+    A refund of the code, or of its order, that is under way counts as one. The order's money is held from here on: no
+    refund begins before the caller has done what it found possible.
+    """
+    await refunds.hold_order(session, claim.shop, claim.order_no, claim.currency)
     found = await session.exec(
         select(Claim.outcome)
         .where(Claim.shop == claim.shop, Claim.order_no == claim.order_no, Claim.fingerprint == claim.fingerprint)
         .where(col(Claim.outcome).is_not(None), col(Claim.id) != claim.id)
     )
-    return {outcome for outcome in found.all() if outcome is not None}
+    outcomes = {outcome for outcome in found.all() if outcome is not None}
+    unit = await sold_code(session, claim.shop, claim.order_no, claim.fingerprint)
+    is_refunded = await refunds.find_live(session, claim.shop, claim.order_no, unit) is not None
+    return outcomes | ({Outcome.REFUND} if is_refunded else set())
 
 
-async def _make_room(session: AsyncSession, now: datetime, ticket: Ticket, claim: Claim, actor: str) -> None:
-    """See to it that a refund is the only compensation of the code claimed."""
-    if REFUNDS & await outcomes_before(session, claim):
-        raise AlreadyCompensated(number=ticket.number)
-    place = claim.shop, claim.order_no, claim.fingerprint
-    given = await ledger.find_last(session, *place)
-    if given is not None and not await ledger.withdraw(session, now, given.code_id, actor):
-        raise CodeSeen(number=ticket.number)
-    claimed = await ledger.find_issued(session, *place)
+async def sold_code(session: AsyncSession, shop: str, order_no: str, fingerprint: str) -> str:
+    """The fingerprint of the code with which this one's chain began: that is what was paid for."""
+    while (given := await ledger.find_issued(session, shop, order_no, fingerprint)) is not None:
+        fingerprint = given.replaced_fingerprint
+    return fingerprint
+
+
+async def require_refundable(session: AsyncSession, number: str, shop: str, order_no: str, code: str | None) -> None:
+    """Raises `AlreadyCompensated`, and `CodeSeen` when the buyer has looked at what was given for it.
+
+    `code` is the fingerprint of the code that is bad; None: the order as a whole is refunded.
+    """
+    if code is not None:
+        unit = await sold_code(session, shop, order_no, code)
+        if await refunds.find_live(session, shop, order_no, unit) is not None:
+            raise AlreadyCompensated(number=number)
+    for given in await _given(session, shop, order_no, code):
+        if await reveals.was_seen(session, given.code_id):
+            raise CodeSeen(number=number)
+
+
+async def make_room(
+    session: AsyncSession, now: datetime, number: str, shop: str, order_no: str, code: str | None, actor: str
+) -> None:
+    """Put what was given for a code, or for any of the order, out of use; raises `CodeSeen` when that is too late."""
+    for given in await _given(session, shop, order_no, code):
+        if not await ledger.withdraw(session, now, given.code_id, actor):
+            raise CodeSeen(number=number)
+    claimed = await ledger.find_issued(session, shop, order_no, code) if code is not None else None
     if claimed is not None:  # seen or not: it is the one that is paid back
         await ledger.withdraw(session, now, claimed.code_id, actor)
+
+
+async def settle_claim(session: AsyncSession, now: datetime, claim: Claim, outcome: Outcome, actor: str) -> None:
+    """Its money was paid back, after whatever it had come to before; one that has lapsed stays as it is."""
+    if claim.outcome is not None or can_move(claim.state, ClaimState.DECIDED):
+        await filing.decide(session, now, claim, outcome, actor)
+
+
+async def _given(session: AsyncSession, shop: str, order_no: str, code: str | None) -> Sequence[Replacement]:
+    """The replacements that are in use: the end of this code's chain, or all of the order's."""
+    if code is not None:
+        last = await ledger.find_last(session, shop, order_no, code)
+        return [last] if last is not None else []
+    found = await session.exec(select(Replacement).where(Replacement.shop == shop, Replacement.order_no == order_no))
+    return [given for given in found.all() if await reveals.is_out(session, given.code_id)]

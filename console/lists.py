@@ -21,6 +21,9 @@ from console.shell import reader
 from console.words import words_for
 from tickets import canary
 from tickets.tables import Buyer, Identity, Role, Ticket
+from tickets.words import INCIDENT
+
+NOBODY = (canary.NAME, INCIDENT)  # channels without a buyer
 
 
 def column(name: str, show: Callable[[Request, Any], str] | None = None, **facts: Any) -> StringField:
@@ -146,7 +149,7 @@ class TicketList(ReadOnlyList):
 class BuyerList(ReadOnlyList):
     table = Buyer
     key = "buyers"
-    real = col(Buyer.id).not_in(select(Identity.buyer_id).where(Identity.channel == canary.NAME))
+    real = col(Buyer.id).not_in(select(Identity.buyer_id).where(col(Identity.channel).in_(NOBODY)))
     word = "menu.buyers"
     presets: ClassVar[dict[str, str]] = {
         "list.all": "",

@@ -14,12 +14,13 @@ from kadesk.folder import keep_head, read_head
 from kadesk.inspection import find_problems, report
 from kadesk.wiring import Kadesk, build_matcher, clock
 from scheduler import Job, Work
-from tickets import alarms, canary, escalations, reminders
+from tickets import alarms, batch_incidents, canary, escalations, reminders, supplier_checks
 from tickets.routing import Assignment
 
 log = logging.getLogger(__name__)
 
 REMIND_EVERY = timedelta(seconds=60)
+WATCH_EVERY = timedelta(seconds=60)
 WAKE_EVERY = timedelta(seconds=30)
 DEAL_EVERY = timedelta(seconds=10)
 DEAL_PAGE = 50  # tickets given in one transaction
@@ -40,6 +41,7 @@ def jobs(kadesk: Kadesk) -> list[Job]:
         *([Job("deal", DEAL_EVERY, _deal(kadesk))] if kadesk.desk.rules.routing.assignment != Assignment.PULL else []),
         Job("canary", canary.SPAN, _canary(kadesk)),
         Job("remind staff", REMIND_EVERY, _remind(kadesk)),
+        Job("watch suppliers", WATCH_EVERY, _watch_suppliers(kadesk)),
         Job("link audit rows", LINK_EVERY, _link(kadesk)),
         Job("rebuild answers", LEARN_EVERY, _rebuild(kadesk)),
         Job("tidy", TIDY_EVERY, _tidy(kadesk)),
@@ -107,6 +109,20 @@ def _remind(kadesk: Kadesk) -> Work:
                     await reminders.remind(session, clock(), kadesk.desk.rules)
 
     return remind
+
+
+def _watch_suppliers(kadesk: Kadesk) -> Work:
+    """The clocks of supplier checks, and what an incident left out when it opened."""
+
+    async def watch() -> datetime | None:
+        if acted := await supplier_checks.watch(kadesk.database, clock, kadesk.desk):
+            kadesk.outbox_bell.ring()
+            log.info("acted on %s supplier checks", acted)
+        await batch_incidents.gather_all(kadesk.database, clock, kadesk.desk)
+        async with kadesk.database.reading() as session:
+            return await supplier_checks.next_watch(session)
+
+    return watch
 
 
 def _link(kadesk: Kadesk) -> Work:

@@ -9,6 +9,7 @@ from typing import Any
 
 import uvicorn
 
+from bot.channels.incident import IncidentChannel
 from bot.channels.port import Channel
 from bot.channels.web import WebChat
 from kadesk.errors import SettingsError
@@ -43,7 +44,7 @@ async def serve(kadesk: Kadesk, listener: socket.socket, on_ready: Callable[[], 
         rate=settings.bot.rate,
         is_secure=settings.public_url.startswith("https://"),
     )
-    channels: list[Channel] = [web]
+    channels: list[Channel] = [web, IncidentChannel()]
     workers: list[Coroutine[Any, Any, None]] = []
     if token := settings.telegram.token.get_secret_value():
         from bot.channels.telegram import Telegram  # aiogram takes a second to import: only who needs it waits

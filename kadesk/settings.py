@@ -21,6 +21,7 @@ from kadesk.promises import CalendarSection, PolicySection, find_problems
 from kadesk.risks import BreakersSection, RiskSection
 from kadesk.routing import RoutingSection
 from kadesk.statuses import Statuses
+from kadesk.suppliers import BatchesSection, SuppliersSection
 from kadesk.values import Country, Hours, Section, Span, Words, Zone
 from kadesk.values import parse_span as parse_span
 from shop.errors import BadKeys
@@ -217,6 +218,8 @@ class Settings(BaseSettings):
     claims: Claims
     risk: RiskSection
     breakers: BreakersSection
+    batches: BatchesSection
+    suppliers: SuppliersSection
     ownership: Ownership
     bot: Bot
     ratings: Ratings

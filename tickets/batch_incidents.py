@@ -35,8 +35,8 @@ from tickets.tables import (
     Trigger,
     id_of,
 )
+from tickets.words import INCIDENT
 
-CHANNEL = "incident"  # of the conversations that incidents stand in: with nobody
 UNTRUE = (Outcome.INSTRUCT, Outcome.REJECT)  # claims that turned out to be so count nothing
 ACTOR = "system"
 
@@ -131,7 +131,9 @@ class BatchIncidents(BuyersDesk):
         product = await session.get_one(Product, batch.product_id)
         facts = {"batch": batch.name, "supplier": supplier.name, "product": product.name}
         name, language = self._say("incident.name", **facts), self.rules.staff_language
-        conversation = await conversations.find_or_create(session, now, CHANNEL, CHANNEL, str(batch.id), name, language)
+        conversation = await conversations.find_or_create(
+            session, now, INCIDENT, INCIDENT, str(batch.id), name, language
+        )
         return await self.open(
             session,
             now,

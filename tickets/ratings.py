@@ -13,7 +13,8 @@ from audit.trail import record
 from tickets import lifecycle
 from tickets.errors import RatingClosed, UnknownRating
 from tickets.ladder import Ladder
-from tickets.tables import Author, Cycle, Ending, Message, Outgoing, Rating, Ticket, id_of
+from tickets.tables import Author, Conversation, Cycle, Ending, Message, Outgoing, Rating, Ticket, id_of
+from tickets.words import INCIDENT
 
 SCORES = range(1, 6)  # 5 is best
 COMMENT_LIMIT = 1_000  # characters
@@ -34,6 +35,8 @@ class Ratings(Ladder):
         ticket = await session.get_one(Ticket, cycle.ticket_id)
         if lifecycle.is_active(ticket.phase) or await session.get(Rating, cycle.id) is not None:
             return None
+        if (await session.get_one(Conversation, ticket.conversation_id)).channel == INCIDENT:
+            return None  # nobody is there to be asked; the buyers of its parts are
         rating = Rating(cycle_id=id_of(cycle), ticket_id=id_of(ticket), agent_id=ticket.assignee_id, asked_at=now)
         session.add(rating)
         await session.flush()

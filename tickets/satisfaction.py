@@ -10,7 +10,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tickets import canary
 from tickets.ratings import SCORES, UNASKED
-from tickets.tables import Agent, Author, Cycle, Ending, Message, Rating, Ticket
+from tickets.tables import Agent, Author, Conversation, Cycle, Ending, Message, Rating, Ticket
+from tickets.words import INCIDENT
 
 
 class Asking(StrEnum):
@@ -39,7 +40,7 @@ class SatisfactionRow:
 class Satisfaction:
     """What buyers thought: of the cycles that ended from `start` up to `end`, as of `as_of`.
 
-    Merged tickets, spam and the canary are no cycles of a buyer's own and left out.
+    Merged tickets, spam, incidents and the canary are no cycles of a buyer's own and left out.
     """
 
     start: datetime
@@ -99,7 +100,8 @@ async def satisfaction(
         .join(Agent, col(Agent.id) == col(Rating.agent_id), isouter=True)
         .where(col(Cycle.resolved_at) >= start, col(Cycle.resolved_at) < end)
         .where(col(Cycle.outcome).is_distinct_from(Ending.MERGED), col(Cycle.outcome).is_distinct_from(Ending.SPAM))
-        .where(Ticket.number != canary.NAME)
+        .join(Conversation, col(Conversation.id) == col(Ticket.conversation_id))
+        .where(col(Conversation.channel).not_in((canary.NAME, INCIDENT)))
         .order_by(col(Cycle.resolved_at).desc(), col(Cycle.id).desc())
     )
     rows = []

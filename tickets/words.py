@@ -2,6 +2,8 @@
 
 from enum import IntEnum, StrEnum
 
+INCIDENT = "incident"  # the channel of conversations in which incidents stand: nobody is at the other end
+
 
 class Role(StrEnum):
     """Staff roles in rising order of right; `rank` compares them."""

@@ -9,6 +9,7 @@ from starlette.staticfiles import StaticFiles
 from console import buyer
 from console.banners import DeadLetters, Stranded
 from console.doors import SecureHeaders
+from console.hidden_words import HiddenWordsPage
 from console.lists import AuditList, BuyerList, TicketList
 from console.macros import MacrosPage
 from console.pages import STATIC
@@ -47,6 +48,7 @@ def mount_console(
         QueuePage(site),
         TicketPage(site),
         StrandedPage(site),
+        HiddenWordsPage(site),
         TicketList(site),
         MacrosPage(site),
         TagsPage(site),

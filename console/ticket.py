@@ -93,7 +93,7 @@ class TicketPage(Page):
         form, say = await request.form(), words_for(request)
         try:
             async with self.site.database.writing() as session:
-                ticket_id = await _find_id(session, number)
+                ticket_id = await find_id(session, number)
                 onward = await verb(Asked(session, self.site.clock(), ticket_id, reader(request).id, form))
         except KadeskError as error:
             # The page comes back as it is now, with what was typed still in it.
@@ -171,7 +171,7 @@ class TicketPage(Page):
         return (known.words.get(say.language) if known else None) or say.named("phase", status)
 
 
-async def _find_id(session: AsyncSession, number: str) -> int:
+async def find_id(session: AsyncSession, number: str) -> int:
     ticket_id = (await session.exec(select(Ticket.id).where(Ticket.number == number))).first()
     if ticket_id is None:
         raise HTTPException(404)

@@ -38,6 +38,8 @@ TicketError
 ├─ NoPicture · PictureTooLarge       nothing that could be drawn anew
 ├─ BreakerOpen · UnknownBreaker      too many replacements went out; no such pause
 ├─ CodeInText                        staff wrote a code: it goes out by a link alone
+├─ NothingMasked · ReasonMissing     nothing to look at, or nothing said why
+├─ LookedEnough                      so many masked messages a lead opens
 ├─ BadTag · TooManyTags              no word that could be a tag; enough of them
 ├─ UnknownField                      the owner has declared no such field
 ├─ BadField                          no value of this field
@@ -318,3 +320,15 @@ class NeverDue(TicketError):
 
 class UnknownCountry(TicketError):
     """No public holidays are known for {country}."""
+
+
+class NothingMasked(TicketError):
+    """This message shows everything that was typed."""
+
+
+class ReasonMissing(TicketError):
+    """Write why you need to see it."""
+
+
+class LookedEnough(NotAllowed):
+    """You have opened {limit} masked messages in a shift; ask a lead."""

@@ -23,6 +23,7 @@ from shop.port import Shop
 from tickets import conversations
 from tickets.claims import Claims
 from tickets.desk import Desk
+from tickets.hidden_words import keep_typed
 from tickets.outbox import Say
 from tickets.ownership import Ownership
 from tickets.tables import Buyer, Conversation, Message, id_of
@@ -147,7 +148,7 @@ class Dialogue:
         place = inbound.channel, inbound.account, inbound.address
         conversation = await conversations.find_or_create(session, now, *place, name, first)
         row = await session.get(DialogueRow, conversation.id)
-        message = await _keep(session, now, conversation, inbound, looked)
+        message = await self._keep(session, now, conversation, inbound, looked, row)
         buyer = await session.get_one(Buyer, conversation.buyer_id)
         language = _language(inbound, looked, buyer.language)
         await conversations.set_language(session, now, conversation, language)
@@ -189,22 +190,30 @@ class Dialogue:
         await tickets.pass_on(turn, ticket)
         return True
 
+    async def _keep(
+        self,
+        session: AsyncSession,
+        now: datetime,
+        conversation: Conversation,
+        inbound: Inbound,
+        looked: Looked,
+        row: DialogueRow | None,
+    ) -> Message | None:
+        """The buyer's message as it may be kept; what is hidden of it is sealed, a proof is forgotten."""
+        intent, is_asked_proof = looked.intent, row is not None and row.step == Step.PROOF
+        if intent.act == Act.START:
+            return None
+        attachments = [dict(one) for one in inbound.attachments]
+        message = await conversations.add_message(session, now, conversation, intent.stored, attachments=attachments)
+        message.foreign_id = inbound.message_id or None
+        if inbound.kind != Kind.PRESS and not (intent.secret or is_asked_proof):
+            keep_typed(self._parts.vault, message, reading.clean(inbound.text))
+        return message
+
     def _open_order(self, scene: Scene) -> str:
         if not scene.state.order:
             return ""
         return self._parts.vault.open_text(SEAL, str(scene.conversation_id), scene.state.order)
-
-
-async def _keep(
-    session: AsyncSession, now: datetime, conversation: Conversation, inbound: Inbound, looked: Looked
-) -> Message | None:
-    """The buyer's message in the thread, as it may be kept."""
-    if looked.intent.act == Act.START:
-        return None
-    attachments = [dict(one) for one in inbound.attachments]
-    message = await conversations.add_message(session, now, conversation, looked.intent.stored, attachments=attachments)
-    message.foreign_id = inbound.message_id or None
-    return message
 
 
 def _language_of_app(inbound: Inbound) -> str:

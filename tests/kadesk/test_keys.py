@@ -31,6 +31,8 @@ from shop.reveals import make_link, read_token
 from shop.tables import Code, RevealLink
 from shop.vault import Keys, Vault
 from tickets import conversations
+from tickets.hidden_words import keep_typed
+from tickets.tables import Message
 
 Run = Callable[..., tuple[int, str, str]]
 OLD = Keys.generate()
@@ -46,6 +48,8 @@ async def fill(session: AsyncSession, now: datetime, vault: Vault) -> dict[str, 
     await inbox.store(session, now, vault, Update("web", "main", "1", "a", "卡密无效 ABCDE-12345"))
     talk = await conversations.find_or_create(session, now, "web", "main", "a", "a", "zh")
     facts = {"goal": "look", "order": vault.seal_text(SEAL, str(talk.id), "AB12CD34")}
+    message = await conversations.add_message(session, now, talk, "卡密 ****-2345")
+    keep_typed(vault, message, "卡密 ABCDE-12345")
     session.add(DialogueRow(conversation_id=talk.id, facts=facts, updated_at=now))
     await session.flush()
     return await read(session, vault) | {"token": read_token(vault, link)}
@@ -55,11 +59,13 @@ async def read(session: AsyncSession, vault: Vault) -> dict[str, Any]:
     """Everything that was sealed, opened again."""
     codes = (await session.exec(select(Code).order_by(col(Code.id)))).all()
     link, row = (await session.exec(select(RevealLink))).one(), (await session.exec(select(InboxRow))).one()
+    message = (await session.exec(select(Message))).one()
     dialogue = (await session.exec(select(DialogueRow))).one()
     return {
         "codes": [(read_code(vault, code), code.fingerprint) for code in codes],
         "token": read_token(vault, link),
         "update": vault.open_text("inbox", "web:main:1", row.sealed),
+        "typed": vault.open_text("message", str(message.id), message.sealed or ""),
         "order": vault.open_text(SEAL, str(dialogue.conversation_id), dialogue.facts["order"]),
     }
 

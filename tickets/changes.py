@@ -1,4 +1,9 @@
-"""How a ticket row changes: locked first, along the allowed moves, counted and audited."""
+"""How a ticket row changes: locked first, along the allowed moves, counted and audited.
+
+Everybody takes locks in one order, so that no two transactions wait for each other: a conversation or an account; then
+tickets, by their ids; then what belongs to them: messages on their way, clocks, claims. Who needs a ticket later than
+something that belongs to it looks first, locks, and looks again.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +48,7 @@ async def lock_tickets(session: AsyncSession, *ticket_ids: int) -> list[Ticket]:
 async def lock_ticket(session: AsyncSession, ticket_id: int | None, version: int | None = None) -> Ticket:
     """The ticket as it is now, held until the transaction ends; `StaleTicket` when a page showed another `version`.
 
-    Locks are taken ticket first, then its clocks and claims. SQLite has one writer and leaves the lock out.
+    SQLite has one writer and leaves the lock out.
     """
     found = await session.exec(
         select(Ticket).where(col(Ticket.id) == ticket_id).with_for_update().execution_options(populate_existing=True)

@@ -1,6 +1,6 @@
 """One matter in two tickets, two matters in one: merging and splitting, by which nobody gains time."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, update
@@ -53,7 +53,10 @@ class Joining(Ladder):
         """
         if source_id == target_id:
             raise SameTicket(number=(await get_ticket(session, source_id)).number)
-        source, target = await lock_tickets(session, source_id, target_id)
+        part_ids = await _part_ids(session, source_id)
+        source, target, *parts = await lock_tickets(session, source_id, target_id, *part_ids)
+        if part_ids != await _part_ids(session, source_id):
+            raise StaleTicket(number=source.number)
         if version is not None and source.version != version:
             raise StaleTicket(number=source.number)
         await _refuse_merge(session, source, target)
@@ -70,6 +73,7 @@ class Joining(Ladder):
             source.merged_into_id = target.id
         await joint.join(session, now, source, target, self.rules)
         await _move_belongings(session, now, source, target, actor)
+        _move_parts(session, now, parts, target, actor)
         return target
 
     async def _take_over(
@@ -144,7 +148,7 @@ async def _refuse_merge(session: AsyncSession, source: Ticket, target: Ticket) -
         raise InvalidTransition(number=target.number, phase=target.phase, verb="merged into")
     if await _count_undecided(session, source) and await _count_undecided(session, target):
         raise TwoClaims(number=source.number, other=target.number)
-    if target.parent_id is not None and await _count_parts(session, source):
+    if target.parent_id is not None and await _part_ids(session, id_of(source)):
         raise Nested(number=source.number, parent=target.number)
 
 
@@ -153,25 +157,28 @@ async def _count_undecided(session: AsyncSession, ticket: Ticket) -> int:
     return (await session.exec(claims)).one()
 
 
-async def _count_parts(session: AsyncSession, ticket: Ticket) -> int:
-    return (await session.exec(select(func.count(col(Ticket.id))).where(Ticket.parent_id == ticket.id))).one()
+async def _part_ids(session: AsyncSession, ticket_id: int) -> Sequence[int]:
+    parts = select(Ticket.id).where(Ticket.parent_id == ticket_id).order_by(col(Ticket.id))
+    return [part_id or 0 for part_id in (await session.exec(parts)).all()]
 
 
 async def _move_belongings(session: AsyncSession, now: datetime, source: Ticket, target: Ticket, actor: str) -> None:
-    """Messages, claims, tags and the parts of an incident."""
+    """Messages, claims and tags."""
     await session.exec(update(Message).where(col(Message.ticket_id) == source.id).values(ticket_id=target.id))
     for claim in (await session.exec(select(Claim).where(Claim.ticket_id == source.id))).all():
         claim.ticket_id = target.id
         session.add(claim)
         before, after = {"ticket": source.number}, {"ticket": target.number}
         record(session, now, actor, "claim.moved", f"claim:{claim.id}", before, after)
-    for part in (await session.exec(select(Ticket).where(Ticket.parent_id == source.id))).all():
-        if part.id != target.id:
-            with changing(session, now, part, actor, "ticket.parent_set", parent=target.number):
-                part.parent_id = target.id
     known = (await session.exec(select(TicketTag.tag).where(TicketTag.ticket_id == target.id))).all()
     tags = select(TicketTag.tag).where(TicketTag.ticket_id == source.id, col(TicketTag.tag).not_in(known))
     session.add_all(TicketTag(ticket_id=id_of(target), tag=tag) for tag in (await session.exec(tags)).all())
+
+
+def _move_parts(session: AsyncSession, now: datetime, parts: Sequence[Ticket], target: Ticket, actor: str) -> None:
+    for part in parts:
+        with changing(session, now, part, actor, "ticket.parent_set", parent=target.number):
+            part.parent_id = target.id
 
 
 async def _chosen(session: AsyncSession, ticket: Ticket, message_ids: Collection[int]) -> list[Message]:

@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
+from tickets.changes import lock_ticket
 from tickets.clocks import meet_handling
 from tickets.tables import Author, Conversation, Direction, Message, Outgoing, Priority, Sending, Ticket, id_of
 
@@ -87,6 +88,7 @@ async def waiting(session: AsyncSession, now: datetime, channel: str, account: s
 
 async def mark_sent(session: AsyncSession, now: datetime, outgoing_id: int, foreign_id: str) -> bool:
     """Record a delivery at the moment `now`; False when the row had left the queue before, and then nothing changes."""
+    await _hold_answered(session, outgoing_id)
     if not await _leave_queue(session, now, outgoing_id, Sending.SENT, sent_at=now, foreign_id=foreign_id):
         return False
     outgoing = await session.get_one(Outgoing, outgoing_id, populate_existing=True)
@@ -96,6 +98,16 @@ async def mark_sent(session: AsyncSession, now: datetime, outgoing_id: int, fore
             after = {"message": outgoing.message_id, "met_at": now.isoformat()}
             record(session, now, "system", "ticket.handled", f"ticket:{ticket_id}", after=after)
     return True
+
+
+async def _hold_answered(session: AsyncSession, outgoing_id: int) -> None:
+    """Lock the ticket that this message answers, before the message and the clocks: see `tickets.changes`."""
+    answered = select(Outgoing.ticket_id).where(Outgoing.id == outgoing_id, col(Outgoing.handles))
+    held: int | None = None
+    # A merge that held it may have moved the message to another one.
+    while (ticket_id := (await session.exec(answered)).first()) not in (None, held):
+        await lock_ticket(session, ticket_id)
+        held = ticket_id
 
 
 async def mark_failed(session: AsyncSession, now: datetime, outgoing_id: int, state: Sending, problem: str) -> bool:

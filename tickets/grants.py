@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from audit.trail import record
 from shop import ledger, reveals
 from shop.tables import RevealLink
-from tickets import filing, texts
+from tickets import approvals, filing, texts
 from tickets.changes import changing, lock_ticket
 from tickets.compensation import REFUNDS, outcomes_before
 from tickets.errors import AlreadyCompensated, CodeSeen, InvalidTransition, NoReplacement, NotInWords, OverLimit
@@ -30,8 +30,9 @@ class Grants(Issuing):
         """An agent grants the replacement of one claim of the ticket, the oldest unless named; its buyer gets the link.
 
         With the last undecided claim the ticket is resolved, and the delivery handles it; until then it stays owed.
-        Raises `HeldByColleague`, `NoOpenClaim`, `Contested`, `AlreadyCompensated`, `OverLimit` unless it is a lead, and
-        what the ledger raises: `PoolEmpty`, `AlreadyReplaced`, and `ChainTooLong` unless it is a lead.
+        Raises `HeldByColleague`, `NoOpenClaim`, `Contested`, `AlreadyCompensated`, `OverLimit` unless it is a lead,
+        `NeedsSecondPerson` (see `tickets.second_person`), and what the ledger raises: `PoolEmpty`, `AlreadyReplaced`,
+        and `ChainTooLong` unless it is a lead.
         """
         ticket = await lock_ticket(session, ticket_id)
         agent = await require_hands(session, ticket, agent_id)
@@ -114,6 +115,7 @@ class Grants(Issuing):
             raise AlreadyCompensated(number=ticket.number)
         if claim.price > self.rules.auto_limit and not is_lead(agent):
             raise OverLimit(product=claim.product_name)
+        await approvals.require_granted(session, self.desk.rules.money, claim, agent)
         order, actor = filing.order_as_filed(claim), f"agent:{agent.id}"
         return await self._issue(session, now, claim, order, actor, may_lengthen=is_lead(agent))
 

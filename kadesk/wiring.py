@@ -43,7 +43,7 @@ from tickets.quiet import QuietHours
 from tickets.routing import Level
 from tickets.rules import STAFFED, RatingRules, Reminders, Triggers
 from tickets.rungs import Rungs
-from tickets.sla import Metric, Policy
+from tickets.sla import Metric
 from tickets.statuses import statuses
 from tickets.tables import Reason
 from tickets.timetables import Timetable, parse_windows
@@ -112,13 +112,14 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
         await load_demo(database, vault, clock(), settings.data.dir)
     async with database.writing() as session:
         await add_missing(session, clock(), load())
-        await ensure_policy(session, clock(), Policy(Metric.HANDLING, settings.sla.handling))
         entries, version = await published(session), await entries_version(session)
     phrases = Phrases()
     desk = Desk(phrases, desk_rules(settings))
     claims = Claims(desk, vault, _claim_rules(settings))
     async with database.writing() as session:
         await desk.reroute(session, clock())
+        for policy in desk.rules.promises:
+            await ensure_policy(session, clock(), policy)
     answers = KnownAnswers(entries, await asyncio.to_thread(build_matcher, settings, entries))
     dialogue = Dialogue(
         desk=desk,
@@ -153,6 +154,7 @@ def desk_rules(settings: Settings) -> DeskRules:
         supplier_reminders=settings.suppliers.reminders,
         rungs=Rungs(sla.warn_before, sla.lead_after, sla.manager_after, sla.again_every),
         triggers=_triggers(settings),
+        money=settings.refunds.rules(settings.claims.two_persons),
         ratings=RatingRules(settings.ratings.ask, settings.ratings.correct_within, settings.ratings.answer_within),
         fields=tuple(section.field(name) for name, section in settings.fields.items()),
         reminders=Reminders(settings.escalation.repeat_after, settings.escalation.repeat_times),

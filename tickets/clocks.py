@@ -29,22 +29,22 @@ from tickets.tables import (
     Ticket,
     id_of,
 )
+from tickets.turns import take_turn
 
 # What the delivery of a human reply, or of an outcome, answers.
 ANSWERED = (Metric.HANDLING, Metric.FIRST_RESPONSE, Metric.NEXT_RESPONSE)
 
 
 async def ensure_policy(session: AsyncSession, now: datetime, policy: Policy) -> SlaPolicy:
-    """The version that new clocks run under; a changed policy becomes a new one, and running clocks keep theirs."""
-    found = await session.exec(
-        select(SlaPolicy)
-        .where(SlaPolicy.metric == policy.metric, SlaPolicy.name == policy.name)
-        .order_by(col(SlaPolicy.id).desc())
-        .limit(1)
-    )
-    newest = found.first()
-    wanted = {"target": policy.target, "calendar": policy.calendar, "pause_cap": policy.pause_cap}
-    before = newest.model_dump(include=set(wanted)) if newest else None
+    """The version that new clocks run under; a changed policy becomes a new one, and running clocks keep theirs.
+
+    Of several processes that come with the same change, one writes it.
+    """
+    newest = await _newest(session, policy)
+    if newest is None or _facts(newest) != _facts(policy):
+        await take_turn(session, now, "policies")
+        newest = await _newest(session, policy)
+    before, wanted = _facts(newest) if newest else None, _facts(policy)
     if newest is not None and before == wanted:
         return newest
     version = SlaPolicy(
@@ -59,6 +59,15 @@ async def ensure_policy(session: AsyncSession, now: datetime, policy: Policy) ->
     await session.flush()
     record(session, now, "system", "policy.changed", f"metric:{policy.metric}", _told(before), _told(wanted))
     return version
+
+
+async def _newest(session: AsyncSession, policy: Policy) -> SlaPolicy | None:
+    versions = select(SlaPolicy).where(SlaPolicy.metric == policy.metric, SlaPolicy.name == policy.name)
+    return (await session.exec(versions.order_by(col(SlaPolicy.id).desc()).limit(1))).first()
+
+
+def _facts(policy: Policy | SlaPolicy) -> dict[str, Any]:
+    return {"target": policy.target, "calendar": policy.calendar, "pause_cap": policy.pause_cap}
 
 
 def _told(policy: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -136,7 +136,7 @@ async def test_a_ticket_that_cannot_be_told_of_holds_up_no_other(floor: Floor, l
     levels = [(await floor.fresh(ticket)).level for ticket in tickets]
     assert levels == [1, 1, 0, 1, 1]
     assert [type(error) for error in raised.value.exceptions] == [LookupError]
-    assert await floor.all(Heartbeat) == []
+    assert await floor.all(Heartbeat, name=escalations.BEAT) == []
 
 
 async def test_clocks_due_in_the_same_instant_are_all_found_in_pages(floor: Floor, lin: int) -> None:
@@ -443,13 +443,13 @@ async def test_every_sweep_beats_even_when_nothing_is_due(floor: Floor) -> None:
     second = await swept_at()
 
     assert (before, first, second) == (None, floor.now, floor.now + HOUR)
-    assert (await floor.one(Heartbeat)).detail == {"escalated": 0, "late": 0, "late_by": 0}
+    assert (await floor.one(Heartbeat, name=escalations.BEAT)).detail == {"escalated": 0, "late": 0, "late_by": 0}
 
 
 async def test_first_sweeps_that_end_together_beat_once(floor: Floor) -> None:
     await sweep_together(floor, 4, HOUR)
 
-    assert (await floor.one(Heartbeat)).at == floor.now + HOUR
+    assert (await floor.one(Heartbeat, name=escalations.BEAT)).at == floor.now + HOUR
 
 
 async def test_a_sweep_that_fails_does_not_beat(floor: Floor) -> None:
@@ -461,4 +461,4 @@ async def test_a_sweep_that_fails_does_not_beat(floor: Floor) -> None:
     with pytest.raises(ConnectionError):
         await escalations.sweep(Between(floor.database, fail), lambda: floor.now + DUE + SECOND, floor.desk)
 
-    assert await floor.all(Heartbeat) == []
+    assert await floor.all(Heartbeat, name=escalations.BEAT) == []

@@ -9,12 +9,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tests.tickets.conftest import Floor
-from tickets import outbox
+from tickets import clocks, outbox
 from tickets.changes import lock_ticket
 from tickets.errors import StaleTicket
-from tickets.tables import Clock, Metric, Outcome, Outgoing, Ticket
+from tickets.sla import Policy
+from tickets.tables import Clock, Metric, Outcome, Outgoing, SlaPolicy, Ticket
 
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 pytestmark = pytest.mark.parametrize(
     "database_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
 )
@@ -96,3 +97,28 @@ async def test_the_parts_of_an_incident_are_held_while_it_is_merged(floor: Floor
 
     now_is = await floor.fresh(part)
     assert (now_is.parent_id, now_is.assignee_id, now_is.version) == (target.id, lin, part.version + 3)
+
+
+async def test_two_processes_that_start_at_once_write_a_new_policy_once(floor: Floor) -> None:
+    for hours in (2, 3):  # the first time there is no row to wait for
+        policy = Policy(Metric.HANDLING, hours * HOUR)
+        async with floor.database.writing() as session:
+            await clocks.ensure_policy(session, floor.now, policy)
+            other = asyncio.create_task(floor.do(clocks.ensure_policy, policy))
+            await until_somebody_waits(floor)
+        await other
+
+    assert [version.target for version in await floor.all(SlaPolicy)] == [2 * HOUR, 3 * HOUR]
+
+
+async def test_without_turns_both_write_it(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def at_once(*_: object) -> None:
+        """Nobody waits."""
+
+    monkeypatch.setattr(clocks, "take_turn", at_once)
+
+    async with floor.database.writing() as session:
+        await clocks.ensure_policy(session, floor.now, Policy(Metric.HANDLING, 2 * HOUR))
+        await floor.do(clocks.ensure_policy, Policy(Metric.HANDLING, 2 * HOUR))
+
+    assert len(await floor.all(SlaPolicy)) == 2

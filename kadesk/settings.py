@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from kadesk.errors import SettingsError
 from kadesk.fields import Fields
+from kadesk.money import RefundsSection, SumOrNothing
 from kadesk.promises import CalendarSection, PolicySection, find_problems
 from kadesk.risks import BreakersSection, RiskSection
 from kadesk.routing import RoutingSection
@@ -136,6 +137,7 @@ class Claims(Section):
     auto_limit: Decimal = Field(ge=0)
     auto_reasons: Annotated[Words, AfterValidator(_reasons)]
     reveal_ttl: Span
+    two_persons: SumOrNothing
 
 
 class Ownership(Section):
@@ -216,6 +218,7 @@ class Settings(BaseSettings):
     lifecycle: Lifecycle
     statuses: Statuses = Field(default_factory=dict)
     claims: Claims
+    refunds: RefundsSection
     risk: RiskSection
     breakers: BreakersSection
     batches: BatchesSection

@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, update
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -23,9 +22,10 @@ from tickets.errors import BreakerOpen, NotAllowed, UnknownBreaker
 from tickets.notices import find_staff, written
 from tickets.rights import is_lead
 from tickets.staff import get_agent
-from tickets.tables import Agent, Breaker, Buyer, Claim, Heartbeat, Level, Notice
+from tickets.tables import Agent, Breaker, Buyer, Claim, Level, Notice
+from tickets.turns import take_turn
 
-TURN = "breakers"  # the row that those who count hold until they commit
+TURN = "breakers"  # of two that count at once, one would not see what the other is about to issue
 BOT = "bot"
 SHOWN = 30  # that closed, the latest
 
@@ -66,13 +66,13 @@ class Breakers:
     async def turn(self, session: AsyncSession, now: datetime, claim: Claim, actor: str) -> AsyncIterator[None]:
         """The block issues one replacement for the claim. Raises `BreakerOpen` before it; counts after it.
 
-        From here to the commit nobody else counts: of two at once one would not see what the other is about to issue.
+        From here to the commit nobody else counts.
         """
         watched = self._watched(claim, actor)
         if not watched:
             yield
             return
-        await take_turn(session, now)
+        await take_turn(session, now, TURN)
         since = await self._begin(session, now, watched)
         yield
         for scope, count in (await _count(session, watched, since)).items():
@@ -128,18 +128,6 @@ class Breakers:
         text = self.desk.say(language, "notice.breaker", what=what, count=count, hours=f"{hours:g}")
         people = (await find_staff(session)).told(Level.LEAD, f"about the breaker {scope}")
         session.add_all([Notice(**row) for row in written(now, quiet, None, Level.LEAD, text, people)])
-
-
-async def take_turn(session: AsyncSession, now: datetime) -> None:
-    """Wait until nobody else counts. SQLite has one writer and leaves the lock out."""
-    row = select(Heartbeat).where(col(Heartbeat.name) == TURN).with_for_update(key_share=True)
-    if (await session.exec(row)).first() is not None:
-        return
-    try:
-        async with session.begin_nested():
-            session.add(Heartbeat(name=TURN, at=now))
-    except IntegrityError:  # another transaction wrote it, and has ended
-        (await session.exec(row)).one()
 
 
 def is_open(breaker: Breaker, now: datetime) -> bool:

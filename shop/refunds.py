@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, update
+from sqlalchemy import ColumnElement, case, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,8 +17,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from audit.trail import record
 from shop.errors import AlreadyRefunded, BadAmount, OverPaid, RefundMoved, UnknownRefund
 from shop.money import in_words
-from shop.port import Order
-from shop.tables import OrderMoney, Refund, RefundState
+from shop.port import Order, OrderStatus
+from shop.tables import OrderMoney, Refund, RefundState, ShopOrder
 
 KEY_BYTES = 16
 ENDED = frozenset({RefundState.REFUSED, RefundState.FAILED})  # their amount is free again
@@ -124,6 +124,8 @@ async def leave_to_person(session: AsyncSession, now: datetime, refund: Refund, 
 
 async def finish(session: AsyncSession, now: datetime, refund: Refund, actor: str, reference: str = "") -> None:
     """The money is on its way; `reference` is the shop's or the bank's own number of it."""
+    if refund.state == RefundState.MANUAL:
+        await _book(session, refund)
     await _move(session, now, refund, RefundState.DONE, actor, done_at=now, reference=reference or None, problem=None)
 
 
@@ -142,8 +144,9 @@ async def begin_try(session: AsyncSession, now: datetime, refund_id: int, until:
 
 async def put_off(session: AsyncSession, now: datetime, refund: Refund, wait: timedelta, problem: str) -> None:
     """The shop did not answer: it is asked again after `wait`, with the same key."""
-    mine = (col(Refund.id) == refund.id, Refund.state == RefundState.APPROVED, Refund.attempts == refund.attempts)
-    await _update(session, refund, *mine, not_before=now + wait, problem=problem)
+    mine = (col(Refund.id) == refund.id, col(Refund.attempts) == refund.attempts)
+    waits = update(Refund).where(*mine, col(Refund.state) == RefundState.APPROVED)
+    await session.exec(waits.values(not_before=now + wait, problem=problem))
 
 
 async def get_refund(session: AsyncSession, refund_id: int, *, for_change: bool = False) -> Refund:
@@ -221,6 +224,21 @@ async def _give_back(session: AsyncSession, refund: Refund) -> None:
         update(OrderMoney)
         .where(col(OrderMoney.shop) == refund.shop, col(OrderMoney.order_no) == refund.order_no)
         .values(refunded=OrderMoney.refunded - refund.amount)
+    )
+
+
+async def _book(session: AsyncSession, refund: Refund) -> None:
+    """What a person paid for an order of our own shop stands in its books; those of other shops are theirs."""
+    total = col(ShopOrder.refunded) + refund.amount
+    of_order = (col(ShopOrder.shop) == refund.shop, col(ShopOrder.order_no) == refund.order_no)
+    await session.exec(
+        update(ShopOrder)
+        .where(*of_order)
+        .values(
+            refunded=case((total < col(ShopOrder.paid), total), else_=col(ShopOrder.paid)),
+            status=case((total < col(ShopOrder.paid), col(ShopOrder.status)), else_=OrderStatus.REFUNDED),
+        )
+        .execution_options(synchronize_session=False)
     )
 
 

@@ -163,6 +163,17 @@ async def test_the_ways_of_a_refund(
         await step(stall, refunds.approve, refund)
 
 
+async def test_what_was_paid_by_hand_stands_in_our_own_shops_books(stall: Stall, order: Order) -> None:
+    for amount, refunded, status in ((4_000, 4_000, "delivered"), (850, 4_850, "refunded")):
+        refund = await ask(stall, order, amount)
+        for verb in (refunds.approve, refunds.leave_to_person, refunds.finish):
+            refund = await step(stall, verb, refund)
+
+        order = await stall.order()
+        assert (order.refunded, order.status) == (refunded, status)
+    assert await money(stall) == (4_850, 4_850)
+
+
 async def test_what_was_read_before_somebody_decided_decides_nothing(stall: Stall, order: Order) -> None:
     seen = await ask(stall, order, 500)
     await step(stall, refunds.approve, seen)

@@ -125,14 +125,14 @@ class Claims(Grants):
         return await self._bring_to_people(session, now, conversation, settled)
 
     async def go_without_proof(
-        self, session: AsyncSession, now: datetime, conversation: Conversation
+        self, session: AsyncSession, now: datetime, conversation: Conversation, why: str = "no_proof"
     ) -> Sequence[Settled]:
-        """There will be no screenshot: a person looks at the claims of this conversation that waited for one."""
+        """There is no screenshot to judge: a person looks at the claims of this conversation that waited for one."""
         stopped = []
         for claim in await filing.awaiting_proof(session, conversation):
-            filing.move(session, now, claim, ClaimState.REVIEW, f"buyer:{claim.buyer_id}", why="no_proof")
-            claim.why = "no_proof"
-            stopped.append(Settled(claim, "ticket", "no_proof"))
+            filing.move(session, now, claim, ClaimState.REVIEW, f"buyer:{claim.buyer_id}", why=why)
+            claim.why = why
+            stopped.append(Settled(claim, "ticket", why))
         return await self._bring_to_people(session, now, conversation, stopped)
 
     async def _file(

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, func
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from audit.trail import record
 from shop import ledger
@@ -142,6 +145,51 @@ async def awaiting_proof(session: AsyncSession, conversation: Conversation) -> S
     """The claims of this conversation whose screenshot is awaited, the oldest first; locked."""
     waiting = select(Claim).where(Claim.conversation_id == conversation.id, Claim.state == ClaimState.EVIDENCE)
     return (await session.exec(waiting.order_by(_ID).with_for_update())).all()
+
+
+async def find_proving(session: AsyncSession, conversation_id: int) -> str | None:
+    """The order whose claim waits for a screenshot in this conversation."""
+    waiting = select(Claim.order_no).where(Claim.conversation_id == conversation_id, Claim.state == ClaimState.EVIDENCE)
+    return (await session.exec(waiting.order_by(_ID.desc()).limit(1))).first()
+
+
+async def find_given(session: AsyncSession, conversation_id: int) -> str | None:
+    """The order for which this conversation got its last replacement that is in use."""
+    given = _given(Claim.order_no, conversation_id)
+    return (await session.exec(given.order_by(col(Replacement.id).desc()).limit(1))).first()
+
+
+async def given_in(session: AsyncSession, conversation: Conversation, order: Order) -> list[CodeRef]:
+    """The replacements that this conversation got for the order and that are in use."""
+    prints = _given(Replacement.fingerprint, id_of(conversation))
+    theirs = (await session.exec(prints.where(Claim.shop == order.shop, Claim.order_no == order.order_no))).all()
+    return [code for code in order.codes if code.fingerprint in theirs]
+
+
+async def codes_in_use(session: AsyncSession, order: Order) -> list[CodeRef]:
+    """The codes of the order that have no replacement."""
+    replaced = select(Replacement.replaced_fingerprint).where(
+        Replacement.shop == order.shop, Replacement.order_no == order.order_no
+    )
+    prints = (await session.exec(replaced)).all()
+    return [code for code in order.codes if code.fingerprint not in prints]
+
+
+def _given(column: Any, conversation_id: int) -> SelectOfScalar[Any]:
+    """What was issued for the claims of a conversation, and has no replacement itself."""
+    later = aliased(Replacement)
+    is_replaced = (
+        select(later.id)
+        .where(later.shop == Replacement.shop, later.order_no == Replacement.order_no)
+        .where(later.replaced_fingerprint == Replacement.fingerprint)
+        .exists()
+    )
+    return (
+        select(column)
+        .select_from(Replacement)
+        .join(Claim, col(Claim.id) == col(Replacement.claim_id))
+        .where(Claim.conversation_id == conversation_id, Claim.outcome == Outcome.REPLACE, ~is_replaced)
+    )
 
 
 async def count_silent(session: AsyncSession, claim: Claim) -> int:

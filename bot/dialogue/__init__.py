@@ -12,15 +12,15 @@ from zoneinfo import ZoneInfo
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.channels.port import Inbound, Kind
-from bot.dialogue import claims, delivered, greeting, orders, patience, questions, rating, reading, tickets
+from bot.dialogue import claims, codes, delivered, greeting, orders, patience, questions, rating, reading, tickets
 from bot.dialogue.acts import Act, Intent
 from bot.dialogue.look_up import Heard, Looked, look_up, order_no_of
 from bot.dialogue.state import SEAL, Scene, State, Step, set_scene
 from bot.dialogue.turn import Parts, Turn
-from bot.dialogue.understanding import Answers, Understanding
+from bot.dialogue.understanding import PICTURES, Answers, Understanding
 from bot.tables import DialogueRow
 from shop.port import Shop
-from tickets import conversations
+from tickets import conversations, filing
 from tickets.claims import Claims
 from tickets.desk import Desk
 from tickets.hidden_words import keep_typed
@@ -32,7 +32,7 @@ STEPS: dict[Act, Callable[[Turn], Awaitable[None]]] = {
     Act.START: greeting.greet,
     Act.MENU: greeting.show_menu,
     Act.CANCEL: greeting.cancel,
-    Act.HUMAN: tickets.hand_over,
+    Act.HUMAN: claims.hand_over,
     Act.GRIEVANCE: tickets.take_grievance,
     Act.TICKETS: tickets.list_tickets,
     Act.HURRY: tickets.hurry,
@@ -44,9 +44,15 @@ STEPS: dict[Act, Callable[[Turn], Awaitable[None]]] = {
     Act.PROOF: orders.take_proof,
     Act.WAS_CODE: orders.take_as_code,
     Act.IS_ORDER: orders.take_as_order,
-    Act.PICK_CODE: claims.pick_code,
-    Act.TYPED_CODE: claims.take_code,
+    Act.PICK_CODE: codes.pick_code,
+    Act.ALL_CODES: codes.pick_all,
+    Act.MORE_CODES: codes.ask_more,
+    Act.CODES_DONE: codes.finish,
+    Act.TYPED_CODE: codes.take_code,
     Act.REASON: claims.take_reason,
+    Act.PICTURE: claims.take_picture,
+    Act.NO_PROOF: claims.go_without_proof,
+    Act.AGAIN: codes.take_again,
     Act.ASK: questions.answer_question,
     Act.CHOOSE: questions.choose,
     Act.NONE_FITS: patience.miss_suggestions,
@@ -68,7 +74,7 @@ STEPS: dict[Act, Callable[[Turn], Awaitable[None]]] = {
 ASK_AGAIN: dict[Step, Callable[[Turn], Awaitable[None]]] = {
     Step.ORDER: orders.ask_order_again,
     Step.PROOF: orders.ask_proof_again,
-    Step.CODE: claims.ask_code_again,
+    Step.CODE: codes.ask_code_again,
     Step.REASON: claims.ask_reason_again,
     Step.COMMENT: rating.ask_comment_again,
 }
@@ -107,11 +113,18 @@ class Dialogue:
         return Heard(scene, intent, order_no, is_locked=until is not None)
 
     async def _recall(self, session: AsyncSession, now: datetime, inbound: Inbound) -> Scene:
+        """The scene, with what only some messages may be about."""
         scene = await set_scene(session, now, inbound)
-        if scene.conversation_id is None or reading.find_score(inbound.text) is None:
+        number = scene.conversation_id
+        if number is None:
             return scene
-        asked = await self._parts.desk.find_asked(session, now, scene.conversation_id)
-        return replace(scene, rating=asked or 0)
+        if inbound.kind in PICTURES or reading.lacks_proof(inbound.text):
+            scene = replace(scene, proving=await filing.find_proving(session, number) or "")
+        if reading.fails_again(inbound.text):
+            scene = replace(scene, given=await filing.find_given(session, number) or "")
+        if reading.find_score(inbound.text) is None:
+            return scene
+        return replace(scene, rating=await self._parts.desk.find_asked(session, now, number) or 0)
 
     async def look_up(self, heard: Heard, inbound: Inbound) -> Looked:
         return await look_up(self._shop, heard)

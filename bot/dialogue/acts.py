@@ -29,8 +29,14 @@ class Act(StrEnum):
     WAS_CODE = "was_code"  # "that was the code, not the order number"
     IS_ORDER = "is_order"  # "that number was the order"
     PICK_CODE = "code"  # argument: order number/fingerprint
+    ALL_CODES = "all_codes"  # argument: order number
+    MORE_CODES = "more_codes"  # others beside those picked; argument: order number
+    CODES_DONE = "codes_done"  # no others
     TYPED_CODE = "typed_code"
     REASON = "reason"  # argument: Reason
+    PICTURE = "picture"  # the screenshot that a claim waits for
+    NO_PROOF = "no_proof"  # there is none
+    AGAIN = "again"  # what was given in place of a bad code is bad as well
 
     # Ask, and judge the answer
     ASK = "ask"
@@ -58,7 +64,8 @@ class Act(StrEnum):
 
 # What a button carries may only be one of these: the rest need words.
 PRESSABLE = frozenset(Act) - {
-    *(Act.PROOF, Act.TYPED_CODE, Act.ORDER, Act.ASK, Act.STALE, Act.TOO_LONG, Act.NUMBER, Act.GRIEVANCE, Act.COMMENT)
+    *(Act.PROOF, Act.TYPED_CODE, Act.ORDER, Act.ASK, Act.STALE, Act.TOO_LONG, Act.NUMBER, Act.GRIEVANCE, Act.COMMENT),
+    *(Act.PICTURE, Act.AGAIN),
 }
 
 
@@ -80,7 +87,13 @@ class Intent:
     goal: Goal | None = None
     order_no: str = ""
     secret: str = field(default="", repr=False)  # a proof
-    codes: tuple[str, ...] = field(default=(), repr=False)  # what was typed and may be the code meant
+    # What was typed and may be codes; each with the other ways to read it, the likeliest first.
+    codes: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
     reason: Reason | None = None
     match: Match | None = None
     beside: Match | None = None  # a second question in the same message, surely understood
+
+    @property
+    def typed(self) -> tuple[str, ...]:
+        """All that may be a code."""
+        return tuple(dict.fromkeys(one for ways in self.codes for one in ways))

@@ -1,107 +1,139 @@
-"""A code that does not work: which one, whether it is of this order, what is wrong with it, and what follows."""
+"""Codes that do not work: what is wrong with them, the screenshot that may be asked for, and what follows."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 from bot.dialogue import tickets
 from bot.dialogue.acts import Act
 from bot.dialogue.state import Step
 from bot.dialogue.turn import Choice, Turn
-from shop.port import CodeRef, Order, OrderStatus, Verdict
+from shop.port import CodeRef, Order
 from tickets.claims import Settled
 from tickets.links import MARK
-from tickets.tables import Priority, Reason
+from tickets.tables import Claim, Priority, Reason, Ticket
 
-MOST_STRAYS = 10  # typed codes that do not fit before a person looks: who tries that many may be guessing
-MOST_BUTTONS = 8  # codes that are offered as buttons; of a longer order the buyer pastes one
 REASONS = tuple(reason for reason in Reason if reason != Reason.NOT_DELIVERED)  # that one is a flow of its own
 
 
-async def ask_code(turn: Turn, order: Order) -> None:
-    turn.go(Step.CODE, order=turn.seal_order(order.order_no), fingerprint="")
-    key = "claim.ask_code" if len(order.codes) <= MOST_BUTTONS else "claim.ask_long"
-    await turn.tell(key, *_code_choices(turn, order), turn.person, product=order.goods.name)
-
-
-async def ask_code_again(turn: Turn) -> None:
-    choices = _code_choices(turn, turn.looked.order) if turn.looked.order else []
-    await turn.tell("claim.ask_code_again", *choices, turn.choice(Act.CANCEL, "button.cancel"), turn.person)
-
-
-async def pick_code(turn: Turn) -> None:
-    """A masked code was pressed."""
-    order = turn.looked.order if turn.looked.is_bound else None
-    code = _find_code(order, turn.intent.argument.partition("/")[2])
-    if order is None or code is None:
-        await _excuse(turn)
+async def go_on(turn: Turn, order: Order) -> None:
+    """These are codes of this order: the reason is all that is missing, if it is."""
+    if turn.state.reason in REASONS:
+        await _file(turn, order, Reason(turn.state.reason))
         return
-    turn.go(Step.CODE, order=turn.seal_order(order.order_no))
-    await _claim(turn, order, code)
-
-
-async def take_code(turn: Turn) -> None:
-    """A code was pasted: compare it with what the order delivered."""
-    order, check = turn.looked.order, turn.looked.check
-    if order is None or check is None:
-        await _excuse(turn)
-        return
-    if check.verdict == Verdict.EXACT and check.code:
-        await _claim(turn, order, check.code)
-        return
-    turn.state = replace(turn.state, strays=turn.state.strays + 1)
-    if turn.state.strays >= MOST_STRAYS:
-        await tickets.hand_over(turn)
-    elif check.verdict == Verdict.NEAR:
-        await turn.tell("claim.near", turn.choice(Act.CANCEL, "button.cancel"), turn.person)
-    else:
-        other = turn.choice(Act.FIND, "button.other_order", turn.state.goal)
-        await turn.tell("claim.not_of_order", *_code_choices(turn, order), other, turn.person)
+    turn.go(Step.REASON)
+    chosen = picked(turn, order)
+    key = "claim.ask_reason" if len(chosen) < 2 else "claim.ask_reasons"
+    await turn.tell(key, *_reason_choices(turn, order), turn.person, masked=names(chosen), count=len(chosen))
 
 
 async def take_reason(turn: Turn) -> None:
-    order, code = turn.looked.order, _find_code(turn.looked.order, turn.state.fingerprint)
-    if order is None or code is None or turn.intent.argument not in REASONS:
-        await _excuse(turn)
+    order = turn.looked.order
+    if order is None or not picked(turn, order) or turn.intent.argument not in REASONS:
+        await excuse(turn)
     else:
-        await _file(turn, order, code, Reason(turn.intent.argument))
+        await _file(turn, order, Reason(turn.intent.argument))
 
 
 async def ask_reason_again(turn: Turn) -> None:
-    await turn.tell(
-        "claim.ask_reason_again", *_reason_choices(turn), turn.choice(Act.CANCEL, "button.cancel"), turn.person
-    )
+    cancel = turn.choice(Act.CANCEL, "button.cancel")
+    await turn.tell("claim.ask_reason_again", *_reason_choices(turn, turn.looked.order), cancel, turn.person)
 
 
-async def _claim(turn: Turn, order: Order, code: CodeRef) -> None:
-    """It is a code of this order: the reason is all that is missing, if it is."""
-    if turn.state.reason in REASONS:
-        await _file(turn, order, code, Reason(turn.state.reason))
+async def take_picture(turn: Turn) -> None:
+    """The screenshot that claims of this conversation wait for."""
+    order, of_claims = turn.looked.order, turn.parts.claims
+    if order is not None:
+        settled = await of_claims.take_proof(turn.session, turn.now, turn.conversation, order)
+    else:  # nobody shall wait for a shop that is away
+        settled = await of_claims.go_without_proof(turn.session, turn.now, turn.conversation, "shop_away")
+    if not settled:
+        await excuse(turn)
         return
-    turn.go(Step.REASON, fingerprint=code.fingerprint)
-    await turn.tell("claim.ask_reason", *_reason_choices(turn), turn.person, masked=code.masked)
+    await turn.tell("claim.proof_seen")
+    await _tell(turn, order, settled)
 
 
-async def _file(turn: Turn, order: Order, code: CodeRef, reason: Reason) -> None:
-    settled = await turn.parts.claims.file(turn.session, turn.now, turn.conversation, order, code, reason)
+async def go_without_proof(turn: Turn) -> None:
+    settled = await turn.parts.claims.go_without_proof(turn.session, turn.now, turn.conversation)
     turn.rest()
-    if settled.kind != "ticket":
-        await _give_link(turn, code, settled)
+    if settled:
+        await _tell(turn, None, settled)
     else:
-        await _promise(turn, code, settled)
+        await excuse(turn)
 
 
-async def _give_link(turn: Turn, code: CodeRef, settled: Settled) -> None:
+async def hand_over(turn: Turn) -> None:
+    """A person, in one step; claims that wait for a screenshot come along."""
+    await turn.parts.claims.go_without_proof(turn.session, turn.now, turn.conversation)
+    await tickets.hand_over(turn)
+
+
+async def excuse(turn: Turn) -> None:
+    """The shop is away, or the button is of another time."""
+    turn.rest()
+    await turn.tell("order.shop_down" if turn.looked.is_down else "button.expired", turn.person)
+
+
+def names(chosen: Sequence[CodeRef | Claim]) -> str:
+    """Codes as they are called: masked."""
+    return "、".join(code.masked for code in chosen)
+
+
+def picked(turn: Turn, order: Order) -> list[CodeRef]:
+    """The codes picked so far, in the order of their positions; those of another order are forgotten."""
+    prints = turn.state.picked.split()
+    return [code for code in order.codes if code.fingerprint in prints]
+
+
+def has_others(turn: Turn, order: Order) -> bool:
+    """Whether there are codes that are not picked."""
+    return order.quantity > 1 and len(picked(turn, order)) < len(order.codes)
+
+
+async def _file(turn: Turn, order: Order, reason: Reason) -> None:
+    chosen = picked(turn, order)
+    settled = await turn.parts.claims.file_all(turn.session, turn.now, turn.conversation, order, chosen, reason)
+    turn.rest()
+    await _tell(turn, order, settled)
+
+
+async def _tell(turn: Turn, order: Order | None, settled: Sequence[Settled]) -> None:
+    """What became of each: links first, a message for each of them, then what has to wait and for whom."""
+    links = [one for one in settled if one.link is not None]
+    if len(links) > 1:
+        ttl = turn.span(turn.parts.claims.rules.reveal_ttl)
+        await turn.tell("claim.replaced_all", count=len(links), ttl=ttl)
+    for one in links:
+        await _give_link(turn, order, one, is_alone=len(links) == 1)
+    if unproved := [one.claim for one in settled if one.kind == "proof"]:
+        await _ask_proof(turn, unproved)
+    for ticket in {one.ticket.id: one.ticket for one in settled if one.kind == "ticket" and one.ticket}.values():
+        await _promise(turn, ticket, [one for one in settled if one.ticket is not None and one.ticket.id == ticket.id])
+
+
+async def _give_link(turn: Turn, order: Order | None, settled: Settled, *, is_alone: bool) -> None:
     assert settled.link is not None
     ttl = turn.span(turn.parts.claims.rules.reveal_ttl)
-    key = "claim.link_again" if settled.kind == "link" else "claim.replaced_now"
-    text = turn.word(key, masked=code.masked, link=MARK, ttl=ttl)
-    await turn.say(text, turn.person, ticket=settled.ticket, priority=Priority.OUTCOME, link_id=settled.link.id)
+    key = "claim.link_again" if settled.kind == "link" else "claim.replaced_now" if is_alone else "claim.replaced_one"
+    text = turn.word(key, masked=settled.claim.masked, link=MARK, ttl=ttl)
+    others = order is not None and order.quantity > 1
+    more = [turn.choice(Act.USE_ORDER, "button.other_codes", f"claim/{order.order_no}")] if order and others else []
+    await turn.say(text, *more, turn.person, ticket=settled.ticket, priority=Priority.OUTCOME, link_id=settled.link.id)
 
 
-async def _promise(turn: Turn, code: CodeRef, settled: Settled) -> None:
-    ticket = settled.ticket
-    assert ticket is not None
+async def _ask_proof(turn: Turn, claims: Sequence[Claim]) -> None:
+    turn.hold(turn.looked.order)
+    within = turn.span(turn.parts.claims.rules.proof_within)
+    none = turn.choice(Act.NO_PROOF, "button.no_proof")
+    await turn.tell("claim.ask_proof", none, turn.person, masked=names(claims), within=within)
+
+
+async def _promise(turn: Turn, ticket: Ticket, settled: Sequence[Settled]) -> None:
     turn.file_under(ticket)
-    why = turn.word(f"claim.why.{'repeat' if settled.is_repeat else settled.why}", masked=code.masked)
+    whys: dict[str, list[Claim]] = {}
+    for one in settled:
+        whys.setdefault("repeat" if one.is_repeat else one.why, []).append(one.claim)
+    between = "" if turn.language == "zh" else " "
+    why = between.join(turn.word(f"claim.why.{key}", masked=names(about)) for key, about in whys.items())
     promise = turn.span(await turn.parts.desk.promised(turn.session, ticket))
     facts = {"number": ticket.number, "place": await tickets.place(turn, ticket), "promise": promise}
     await turn.tell(
@@ -109,25 +141,8 @@ async def _promise(turn: Turn, code: CodeRef, settled: Settled) -> None:
     )
 
 
-async def _excuse(turn: Turn) -> None:
-    """The shop is away, or the button is of another time."""
-    turn.rest()
-    await turn.tell("order.shop_down" if turn.looked.is_down else "button.expired", turn.person)
-
-
-def _find_code(order: Order | None, fingerprint: str) -> CodeRef | None:
-    codes = order.codes if order and fingerprint else ()
-    return next((code for code in codes if code.fingerprint == fingerprint), None)
-
-
-def _code_choices(turn: Turn, order: Order) -> list[Choice]:
-    if not 1 <= len(order.codes) <= MOST_BUTTONS:
-        return []
-    choices = [Choice(Act.PICK_CODE, code.masked, f"{order.order_no}/{code.fingerprint}") for code in order.codes]
-    if order.status == OrderStatus.PARTIAL:
-        choices.append(turn.choice(Act.MISSING, "button.missing", order.order_no))
+def _reason_choices(turn: Turn, order: Order | None) -> list[Choice]:
+    choices = [turn.choice(Act.REASON, f"reason.{reason}", reason) for reason in REASONS]
+    if order is not None and has_others(turn, order):
+        choices.append(turn.choice(Act.MORE_CODES, "button.more_codes", order.order_no))
     return choices
-
-
-def _reason_choices(turn: Turn) -> list[Choice]:
-    return [turn.choice(Act.REASON, f"reason.{reason}", reason) for reason in REASONS]

@@ -32,7 +32,7 @@ class Looked:
     is_bound: bool = False  # it was proved before
     is_owner: bool | None = None  # what the shop said of a proof; None when it was not asked
     way: ProofWay | None = None  # in which that proof fits
-    check: CodeCheck | None = None
+    checks: tuple[CodeCheck, ...] = ()  # of the codes that were typed
     is_down: bool = False  # the shop does not answer
 
 
@@ -46,8 +46,9 @@ async def look_up(shop: Shop, heard: Heard) -> Looked:
         if owned is None:
             return Looked(intent, order_no) if heard.is_locked else await _prove(shop, intent, order_no)
         order = await shop.find_order(owned)
-        check = await _check(shop, owned, intent.codes) if intent.act == Act.TYPED_CODE else None
-        return Looked(intent, owned, order, is_bound=True, check=check)
+        typed = intent.codes if intent.act == Act.TYPED_CODE else ()
+        checks = tuple([await _check(shop, owned, ways) for ways in typed])
+        return Looked(intent, owned, order, is_bound=True, checks=checks)
     except ShopDown:
         return Looked(intent, order_no, is_bound=owned is not None, is_down=True)
 
@@ -63,7 +64,13 @@ def order_no_of(intent: Intent, current: str, scene: Scene) -> str:
             return intent.argument.partition("/")[0]
         case Act.MISSING:
             return intent.argument
-        case Act.PROOF | Act.TYPED_CODE | Act.REASON | Act.IS_ORDER:
+        case Act.ALL_CODES | Act.MORE_CODES:
+            return intent.argument or current
+        case Act.PICTURE:
+            return scene.proving
+        case Act.AGAIN:
+            return scene.given
+        case Act.PROOF | Act.TYPED_CODE | Act.REASON | Act.IS_ORDER | Act.CODES_DONE:
             return current
         case Act.ASK | Act.UNCLEAR if scene.state.step in (Step.CODE, Step.REASON):
             return current
@@ -79,7 +86,7 @@ async def _prove(shop: Shop, intent: Intent, order_no: str) -> Looked:
     return Looked(intent, order_no, order, is_owner=order is not None, way=way)
 
 
-async def _check(shop: Shop, order_no: str, typed: Sequence[str]) -> CodeCheck:
-    """The best verdict on what the buyer may have meant as the code."""
-    checks = [await shop.check_code(order_no, code) for code in typed]
+async def _check(shop: Shop, order_no: str, ways: Sequence[str]) -> CodeCheck:
+    """The best verdict on what the buyer may have meant as one code."""
+    checks = [await shop.check_code(order_no, code) for code in ways]
     return min(checks, key=lambda check: _BEST_FIRST.index(check.verdict))

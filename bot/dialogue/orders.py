@@ -5,7 +5,7 @@ Unknown and foreign orders go the same way in the same words: the proof is asked
 
 from dataclasses import replace
 
-from bot.dialogue import claims, delivered
+from bot.dialogue import codes, delivered
 from bot.dialogue.acts import Act, Goal
 from bot.dialogue.state import ORDERS_OFFERED, Step, orders_of
 from bot.dialogue.turn import Choice, Turn
@@ -46,7 +46,7 @@ async def take_as_order(turn: Turn) -> None:
 
 
 async def ask_order(turn: Turn, goal: Goal, reason: str = "") -> None:
-    turn.go(Step.ORDER, goal=goal, reason=reason, order="", fingerprint="")
+    turn.go(Step.ORDER, goal=goal, reason=reason, order="", picked="")
     await turn.tell(
         f"order.ask_{goal}", *await _own_orders(turn), turn.choice(Act.CANCEL, "button.cancel"), turn.person
     )
@@ -63,7 +63,7 @@ async def take_order(turn: Turn) -> None:
     heard = turn.state.reason if turn.state.step != Step.IDLE else ""
     reason = intent.reason or heard or _reason_in_mind(turn, goal)
     turn.hold(None)
-    turn.go(Step.PROOF, goal=goal, reason=reason, order=turn.seal_order(looked.order_no), fingerprint="")
+    turn.go(Step.PROOF, goal=goal, reason=reason, order=turn.seal_order(looked.order_no), picked="")
     if looked.is_bound or looked.is_down:
         await proceed(turn)
     elif intent.secret:
@@ -76,7 +76,7 @@ async def use_order(turn: Turn) -> None:
     """One of the buyer's own orders was pressed."""
     goal = Goal(turn.intent.argument.partition("/")[0])
     reason = turn.state.reason or _reason_in_mind(turn, goal)
-    turn.go(Step.ORDER, goal=goal, reason=reason, order=turn.seal_order(turn.looked.order_no), fingerprint="")
+    turn.go(Step.ORDER, goal=goal, reason=reason, order=turn.seal_order(turn.looked.order_no), picked="")
     await proceed(turn)
 
 
@@ -123,7 +123,7 @@ async def proceed(turn: Turn) -> None:
     elif order.status in (OrderStatus.PAID_UNDELIVERED, OrderStatus.ABNORMAL) and goal != Goal.LOOK:
         await delivered.open_undelivered(turn, order)
     elif order.status in (OrderStatus.DELIVERED, OrderStatus.PARTIAL) and goal == Goal.CLAIM:
-        await claims.ask_code(turn, order)
+        await codes.ask_code(turn, order)
     else:
         await delivered.show(turn, order)
 

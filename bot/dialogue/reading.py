@@ -14,6 +14,7 @@ from faq.text import language_of as matched_language
 from tickets.tables import Reason
 
 HIDDEN = "••••"
+MOST_TYPED = 50  # codes that are read of one message
 
 _CJK = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
@@ -75,6 +76,29 @@ _SCORE = re.compile(
     r"|(?P<en>[1-5])\s*(?:stars?|points?|/ ?5|out of 5)"
 )
 _LABEL_CODE = re.compile(r"^(?:卡密|兑换码|激活码|卡号|code|key|是|is|[:：\s])+", re.IGNORECASE)
+_BETWEEN = re.compile(r"[\n,，、;；]+")
+_BAD = "用不了|不能用|不行|没用|不好用|无效|兑换不了|不可以|坏的|失败|报错|不对|有问题"
+_ALL = re.compile(
+    rf"(?:这)?(?:些)?(?:所有|全部|全都|全|都|每一?张|每个|通通|统统)(?:的|卡|卡密|码)*(?:都|全)?(?:是)?(?:{_BAD})?(?:了|的)?"
+    rf"|(?:\d+|[两二三四五六七八九十]+)(?:张|个)(?:全|都|全都|全部)(?:都)?(?:{_BAD})?(?:了|的)?"
+    r"|all(?: of (?:them|these|those))?(?: (?:do not|don't|dont|are) (?:work|bad|invalid))?"
+    r"|every(?: single)? one|both(?: of them)?"
+)
+_FINISHED = re.compile(
+    r"(?:好了|可以了|选好了|选完了|点完了|完成|完了|没有?了|没有?别的了?|没有?其他的?了?|就这些|就这"
+    r"|就这(?:一|两|\d+)?(?:张|个)|只有(?:这|一)(?:张|个|些)?)(?:了|啦|吧)?"
+    r"|done|finished|that'?s (?:all|it)|that is (?:all|it)|no more|nothing else"
+    r"|(?:just|only) (?:this|these|that one)"
+)
+_NO_PICTURE = re.compile(
+    r"(?:没有?|没法|无法|不能|不会|发不了|忘了?|没来得及).{0,4}(?:截图|截屏|图片|照片|图)|截不了|发不了图"
+    r"|(?:no|not have|don'?t have|can'?t|cannot|without).{0,16}(?:screenshot|picture|photo|image)"
+)
+_AGAIN = re.compile(
+    rf"(?:还是|还|也|又|依然|仍然|照样)(?:是|都)?(?:{_BAD})|(?:新|补|换|重发|第二).{{0,6}}(?:也|还|又)?(?:{_BAD}|被用|被兑换|用过|不存在)"
+    r"|(?:still|again|also).{0,24}(?:not work|n'?t work|invalid|fail|bad|used|wrong|no good)"
+    r"|new (?:one|code|card).{0,20}(?:not|n'?t|fail|invalid|bad|used)"
+)
 _SPACED = re.compile(r"(?<![A-Za-z0-9-])[A-Z0-9]{4}(?: [A-Z0-9]{4}){2,5}(?![A-Za-z0-9-])")
 _MIXED_16 = re.compile(r"(?<![A-Za-z0-9-])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16}(?![A-Za-z0-9-])")
 _DIGITS = re.compile(r"(?<!\d)\d{12,32}(?!\d)")
@@ -224,16 +248,50 @@ def find_typed_proof(text: str) -> str | None:
     return runs[0] if len(runs) == 1 else None
 
 
-def find_typed_codes(text: str) -> tuple[str, ...]:
-    """What in an answer to "which code?" could be the code, likeliest first."""
-    slots, _ = extract(text)
+def find_typed_codes(text: str) -> tuple[tuple[str, ...], ...]:
+    """What in an answer to "which code?" could be codes, each with the ways to read it, likeliest first.
+
+    Several stand in lines of their own, or between commas; or one after another, where each has the shape of a code.
+    """
+    pieces = [piece for piece in _BETWEEN.split(text) if piece.strip()][:MOST_TYPED]
+    shaped = [slot.value for slot in extract(text)[0] if slot.kind == "code"]
+    if len(pieces) < 2 and len(shaped) > 1:
+        pieces = shaped[:MOST_TYPED]
+    found = [ways for piece in pieces if (ways := _ways_to_read(piece))]
+    if len(pieces) > 1 and found:  # a card and its password may stand in two lines
+        found[0] = tuple(dict.fromkeys((*found[0], fold(text).strip()[:200])))
+    return tuple(dict.fromkeys(found))
+
+
+def _ways_to_read(piece: str) -> tuple[str, ...]:
+    slots, _ = extract(piece)
     found = [slot.value for slot in slots if slot.kind in ("code", "order", "number")]
-    plain = _LABEL_CODE.sub("", fold(text).strip())
+    plain = _LABEL_CODE.sub("", fold(piece).strip())
     looks_made = any(character.isdigit() for character in plain) or (plain.isupper() and len(plain) > 7)
     is_speech = bool(_CJK.search(plain)) or not looks_made
     if not is_speech and len(plain) <= 200:
         found.insert(0, plain)
     return tuple(dict.fromkeys(found))[:4]
+
+
+def means_all(text: str) -> bool:
+    """Whether it says that every code is meant."""
+    return bool(_ALL.fullmatch(essence(text)))
+
+
+def is_finished(text: str) -> bool:
+    """Whether it says that there are no others."""
+    return bool(_FINISHED.fullmatch(essence(text)))
+
+
+def lacks_proof(text: str) -> bool:
+    """Whether it says that there is no screenshot to send."""
+    return bool(_NO_PICTURE.search(fold(text).lower()))
+
+
+def fails_again(text: str) -> bool:
+    """Whether it says that what was given in place of a bad code is bad as well."""
+    return len(text) <= 60 and bool(_AGAIN.search(fold(text).lower()))
 
 
 def _number_at(plain: str, start: int) -> str | None:

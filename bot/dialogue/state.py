@@ -39,7 +39,7 @@ class State:
     step: Step = Step.IDLE
     goal: Goal = Goal.LOOK
     order: str = ""  # sealed: until it is proved, what was taken for an order number may be a code
-    fingerprint: str = ""  # of the code claimed
+    picked: str = ""  # fingerprints of the codes claimed, with blanks between
     reason: str = ""  # Reason, as soon as it is known
     misses: int = 0  # questions in a row that were not understood
     strays: int = 0  # typed codes that were none of the order's, in the whole conversation
@@ -81,6 +81,8 @@ class Scene:
     orders: tuple[str, ...] = ()  # proved to be this buyer's, the latest first
     button: Button | None = None  # the one pressed, if it is one of ours
     rating: int = 0  # the cycle whose rating is awaited, where the message could be a score
+    proving: str = ""  # the order whose claim waits for a screenshot, where the message may be it, or say there is none
+    given: str = ""  # the order for which a code was replaced last, where the message may say that it failed again
 
 
 async def set_scene(session: AsyncSession, now: datetime, inbound: Inbound) -> Scene:

@@ -45,6 +45,8 @@ ENTRY_OF_STATUS = {
     OrderStatus.CLOSED: "order_expired",
 }
 
+PICTURES = (Kind.PHOTO, Kind.DOCUMENT)
+
 # What is no question and has one answer.
 SIMPLE = {"chat": Act.CHAT, "abuse": Act.ABUSE, "empty": Act.EMPTY}
 
@@ -88,6 +90,8 @@ class Understanding:
         text = reading.clean(inbound.text)
         if inbound.kind == Kind.START:
             return Intent(Act.START, "")
+        if scene.proving and inbound.kind in PICTURES:
+            return self._keep(scene, Intent(Act.PICTURE, ""), text[: self._limit])
         if inbound.kind != Kind.TEXT and not (inbound.attachments and text):  # a picture's caption is read as text
             return self._keep(scene, Intent(Act.MEDIA, ""), text[: self._limit])
         if len(text) > self._limit:
@@ -105,7 +109,7 @@ class Understanding:
         if step == Step.PROOF:  # a question, and maybe the password with it
             return replace(intent, stored=hiding.hide_unknown(text, _texts(self._answers.get(sure)) if sure else ()))
         is_asked = step in (Step.ORDER, Step.CODE)
-        known = hiding.Known(_own(scene), intent.order_no, intent.codes, intent.secret, is_asked)
+        known = hiding.Known(_own(scene), intent.order_no, intent.typed, intent.secret, is_asked)
         return replace(intent, stored=hiding.hide(text, known))
 
     def _at_step(self, scene: Scene, text: str) -> Intent:
@@ -117,12 +121,17 @@ class Understanding:
             case Step.PROOF:
                 return self._given_proof(scene, text)
             case Step.CODE:
-                codes = reading.find_typed_codes(text)
                 # Names and words stay what they are; only what could be a code is compared with the order's.
-                return Intent(Act.TYPED_CODE, "", codes=codes) if codes else self._aside(scene, text)
+                if codes := reading.find_typed_codes(text):
+                    return Intent(Act.TYPED_CODE, "", codes=codes)
+                if reading.means_all(text):
+                    return Intent(Act.ALL_CODES, "")
+                return Intent(Act.CODES_DONE, "") if reading.is_finished(text) else self._aside(scene, text)
             case Step.REASON:
                 match = self._answers.match(text)
                 reason = reading.find_reason(text) or REASON_OF_ENTRY.get(match.entry or "")
+                if not reason and match.kind == "code":  # one more
+                    return Intent(Act.TYPED_CODE, "", codes=reading.find_typed_codes(text))
                 return Intent(Act.REASON, "", argument=reason) if reason else self._aside(scene, text)
             case Step.COMMENT:
                 return Intent(Act.COMMENT, "")
@@ -151,6 +160,10 @@ class Understanding:
         return self._ask(matches) if matches[0].outcome == "answer" else Intent(Act.UNCLEAR, "", match=matches[0])
 
     def _idle(self, scene: Scene, text: str) -> Intent:
+        if scene.proving and reading.lacks_proof(text):
+            return Intent(Act.NO_PROOF, "")
+        if scene.given and reading.fails_again(text):
+            return Intent(Act.AGAIN, "", argument=reading.find_reason(text) or "")
         if scene.state.offered and reading.refuses_all(text):
             return Intent(Act.NONE_FITS, "", argument=str(scene.state.offered))
         if scene.rating and (score := reading.find_score(text)):

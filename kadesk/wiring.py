@@ -45,6 +45,7 @@ from tickets.rules import STAFFED, RatingRules, Reminders, Triggers
 from tickets.rungs import Rungs
 from tickets.sla import Metric
 from tickets.statuses import statuses
+from tickets.suspicion import Suspicion
 from tickets.tables import Reason
 from tickets.timetables import Timetable, parse_windows
 
@@ -115,7 +116,8 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
         entries, version = await published(session), await entries_version(session)
     phrases = Phrases()
     desk = Desk(phrases, desk_rules(settings))
-    claims = Claims(desk, vault, _claim_rules(settings))
+    suspicion = Suspicion(vault, settings.risk.rules)
+    claims = Claims(desk, vault, _claim_rules(settings), gates=(suspicion,))
     async with database.writing() as session:
         await desk.reroute(session, clock())
         for policy in desk.rules.promises:
@@ -211,6 +213,7 @@ def _claim_rules(settings: Settings) -> ClaimRules:
         auto_reasons=frozenset(Reason(reason) for reason in settings.claims.auto_reasons),
         reveal_ttl=settings.claims.reveal_ttl,
         reveal_url=lambda token: f"{settings.public_url}/r/{token}",
+        breakers=settings.breakers.rules,
     )
 
 

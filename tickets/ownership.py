@@ -82,5 +82,10 @@ class Ownership:
         return misses[0] + self.rules.lock_for if len(misses) >= self.rules.lock_after else None
 
     def _hash(self, order_no: str) -> str:
-        folded = unicodedata.normalize("NFKC", order_no).upper()
-        return self.vault.keyed_hash("order", "".join(filter(str.isalnum, folded)))
+        return hash_order(self.vault, order_no)
+
+
+def hash_order(vault: Vault, order_no: str) -> str:
+    """What is kept of an order number that was typed; the same however it was typed."""
+    folded = unicodedata.normalize("NFKC", order_no).upper()
+    return vault.keyed_hash("order", "".join(filter(str.isalnum, folded)))

@@ -1,0 +1,231 @@
+"""What the database knows of a claim comes to the right facts, and what is risky comes to a person."""
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from audit.tables import AuditRow
+from shop.codes import seal_code
+from shop.ledger import codes_issued
+from shop.port import CodeRef, Order, ProofWay
+from shop.tables import CodeState, Pool
+from tests.tickets.conftest import Floor
+from tests.tickets.counter import DAY, HOUR, ORDER, Counter
+from tests.tickets.test_pictures import pixels, send
+from tickets.claims import Claims, Settled
+from tickets.ownership import Ownership
+from tickets.risk import Facts, RiskRules, Signal
+from tickets.suspicion import Suspicion
+from tickets.tables import Claim, Conversation, Outcome, Reason, Ticket
+
+RULES = RiskRules(person_from=50)
+
+
+@pytest.fixture
+def reserve() -> tuple[str, ...]:
+    return tuple(f"RSRV-0000-{number:04}-XXXX" for number in range(24))
+
+
+@pytest.fixture
+def counter(counter: Counter) -> Counter:
+    """A counter where claims are weighed."""
+    gate = Suspicion(counter.claims.vault, RULES)
+    counter.claims = Claims(counter.floor.desk, counter.claims.vault, counter.claims.rules, gates=(gate,))
+    return counter
+
+
+def order(number: int, **changes: object) -> Order:
+    return replace(ORDER, order_no=f"ORDER{number:011}", **changes)
+
+
+async def file(counter: Counter, number: int, of: Order | None = None, **options: object) -> Settled:
+    code = counter.new_code(f"SOLD-{number:04}")
+    return await counter.file(of or order(number), code, **options)
+
+
+async def facts_of(counter: Counter, claim: Claim, of: Order, at: datetime | None = None) -> Facts:
+    async with counter.floor.database.writing() as session:
+        gate = Suspicion(counter.claims.vault, RULES)
+        return await gate.collect(session, at or counter.floor.now, claim, of)
+
+
+def signals(claim: Claim) -> dict[str, int]:
+    return {point["signal"]: point["points"] for point in claim.risk_points}
+
+
+async def test_a_plain_claim_is_weighed_and_replaced(counter: Counter) -> None:
+    settled = await counter.file()
+
+    claim = await counter.floor.one(Claim)
+    assert (settled.kind, claim.risk, claim.risk_points) == ("replaced", 0, [])
+
+
+async def test_a_risky_claim_is_held_for_a_person_and_says_why(counter: Counter) -> None:
+    await file(counter, 1)
+
+    held = await file(counter, 2)
+
+    claim = await counter.floor.one(Claim, id=held.claim.id)
+    assert (held.kind, held.why, claim.state) == ("ticket", "risk", "held")
+    assert claim.risk is not None
+    assert claim.risk >= 50
+    assert signals(claim).keys() == {Signal.MANY_CLAIMS, Signal.MANY_ORDERS}
+    assert (await counter.floor.one(Ticket)).id == claim.ticket_id
+    (weighed,) = await counter.floor.all(AuditRow, action="claim.weighed")
+    assert weighed.after is not None
+    assert weighed.after["risk"] == claim.risk
+
+
+async def test_without_the_gate_the_same_claim_goes_out(counter: Counter) -> None:
+    """The broken twin."""
+    counter.claims = Claims(counter.floor.desk, counter.claims.vault, counter.claims.rules)
+    await file(counter, 1)
+
+    assert (await file(counter, 2)).kind == "replaced"
+
+
+async def test_a_claim_that_goes_to_a_person_anyway_is_weighed_too(counter: Counter) -> None:
+    settled = await file(counter, 1, reason=Reason.WRONG_REGION)
+
+    assert (settled.why, (await counter.floor.one(Claim)).risk) == ("reason", 0)
+
+
+async def test_many_codes_bought_explain_some_claims(counter: Counter) -> None:
+    large = order(1, quantity=20)
+
+    ends = [await file(counter, number, large) for number in range(3)]
+
+    assert [end.kind for end in ends] == ["replaced"] * 3
+    facts = await facts_of(counter, ends[2].claim, large)
+    assert (facts.claims, facts.codes, facts.of_order, facts.orders_today) == (3, 20, 3, 1)
+
+
+async def test_what_was_refused_counts_and_what_was_true_does_not(counter: Counter, lin: int) -> None:
+    held = [await file(counter, number, reason=Reason.WRONG_REGION) for number in range(3)]
+    await counter.resolve(held[0].ticket, lin, Outcome.REJECT)
+    await counter.grant(held[1].ticket, lin, claim_id=held[1].claim.id)
+
+    facts = await facts_of(counter, held[2].claim, order(2))
+
+    assert (facts.refused, facts.claims) == (1, 2)
+
+
+async def test_a_window_forgets(counter: Counter) -> None:
+    first = await file(counter, 1)
+
+    facts = await facts_of(counter, (await file(counter, 2)).claim, order(2), at=counter.floor.now + 31 * DAY)
+
+    assert first.kind == "replaced"
+    assert facts.claims == 1
+
+
+async def test_a_late_claim_and_one_about_a_code_seen_long_ago_say_so(counter: Counter) -> None:
+    now = counter.floor.now
+    given = await counter.file()
+    await counter.look(given.link)
+    (spare,) = await _codes_given(counter)
+
+    again = await counter.file(code=spare, at=now + 9 * DAY)
+
+    points = signals(await counter.floor.one(Claim, id=again.claim.id))
+    assert {Signal.LATE, Signal.SEEN} <= points.keys()
+
+
+async def _codes_given(counter: Counter) -> list[CodeRef]:
+    async with counter.floor.database.reading() as session:
+        return await codes_issued(session, "demo", ORDER.order_no)
+
+
+async def test_buyers_who_share_an_order_are_linked(counter: Counter) -> None:
+    floor, other = counter.floor, await counter.floor.meet("buyer-2")
+    first = await file(counter, 1)
+    async with floor.database.writing() as session:
+        proofs = Ownership(counter.claims.vault)
+        await proofs.bind(session, floor.now, other.identity_id, order(1), ProofWay.QUERY_PASSWORD)
+
+    theirs = await file(replace(counter, conversation=other), 2)
+
+    facts = await facts_of(counter, theirs.claim, order(2))
+    assert first.kind == "replaced"
+    assert (facts.linked, facts.claims) == (1, 2)
+    assert theirs.why == "risk"
+
+
+async def test_a_picture_of_another_claim_is_held_whoever_sends_it(counter: Counter) -> None:
+    floor, vault, other = counter.floor, counter.claims.vault, await counter.floor.meet("buyer-2")
+    await send(floor, vault, counter.conversation, pixels(1))
+    first = await file(counter, 1)
+    await send(floor, vault, other, pixels(1))
+
+    theirs = await file(replace(counter, conversation=other), 2)
+
+    assert (first.kind, theirs.why) == ("replaced", "risk")
+    assert signals(theirs.claim)[Signal.SAME_PICTURE] == 100
+
+
+async def test_a_bad_batch_speaks_for_its_buyers_and_not_for_those_who_are_linked(counter: Counter) -> None:
+    floor = counter.floor
+    others = [await floor.meet(f"other-{number}") for number in range(2)]
+    for number, one in enumerate(others):
+        await _file_of_batch(replace(counter, conversation=one), number)
+    await _file_of_batch(counter, 7)
+
+    claim = await _file_of_batch(counter, 8)
+
+    facts = await facts_of(counter, claim, order(8))
+    assert (facts.batch_buyers, facts.claims) == (2, 1)
+    assert {one.risk for one in await floor.all(Claim)} == {0}
+
+
+async def _file_of_batch(counter: Counter, number: int) -> Claim:
+    """A claim about a code that our own tables say is of batch 1."""
+    text = f"SOLD-{number:04}"
+    sold = seal_code(counter.claims.vault, product_id=1, batch_id=1, text=text, pool=Pool.STOCK, state=CodeState.VOID)
+    async with counter.floor.database.writing() as session:
+        session.add(sold)
+    return (await file(counter, number)).claim
+
+
+async def test_strays_and_codes_of_others_are_counted_and_never_named(counter: Counter) -> None:
+    floor, gate = counter.floor, Suspicion(counter.claims.vault, RULES)
+    await _file_of_batch(replace(counter, conversation=await floor.meet("other")), 1)
+    for typed in (["NONSENSE-1"], ["NONSENSE-2"], ["SOLD-0001"], ["RSRV-0000-0009-XXXX"]):
+        await floor.do(gate.note_strays, counter.conversation, typed)
+
+    facts = await facts_of(counter, (await file(counter, 2)).claim, order(2))
+
+    assert (facts.strays, facts.others_codes) == (3, 1)
+    rows = await floor.all(AuditRow, subject=f"buyer:{counter.conversation.buyer_id}")
+    assert all(row.after is None or "SOLD" not in str(row.after) for row in rows)
+
+
+async def test_wrong_proofs_of_an_order_are_counted(counter: Counter) -> None:
+    proofs = Ownership(counter.claims.vault)
+    for _ in range(3):
+        await counter.floor.do(proofs.miss, counter.conversation.identity_id, "order 00000000002")
+
+    facts = await facts_of(counter, (await file(counter, 2)).claim, order(2))
+
+    assert facts.wrong_proofs == 3
+
+
+async def test_a_long_history_without_claims_is_known(counter: Counter) -> None:
+    floor, proofs = counter.floor, Ownership(counter.claims.vault)
+    for number in (2, 10, 11, 12, 13):
+        await _bind(floor, proofs, counter.conversation, order(number))
+
+    later = floor.now + 70 * DAY
+    fresh = order(2, delivered_at=later - HOUR)
+    claim = (await file(counter, 2, fresh, at=later)).claim
+
+    facts = await facts_of(counter, claim, fresh, at=later)
+    assert (facts.known_for, facts.whole_orders, facts.codes) == (70 * DAY, 4, 5)
+
+
+async def _bind(floor: Floor, proofs: Ownership, conversation: Conversation, bound: Order) -> None:
+    async def bind(session: AsyncSession, now: datetime) -> None:
+        await proofs.bind(session, now, conversation.identity_id, bound, ProofWay.QUERY_PASSWORD)
+
+    await floor.do(bind)

@@ -29,3 +29,17 @@ class Axes:
         """The vectors, by these directions alone; one row or many."""
         found: Floats = vectors @ self.directions
         return found
+
+
+@dataclass(frozen=True)
+class Meanings:
+    """The vectors of all indexed texts along the axes that they call for."""
+
+    axes: Axes
+    rows: Floats
+
+    @classmethod
+    def of(cls, vectors: Floats) -> "Meanings":
+        """Of whole vectors, one row per text."""
+        axes = Axes.of(vectors)
+        return cls(axes, axes.along(vectors))

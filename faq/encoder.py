@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,6 +45,9 @@ class WordEncoder(Encoder, Protocol):
 
     def knows(self, word: str) -> bool:
         """Whether a Latin word is a common one, not a typo."""
+
+    def expect(self, pieces: Iterable[int]) -> None:
+        """Gets ready for texts of these pieces."""
 
 
 def knows_words(encoder: Encoder | None) -> TypeGuard[WordEncoder]:
@@ -122,6 +126,11 @@ class SentenceEncoder:
         """Whether the whole word is one piece of the vocabulary."""
         with self._lock:
             return bool(self._use[0]._tokenizer._prefixes.get(_WORD + word))
+
+    def expect(self, pieces: Iterable[int]) -> None:
+        """Works out what these pieces add to a text, so that the first questions need not."""
+        with self._lock:
+            self._use[1].learn(pieces)
 
 
 def _whole(use: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from faq.axes import Meanings
 from faq.encoder import Encoder
 from faq.evidence import Evidence, bring_forward, fused, gather
 from faq.head import NOBODY, Head
@@ -27,13 +28,13 @@ class Index:
         owners: Numbers,
         spoken: int,
         encoder: Encoder | None,
-        vectors: Floats | None,
+        meanings: Meanings | None,
     ) -> None:
         self.keys = tuple(keys)
         self.owners = owners
         self.spoken = spoken
         self.starts = np.searchsorted(owners[:spoken], np.arange(len(keys)))
-        self.views = Views(texts, spoken, encoder, vectors)
+        self.views = Views(texts, spoken, encoder, meanings)
         self.head: Head | None = None
 
     def rows_of(self, entry: int) -> Numbers:

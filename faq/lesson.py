@@ -71,7 +71,7 @@ class Lesson:
 
 def _kernel_of(views: Views, rows: Numbers, trade: bool) -> Floats:
     grams, concepts = (_matrix(index.documents(), rows) for index in (views.grams, views.concepts))
-    vectors = None if views.vectors is None else views.vectors[rows]
+    vectors = None if views.meanings is None else views.meanings.rows[rows]
     senses = None if views.senses is None else views.senses.rows[rows]
     found = np.empty((len(rows), len(rows)), np.float32)
     for start in range(0, len(rows), BLOCK):

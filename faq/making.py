@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from faq import elsewhere
+from faq.axes import Meanings
 from faq.calibration import Price, cold_calibrator, cold_thresholds
 from faq.encoder import Encoder
 from faq.features import grams
@@ -42,7 +43,7 @@ def make(material: Material, encoder: Encoder | None, price: Price, vectors: Vec
         ],
         np.int32,
     )
-    index = Index(keys, texts, owners, len(spoken), encoder, vectors.encode(texts, encoder))
+    index = Index(keys, texts, owners, len(spoken), encoder, _meanings(texts, encoder, vectors))
     written = _written(material.asked)
     if len(spoken) + len(labelled) < FEWEST_TO_REHEARSE:
         return Parts(index, written, cold_calibrator(encoder is not None), cold_thresholds(price))
@@ -67,6 +68,12 @@ def _written(asked: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     for key, text in asked:
         owners[spelled(text)].add(key)
     return {text: tuple(sorted(keys)) for text, keys in owners.items() if text}
+
+
+def _meanings(texts: list[str], encoder: Encoder | None, vectors: VectorStore) -> Meanings | None:
+    """Apart, so that whole vectors are forgotten as soon as they are no longer needed: they take five times as much."""
+    whole = vectors.encode(texts, encoder)
+    return None if whole is None else Meanings.of(whole)
 
 
 def _foreign(spoken: list[str], encoder: Encoder | None, vectors: VectorStore) -> list[str]:

@@ -76,6 +76,7 @@ class Matcher:
 
             parts = make(material, encoder, price, VectorStore(cache))
             shelf.keep(fingerprint, parts, cache)
+        parts.index.views.prepare(encoder)
         return cls(parts, encoder)
 
     def match(self, text: str, language: str | None = None) -> Match:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from faq.axes import Axes
+from faq.axes import Axes, Meanings
 from faq.encoder import Encoder, WordEncoder, knows_words
 from faq.features import grams
 from faq.inverted import Floats, InvertedIndex
@@ -17,6 +17,7 @@ from faq.thesaurus import linked_concepts
 
 BLOCK = 128  # queries that are compared at once
 BEHIND = 0.25  # of the best by grams and sound; no letters of rows below that are compared
+EXPECTED = 1500  # word pieces that the encoder prepares for
 LETTERED = 100  # rows whose letters are compared: the best by grams and sound
 
 
@@ -48,10 +49,10 @@ class Senses:
             piece: float(np.log((1 + len(texts)) / (1 + count)) + 1) for piece, count in sorted(often.items())
         }
         self._unseen = float(np.log(1 + len(texts)) + 1)
-        sums = np.stack([self._sum(row, encoder) for row in pieces])
-        self._shared = sums.mean(0)
-        sums -= self._shared
-        rows = _unit(sums)
+        rows = np.stack([self._sum(row, encoder) for row in pieces])
+        self._shared = rows.mean(0)
+        rows -= self._shared
+        rows /= _lengths(rows)[:, None]
         self._axes = Axes.of(rows)
         self.rows = self._axes.along(rows)
 
@@ -64,21 +65,30 @@ class Senses:
 
     def of(self, text: str, encoder: WordEncoder) -> Floats:
         """What one text is compared by."""
-        return self._axes.along(_unit(self._sum(encoder.pieces(text), encoder)[None] - self._shared)[0])
+        own = self._sum(encoder.pieces(text), encoder) - self._shared
+        return self._axes.along(own / _lengths(own[None]))
+
+    def prepare(self, encoder: WordEncoder) -> None:
+        """Lets the encoder expect the pieces that most rows are made of."""
+        encoder.expect(sorted(self._rare, key=lambda piece: (self._rare[piece], piece))[:EXPECTED])
 
 
 class Views:
     """The index of all rows. The encoder is handed in per call: a saved index holds none."""
 
-    def __init__(self, texts: Sequence[str], spoken: int, encoder: Encoder | None, vectors: Floats | None) -> None:
+    def __init__(self, texts: Sequence[str], spoken: int, encoder: Encoder | None, meanings: Meanings | None) -> None:
         self.texts = list(texts)
         self.speller = Speller(self.texts[:spoken])
         self.grams = InvertedIndex(grams(text) for text in texts)
         self.sound = InvertedIndex(grams(sound(text)) for text in texts)
         self.concepts = InvertedIndex(linked_concepts(text) for text in texts)
-        self.axes = None if vectors is None else Axes.of(vectors)
-        self.vectors = None if self.axes is None or vectors is None else self.axes.along(vectors)
+        self.meanings = meanings
         self.senses = Senses(texts, encoder) if knows_words(encoder) else None
+
+    def prepare(self, encoder: Encoder | None) -> None:
+        """Spares the first questions what they would have to wait for."""
+        if self.senses and knows_words(encoder):
+            self.senses.prepare(encoder)
 
     def query(self, plain: str, encoder: Encoder | None) -> Query:
         """A text as all views need it."""
@@ -88,7 +98,8 @@ class Views:
         """Several texts, encoded together."""
         known = encoder if knows_words(encoder) else None
         words = [self.speller.correct(text, known.knows) if known else self.speller.correct(text) for text in plain]
-        vectors = list(self.axes.along(encoder.encode(words))) if encoder and self.axes else [None] * len(words)
+        along = self.meanings.axes.along if self.meanings else None
+        vectors = list(along(encoder.encode(words))) if encoder and along else [None] * len(words)
         senses = [self.senses.of(text, known) if known and self.senses else None for text in words]
         return [Query(*parts) for parts in zip(plain, words, vectors, senses, strict=True)]
 
@@ -100,7 +111,7 @@ class Views:
         """The nearness of every row to each query."""
         for start in range(0, len(queries), BLOCK):
             block = queries[start : start + BLOCK]
-            meanings = _products(self.vectors, [query.vector for query in block])
+            meanings = _products(self.meanings.rows if self.meanings else None, [query.vector for query in block])
             senses = _products(self.senses.rows if self.senses else None, [query.sense for query in block])
             for query, meaning, sense in zip(block, meanings, senses, strict=True):
                 yield self._sight(query, meaning, sense)
@@ -134,6 +145,6 @@ def _products(rows: Floats | None, vectors: Sequence[Floats | None]) -> Sequence
     return [rows @ seen[0]] if len(seen) == 1 else list(np.stack(seen) @ rows.T)
 
 
-def _unit(rows: Floats) -> Floats:
-    scaled: Floats = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)).astype(np.float32)
-    return scaled
+def _lengths(rows: Floats) -> Floats:
+    found: Floats = np.maximum(np.sqrt(np.einsum("ij,ij->i", rows, rows)), np.float32(1e-9))
+    return found

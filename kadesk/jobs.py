@@ -14,7 +14,9 @@ from kadesk.folder import keep_head, read_head
 from kadesk.inspection import find_problems, report
 from kadesk.wiring import Kadesk, build_matcher, clock
 from scheduler import Job, Work
-from tickets import alarms, batch_incidents, canary, escalations, reminders, supplier_checks
+from shop import refunds
+from tickets import alarms, batch_incidents, canary, escalations, payouts, reminders, supplier_checks
+from tickets.refunds import Refunds
 from tickets.routing import Assignment
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,7 @@ DEAL_PAGE = 50  # tickets given in one transaction
 LINK_EVERY = timedelta(seconds=5)
 LINK_PAGE = 2_000  # audit rows chained in one transaction
 LEARN_EVERY = timedelta(seconds=10)
+PAY_EVERY = timedelta(seconds=10)
 TIDY_EVERY = timedelta(hours=6)
 INSPECT_EVERY = timedelta(days=1)
 # Telegram repeats an update for a day; a repeat of a forgotten one would count as new.
@@ -44,6 +47,7 @@ def jobs(kadesk: Kadesk) -> list[Job]:
         Job("watch suppliers", WATCH_EVERY, _watch_suppliers(kadesk)),
         Job("link audit rows", LINK_EVERY, _link(kadesk)),
         Job("rebuild answers", LEARN_EVERY, _rebuild(kadesk)),
+        Job("pay refunds", PAY_EVERY, _pay(kadesk)),
         Job("tidy", TIDY_EVERY, _tidy(kadesk)),
         Job("inspect", INSPECT_EVERY, _inspect(kadesk)),
     ]
@@ -156,6 +160,18 @@ def _rebuild(kadesk: Kadesk) -> Work:
         log.info("answers rebuilt from %s entries", len(entries))
 
     return rebuild
+
+
+def _pay(kadesk: Kadesk) -> Work:
+    """Any number of processes may: one of them asks a shop about one refund at a time."""
+
+    async def pay() -> datetime | None:
+        if await payouts.pay_refunds(kadesk.database, clock, Refunds(kadesk.desk), kadesk.find_payer):
+            kadesk.outbox_bell.ring()
+        async with kadesk.database.reading() as session:
+            return await refunds.next_due(session)
+
+    return pay
 
 
 def _tidy(kadesk: Kadesk) -> Work:

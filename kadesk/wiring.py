@@ -39,6 +39,7 @@ from tickets.desk import Desk, DeskRules
 from tickets.grievance import Grievance
 from tickets.hours import Calendar, Window
 from tickets.ownership import Ownership, OwnershipRules
+from tickets.payouts import Payer
 from tickets.quiet import QuietHours
 from tickets.routing import Level
 from tickets.rules import STAFFED, RatingRules, Reminders, Triggers
@@ -65,6 +66,7 @@ class Kadesk:
     phrases: Phrases
     desk: Desk
     claims: Claims
+    shop: LocalShop
     dialogue: Dialogue
     answers: KnownAnswers
     entries_version: str  # of the entries that `answers` was built from
@@ -75,6 +77,10 @@ class Kadesk:
     def sign_audit(self, text: str) -> str:
         """What keeps the audit chain from being made anew by somebody who has only the database."""
         return self.vault.keyed_hash("audit", text)
+
+    def find_payer(self, shop: str) -> Payer | None:
+        """What pays back for the shop of this name; None: a person does."""
+        return None
 
     @property
     def door(self) -> Door:
@@ -123,18 +129,19 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
         for policy in desk.rules.promises:
             await ensure_policy(session, clock(), policy)
     answers = KnownAnswers(entries, await asyncio.to_thread(build_matcher, settings, entries))
+    shop = LocalShop(database, vault)
     dialogue = Dialogue(
         desk=desk,
         claims=claims,
         ownership=Ownership(vault, OwnershipRules(settings.ownership.lock_after, settings.ownership.lock_for)),
-        shop=LocalShop(database, vault),
+        shop=shop,
         answers=answers,
         phrases=phrases,
         hours=settings.console.hours,
         time_zone=settings.console.time_zone,
     )
     return Kadesk(
-        settings, database, vault, phrases, desk, claims, dialogue, answers, version, Bell(), Bell(), new_keys
+        settings, database, vault, phrases, desk, claims, shop, dialogue, answers, version, Bell(), Bell(), new_keys
     )
 
 

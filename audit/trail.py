@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert
+from sqlalchemy import Connection, func, insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -66,8 +66,8 @@ def record(
     session.add(AuditRow(at=now, actor=actor, action=action, subject=subject, before=before, after=after))
 
 
-async def record_now(
-    session: AsyncSession,
+def record_now(
+    connection: Connection,
     now: datetime,
     actor: str,
     action: str,
@@ -77,7 +77,7 @@ async def record_now(
 ) -> None:
     """As `record`, at once and past the session: for a verb whose own statements go past it too."""
     row = {"at": now, "actor": actor, "action": action, "subject": subject, "before": before, "after": after}
-    await (await session.connection()).execute(_ROW, row)
+    connection.execute(_ROW, row)
 
 
 def link_hash(sign: Sign, previous: str, row: AuditRow) -> str:

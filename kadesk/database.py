@@ -8,11 +8,12 @@ import hashlib
 import sqlite3
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, nullcontext
 from dataclasses import dataclass
+from threading import current_thread
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 from sqlalchemy import event, func, select
@@ -28,6 +29,8 @@ from sqlalchemy.util import await_only
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from kadesk.errors import SettingsError
+
+T = TypeVar("T")
 
 CACHE = 32_000  # KiB a connection may keep; with SQLite's own 2,000 a sweep writes its pages out and reads them again
 RESTED = 1.0  # seconds after which a PostgreSQL connection is asked whether it lives, before it is used again
@@ -76,38 +79,38 @@ class OneTripCursor(AsyncAdapt_aiosqlite_cursor):
     def _aenter_cursor(self, cursor: Any) -> Any:
         return cursor
 
-    async def _execute_async(self, operation: Any, parameters: Any) -> Any:
-        await self._run("execute", operation, parameters or ())
+    def execute(self, operation: Any, parameters: Any = None) -> Any:
+        self._run("execute", operation, parameters or ())
 
-    async def _executemany_async(self, operation: Any, seq_of_parameters: Any) -> Any:
-        await self._run("executemany", operation, seq_of_parameters)
+    def executemany(self, operation: Any, seq_of_parameters: Any) -> Any:
+        self._run("executemany", operation, seq_of_parameters)
 
-    async def _run(self, way: str, operation: Any, parameters: Any) -> None:
-        connection: Any = self._connection
-        async with self._adapt_connection._execute_mutex:
-            opening = self._adapt_connection.pop_opening()  # type: ignore[attr-defined]  # a OneTripConnection
-            found: Any = await connection._execute(_run, connection._conn, opening, way, operation, parameters)
-        self._cursor, self._rows = found[0], deque(found[1])
+    def _run(self, way: str, operation: Any, parameters: Any) -> None:
+        connection: Any = self._adapt_connection  # a OneTripConnection
+        try:
+            connection.in_one_trip(lambda: self._run_there(connection, way, operation, parameters))
+        except Exception as error:
+            connection._handle_exception(error)
 
-
-def _run(connection: Any, opening: str | None, way: str, operation: Any, parameters: Any) -> tuple[Ran, list[Any]]:
-    with closing(connection.cursor()) as cursor:
-        if opening is not None:
-            cursor.execute(opening)
-        getattr(cursor, way)(operation, parameters)
-        rows = cursor.fetchall() if cursor.description else []
-        return Ran(cursor.description, cursor.rowcount, cursor.lastrowid), rows
+    def _run_there(self, connection: Any, way: str, operation: Any, parameters: Any) -> None:
+        with closing(connection.driver_connection._conn.cursor()) as cursor:
+            if (opening := connection.pop_opening()) is not None:
+                cursor.execute(opening)
+            getattr(cursor, way)(operation, parameters)
+            self._rows = deque(cursor.fetchall() if cursor.description else ())
+            self._cursor = Ran(cursor.description, cursor.rowcount, cursor.lastrowid)  # type: ignore[assignment]
 
 
 class OneTripConnection(AsyncAdapt_aiosqlite_connection):
     """Opens a transaction in the trip of its first statement; one without a statement makes no trip at all."""
 
-    __slots__ = ("_opening",)
+    __slots__ = ("_has_gone", "_opening")
     _cursor_cls = OneTripCursor
 
     def __init__(self, dbapi: Any, connection: Any) -> None:
         super().__init__(dbapi, connection)
         self._opening: str | None = None
+        self._has_gone = False  # to its thread, since the last transaction ended
 
     def open_with(self, statement: str) -> None:
         """Run this BEGIN before the next statement."""
@@ -117,20 +120,38 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
         opening, self._opening = self._opening, None
         return opening
 
+    def in_one_trip(self, work: Callable[[], T]) -> T:
+        """Do `work` in the connection's thread; the statements that it makes there need no trip of their own."""
+        driver: Any = self._connection
+        return work() if current_thread() is driver._thread else await_only(self._go(driver, work))
+
+    async def _go(self, driver: Any, work: Callable[[], T]) -> T:
+        async with self._execute_mutex:
+            self._has_gone = True
+            return await driver._execute(work)  # type: ignore[no-any-return]
+
     def cursor(self, server_side: bool = False) -> Any:
         if server_side and (opening := self.pop_opening()):  # such a cursor goes its own way to the thread
+            self._has_gone = True
             await_only(self._connection.execute(opening))
         return super().cursor(server_side)
 
     def commit(self) -> None:
-        if self.pop_opening() is None:
+        if self._has_gone:
             super().commit()
+        self._end()
 
     def rollback(self) -> None:
-        """Nothing to do, and no trip, where no transaction is open: the pool asks for it every time."""
-        self._opening = None
-        if self._connection._connection and self._connection.in_transaction:
+        """No trip where none was made: the pool asks for it every time.
+
+        Whether a transaction is open cannot be asked instead: work of a cancelled task may be about to open one.
+        """
+        if self._has_gone:
             super().rollback()
+        self._end()
+
+    def _end(self) -> None:
+        self._opening, self._has_gone = None, False
 
 
 class SqliteDriver(AsyncAdapt_aiosqlite_dbapi):

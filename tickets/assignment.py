@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 
-from sqlalchemy import ColumnElement, Integer, UpdateBase, bindparam, literal_column, or_, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Integer, UpdateBase, bindparam, literal_column, or_, tuple_, update
 from sqlmodel import UTCDateTime, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record, record_now
-from tickets import notices, queue, rights, routing, staff
+from tickets import notices, queue, rights, routing, rows, staff
 from tickets.changes import lock_ticket
 from tickets.errors import HandsFull, IsAway, NotAllowed, UnknownAgent
 from tickets.outbox import Say
@@ -50,14 +50,16 @@ class Assignments:
         Its id: whoever wants to see the ticket reads it. Raises `IsAway`, `HandsFull`, `UnknownAgent`. Of any number of
         agents at once each gets another ticket.
         """
-        await session.flush()  # what follows goes past the session
-        agent = await _get_taker(session, agent_id)
-        ticket_id = await self._seize(session, now, agent, self.rules.routing.reach(agent.role, agent.skills))
+        return await rows.in_one_trip(session, lambda connection: self._take(connection, now, agent_id))
+
+    def _take(self, connection: Connection, now: datetime, agent_id: int) -> int | None:
+        agent = _get_taker(connection, agent_id)
+        ticket_id = self._seize(connection, now, agent, self.rules.routing.reach(agent.role, agent.skills))
         if ticket_id is not None:
             before, after = {"assignee": None}, {"assignee": agent_id}
             subject = f"ticket:{ticket_id}"
-            await record_now(session, now, f"agent:{agent_id}", "ticket.taken", subject, before, after)
-        elif await queue.load(session, agent_id) >= self._capacity(agent):
+            record_now(connection, now, f"agent:{agent_id}", "ticket.taken", subject, before, after)
+        elif connection.execute(queue.held_by(agent_id)).scalar_one() >= self._capacity(agent):
             raise HandsFull(agent=agent.name, capacity=self._capacity(agent))
         return ticket_id
 
@@ -74,7 +76,8 @@ class Assignments:
             reach = self.rules.routing.reach(agent.role, agent.skills)
             owned = tuple(place for place in reach if place[1] and agent.role in notices.TOLD[Level(place[1])])
             taker = Taker(id_of(agent), agent.name, agent.role, tuple(agent.skills), agent.capacity)
-            ticket_id = await self._seize(session, now, taker, owned)
+            seize = partial(self._seize, now=now, agent=taker, places=owned)
+            ticket_id = await rows.in_one_trip(session, seize)
             if ticket_id is None:
                 idle.add(id_of(agent))
             else:
@@ -133,7 +136,7 @@ class Assignments:
         at = routing.expected_at(ahead, left, now, self.rules.staffed)
         return at if at is not None and at - now <= self.rules.handling else None
 
-    async def _seize(self, session: AsyncSession, now: datetime, agent: Taker, places: tuple[Place, ...]) -> int | None:
+    def _seize(self, connection: Connection, now: datetime, agent: Taker, places: tuple[Place, ...]) -> int | None:
         """The first ticket of these places that nobody else is taking, in this agent's hands; its id."""
         if not places:
             return None
@@ -144,15 +147,14 @@ class Assignments:
             "capacity": self._capacity(agent),
             "freed": now - self.rules.routing.manager_first,
         }
-        connection = await session.connection()  # the session would add more to these statements than they cost
-        taken: int | None = (await connection.execute(_seizing(places, skills), facts)).scalar()
+        taken = rows.find(connection, _seizing(places, skills), **facts)
         if taken is None:
             # Whoever stood at the best place may be in other transactions' hands: the other places, one by one.
-            for place in (await connection.execute(queue.heads(places, _is_free(skills)), facts)).all():
-                taken = (await connection.execute(_seizing(((place.queue, place.level),), skills), facts)).scalar()
+            for place in connection.execute(queue.heads(places, _is_free(skills)), facts).all():
+                taken = rows.find(connection, _seizing(((place.queue, place.level),), skills), **facts)
                 if taken is not None:
                     break
-        return taken
+        return taken[0] if taken else None
 
     async def _find_recipient(self, session: AsyncSession, idle: set[int]) -> Agent | None:
         """Whose turn it is: there, with room, and in no other transaction's hands; held until this one ends."""
@@ -201,14 +203,15 @@ def _set_away(session: AsyncSession, now: datetime, agent: Agent, by_id: int, is
         record(session, now, f"agent:{by_id}", action, f"agent:{agent.id}", *facts)
 
 
-async def _get_taker(session: AsyncSession, agent_id: int) -> Taker:
+def _get_taker(connection: Connection, agent_id: int) -> Taker:
     """The account, if it may take anything now; held until the transaction ends. Raises `IsAway`, `UnknownAgent`."""
-    found = (await (await session.connection()).execute(_TAKER, {"agent": agent_id})).first()
+    found = rows.find(connection, _TAKER, agent=agent_id)
     if found is None:
         raise UnknownAgent(agent=agent_id)
-    if found.is_away:
-        raise IsAway(agent=found.name)
-    return Taker(agent_id, found.name, found.role, tuple(found.skills), found.capacity)
+    name, role, skills, capacity, is_away = found
+    if is_away:
+        raise IsAway(agent=name)
+    return Taker(agent_id, name, role, tuple(skills), capacity)
 
 
 @cache

@@ -1,19 +1,24 @@
-"""Many rows by one prepared statement: values go to the driver as it wants them.
+"""Rows by prepared statements: values go to the driver as it wants them.
 
 SQLAlchemy makes and checks the parameters of every row by itself, which takes longer than SQLite takes to store it.
+`add` and `execute` carry out one statement for many rows; `find` is for a verb whose few statements many wait for.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from itertools import repeat
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import JSON, Column, Dialect, Insert, Update, insert
+from sqlalchemy import JSON, Column, Connection, Dialect, Insert, Select, Update, UpdateBase, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import Session
 from sqlmodel import SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
 
+T = TypeVar("T")
 Processor = Callable[[Any], Any] | None
+Statement = Select[Any] | UpdateBase
 
 
 async def add(connection: AsyncConnection, table: type[SQLModel], rows: Sequence[dict[str, Any]]) -> None:
@@ -32,6 +37,33 @@ async def execute(connection: AsyncConnection, statement: Insert | Update, rows:
     """Carry out `statement` for each of `rows`, its parameters by name. Keep the statement: it is compiled once."""
     if rows:
         await _execute(connection, statement, list(rows[0]), rows)
+
+
+async def in_one_trip(session: AsyncSession, work: Callable[[Connection], T]) -> T:
+    """Do `work`, which makes several statements one after the other, past the session.
+
+    SQLite's driver goes to its thread and back once for all of them; elsewhere each is a trip of its own.
+    """
+    return await session.run_sync(_do_work, work)
+
+
+def _do_work(session: Session, work: Callable[[Connection], T]) -> T:
+    session.flush()
+    connection = session.connection()
+    driver: Any = connection.connection.dbapi_connection
+    return driver.in_one_trip(partial(work, connection)) if hasattr(driver, "in_one_trip") else work(connection)
+
+
+def find(connection: Connection, statement: Statement, **values: Any) -> tuple[Any, ...] | None:
+    """The first row that `statement` brings. Keep the statement: it is compiled once."""
+    text, parameters = _prepared(statement, tuple(values), connection.dialect)
+    given = ((process, values.get(name, own)) for name, process, own in parameters)
+    found = connection.exec_driver_sql(text, tuple(process(value) if process else value for process, value in given))
+    row = found.first()
+    if row is None:
+        return None
+    read = zip(_readers(statement, connection.dialect), row, strict=True)
+    return tuple(process(value) if process else value for process, value in read)
 
 
 async def _execute(
@@ -59,14 +91,21 @@ def _insertion(table: type[SQLModel]) -> Insert:
 
 @lru_cache(maxsize=64)
 def _prepared(
-    statement: Insert | Update, names: tuple[str, ...], dialect: Dialect
+    statement: Statement, names: tuple[str, ...], dialect: Dialect
 ) -> tuple[str, list[tuple[str, Processor, Any]]]:
     """The statement in the driver's words, and in its order the parameters: what makes driver values, its own value."""
     compiled: Any = statement.compile(dialect=dialect, column_keys=list(names))
-    binds = {name: compiled.binds[name] for name in compiled.positiontup}
+    binds = [(name, compiled.binds[name]) for name in compiled.positiontup]
     return compiled.string, [
-        (name, bind.type.dialect_impl(dialect).bind_processor(dialect), bind.value) for name, bind in binds.items()
+        (name, bind.type.dialect_impl(dialect).bind_processor(dialect), bind.value) for name, bind in binds
     ]
+
+
+@lru_cache(maxsize=64)
+def _readers(statement: Statement, dialect: Dialect) -> list[Processor]:
+    """What makes of each column of the driver's a value of ours."""
+    columns: Any = statement.exported_columns
+    return [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
 
 
 def _processed(values: list[Any], process: Processor) -> Iterable[Any]:

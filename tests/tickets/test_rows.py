@@ -1,14 +1,20 @@
-"""Many rows by one statement: what is read back is what the ordinary way would have stored."""
+"""Rows by prepared statements: what is read back is what the ordinary way would have stored."""
 
+import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
+from threading import Event, get_ident
 
-from sqlalchemy import bindparam, update
-from sqlmodel import col
+import pytest
+from sqlalchemy import Connection, bindparam, text, update
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import col, select
 
 from audit.tables import AuditRow
+from audit.trail import record_now
 from tests.tickets.conftest import Floor
 from tickets import rows
-from tickets.tables import Notice, Trigger
+from tickets.tables import Agent, Notice, Trigger
 
 AT = datetime(2026, 3, 2, 4, 0, 0, 123456, tzinfo=UTC)
 
@@ -54,3 +60,73 @@ async def test_a_statement_keeps_the_values_of_its_own(floor: Floor, lin: int) -
         await rows.execute(connection, seen, [{"said": "二"}])
 
     assert [row.seen_at for row in await floor.all(Notice)] == [None, AT]
+
+
+_AGENT = select(Agent.name, Agent.skills, Agent.is_away, Agent.created_at).where(col(Agent.id) == bindparam("agent"))
+
+
+async def test_a_row_that_is_found_reads_as_it_was_stored(floor: Floor, lin: int) -> None:
+    async with floor.database.writing() as session:
+        agent = await session.get_one(Agent, lin)
+        agent.skills, agent.created_at = ["退款"], AT
+
+        found = await rows.in_one_trip(session, lambda connection: rows.find(connection, _AGENT, agent=lin))
+
+    assert found == (agent.name, ["退款"], False, AT)
+
+
+async def test_what_is_not_there_is_not_found(floor: Floor) -> None:
+    async with floor.database.writing() as session:
+        assert await rows.in_one_trip(session, lambda connection: rows.find(connection, _AGENT, agent=4711)) is None
+
+
+async def test_a_trip_that_fails_leaves_nothing(floor: Floor) -> None:
+    def add_and_fail(connection: Connection) -> None:
+        record_now(connection, AT, "bot", "test.happened", "test:1", {}, {})
+        connection.execute(text("SELECT * FROM nowhere"))
+
+    with pytest.raises(DBAPIError):
+        async with floor.database.writing() as session:
+            await rows.in_one_trip(session, add_and_fail)
+
+    assert await floor.all(AuditRow) == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_sqlite_goes_to_its_thread_once(floor: Floor) -> None:
+    threads: list[int] = []
+
+    def look_twice(connection: Connection) -> None:
+        for _ in range(2):
+            rows.find(connection, _AGENT, agent=1)
+            threads.append(get_ident())
+
+    async with floor.database.writing() as session:
+        await rows.in_one_trip(session, look_twice)
+
+    assert threads[0] == threads[1] != get_ident()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_cancelled_trip_leaves_no_transaction_open(floor: Floor) -> None:
+    begun, is_free = Event(), Event()
+
+    def stay(connection: Connection) -> None:
+        begun.set()
+        is_free.wait()
+        record_now(connection, AT, "bot", "test.happened", "test:1", {}, {})
+
+    async def write(work: Callable[[Connection], None]) -> None:
+        async with floor.database.writing() as session:
+            await rows.in_one_trip(session, work)
+
+    writer = asyncio.create_task(write(stay))
+    await asyncio.to_thread(begun.wait)
+    writer.cancel()
+    asyncio.get_running_loop().call_soon(is_free.set)
+    with pytest.raises(asyncio.CancelledError):
+        await writer
+
+    assert await floor.all(AuditRow) == []
+    await write(lambda connection: record_now(connection, AT, "bot", "test.happened", "test:2", {}, {}))
+    assert [row.subject for row in await floor.all(AuditRow)] == ["test:2"]

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.anchors import append_anchor
 from audit.trail import find_head, link_rows
-from bot.inbox import forget_done
+from bot.inbox import forget_done, has_unheard
 from faq.entries import published
 from faq.learning import forget
 from faq.versions import entries_version
@@ -18,12 +20,15 @@ from shop import refunds
 from tickets import alarms, batch_incidents, canary, escalations, payouts, reminders, supplier_checks
 from tickets.refunds import Refunds
 from tickets.routing import Assignment
+from tickets.tables import Conversation
 
 log = logging.getLogger(__name__)
 
 REMIND_EVERY = timedelta(seconds=60)
 WATCH_EVERY = timedelta(seconds=60)
 WAKE_EVERY = timedelta(seconds=30)
+DEAF_AFTER = timedelta(minutes=5)  # without a turn: whatever buyers said since is still to come
+HEARD_WITHIN = timedelta(minutes=5)  # in which the channels bring it
 DEAL_EVERY = timedelta(seconds=10)
 DEAL_PAGE = 50  # tickets given in one transaction
 LINK_EVERY = timedelta(seconds=5)
@@ -71,15 +76,29 @@ def _sweep(kadesk: Kadesk) -> Work:
 
 
 def _wake(kadesk: Kadesk) -> Work:
+    """After a stop or a machine's sleep, silence counts once the channels could bring what was said meanwhile."""
+    rung_at = hears_since = datetime.min.replace(tzinfo=UTC)
+
     async def wake() -> datetime | None:
-        done = await alarms.ring(kadesk.database, clock, kadesk.desk)
+        nonlocal rung_at, hears_since
+        now = clock()
+        if now - rung_at > DEAF_AFTER:
+            hears_since = now
+        rung_at, counts = now, now - hears_since >= HEARD_WITHIN
+        done = await alarms.ring(kadesk.database, clock, kadesk.desk, unheard=_unheard, counts_silence=counts)
         if done.warned or done.closed:
             kadesk.outbox_bell.ring()
             log.info("woke %s tickets, warned of %s, closed %s", done.woken, done.warned, done.closed)
+        if not counts:
+            return None
         async with kadesk.database.reading() as session:
             return await alarms.next_alarm(session)
 
     return wake
+
+
+async def _unheard(session: AsyncSession, conversation: Conversation) -> bool:
+    return await has_unheard(session, conversation.channel, conversation.account, conversation.address)
 
 
 def _deal(kadesk: Kadesk) -> Work:

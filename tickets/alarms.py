@@ -4,10 +4,11 @@ They stand on the tickets. A tick only finds them and acts, guarded by the same 
 none is left: however late, however often and by however many schedulers it runs, each takes effect once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import ColumnElement
@@ -17,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from tickets import clocks, silence
 from tickets.changes import changing
 from tickets.ladder import Ladder
-from tickets.tables import Ending, Message, Outgoing, Phase, Sending, Ticket
+from tickets.tables import Conversation, Ending, Message, Outgoing, Phase, Sending, Ticket
 
 ACTOR = "scheduler"
 
@@ -58,10 +59,31 @@ def unacted(instant: Any, now: datetime) -> tuple[ColumnElement[bool], ...]:
     return passed(instant, now)
 
 
-async def ring(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int = 200) -> Acted:
-    """Act on every instant that has passed, `limit` tickets to a transaction. An idle tick is two looks at indexes."""
+# Whether words of a buyer have come that did not take effect yet.
+Unheard = Callable[[AsyncSession, Conversation], Awaitable[bool]]
+
+
+async def nothing_unheard(_session: AsyncSession, _conversation: Conversation) -> bool:
+    """Where whatever arrives takes effect at once."""
+    return False
+
+
+async def ring(
+    database: Database,
+    clock: Callable[[], datetime],
+    ladder: Ladder,
+    limit: int = 200,
+    *,
+    unheard: Unheard = nothing_unheard,
+    counts_silence: bool = True,
+) -> Acted:
+    """Act on every instant that has passed, `limit` tickets to a transaction. An idle tick is two looks at indexes.
+
+    Who is `unheard` is not silent. While silence does not count (we may have been deaf) tickets are only woken.
+    """
     done = Acted()
-    for instant, act in ((Ticket.snoozed_until, _wake), (Ticket.closes_at, _go_on)):
+    closing = ((Ticket.closes_at, partial(_go_on, unheard=unheard)),) if counts_silence else ()
+    for instant, act in ((Ticket.snoozed_until, _wake), *closing):
         after: Alarm | None = None
         while True:
             now = clock()
@@ -120,13 +142,14 @@ async def _wake(session: AsyncSession, now: datetime, ticket: Ticket, ladder: La
     return Acted(woken=1)
 
 
-async def _go_on(session: AsyncSession, now: datetime, ticket: Ticket, ladder: Ladder) -> Acted:
+async def _go_on(session: AsyncSession, now: datetime, ticket: Ticket, ladder: Ladder, *, unheard: Unheard) -> Acted:
     """The next step of a ticket that rests: a resolved one is history now, a silent buyer is warned, then let go."""
     closes_at = ticket.closes_at
     if ticket.phase == Phase.RESOLVED:
         await silence.end(session, now, ticket, Ending.CLOSED, actor=ACTOR, at=closes_at)
         return Acted(closed=1)
-    if not await _has_reached(session, ticket):
+    conversation = await session.get_one(Conversation, ticket.conversation_id)
+    if not await _has_reached(session, ticket) or await unheard(session, conversation):
         with changing(session, now, ticket, ACTOR, "ticket.close_put_off"):
             ticket.closes_at = now + ladder.rules.silence_closes_after
         return Acted()

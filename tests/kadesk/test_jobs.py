@@ -6,10 +6,12 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
+from sqlalchemy import update
 from sqlmodel import select
 
 from audit.trail import count_unlinked
 from bot.channels.port import Update
+from bot.inbox import store
 from bot.tables import InboxRow, InboxState
 from faq.tables import FaqQuestion
 from faq.versions import unpublish
@@ -17,9 +19,10 @@ from kadesk.jobs import jobs
 from kadesk.settings import SHIPPED, Settings
 from kadesk.wiring import Kadesk, clock, wire
 from scheduler import Job
-from tickets import watch
+from tickets import outbox, watch
 from tickets.conversations import find_or_create
-from tickets.tables import Level, Notice, Ticket
+from tickets.staff import add_agent
+from tickets.tables import Level, Notice, Role, Ticket
 from tickets.watch import look
 
 
@@ -128,3 +131,51 @@ async def test_an_update_is_taken_in_through_the_door(install: Kadesk) -> None:
     update = Update("web", "shop", "1", "x", "{}")
 
     assert await install.door.accept(update, update) == 1
+
+
+async def silent_ticket(install: Kadesk) -> Ticket:
+    """Its buyer was warned, and is to be let go."""
+    then = clock() - timedelta(days=9)
+    async with install.database.writing() as session:
+        conversation = await find_or_create(session, then, "web", "main", "a", "a", "zh")
+        ticket = await install.desk.open(session, then, conversation, "question", "卡密无效")
+        agent = await add_agent(session, then, "lin", "Lin", Role.AGENT, "a long password")
+        await install.desk.reply(session, then, ticket.id or 0, agent.id or 0, "您好")
+        (reply,) = await outbox.waiting(session, then, "web", "main")
+        await outbox.mark_sent(session, then, reply.id or 0, "")
+        ticket.warned_at, ticket.closes_at = then, then + timedelta(days=1)
+        return ticket
+
+
+async def phase(install: Kadesk, ticket: Ticket) -> str:
+    async with install.database.reading() as session:
+        return (await session.get_one(Ticket, ticket.id)).phase
+
+
+async def test_silence_does_not_count_until_the_channels_have_brought_what_was_said_during_a_stop(
+    install: Kadesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = await silent_ticket(install)
+    wake = job(install, "wake and close")
+
+    assert await wake.work() is None
+    assert await phase(install, ticket) == "waiting"
+
+    monkeypatch.setattr("kadesk.jobs.HEARD_WITHIN", timedelta())
+    await wake.work()
+    assert await phase(install, ticket) == "closed"
+
+
+@pytest.mark.parametrize("state", [InboxState.PENDING, InboxState.DEAD])
+async def test_who_wrote_during_a_stop_does_not_find_the_ticket_closed(
+    install: Kadesk, monkeypatch: pytest.MonkeyPatch, state: InboxState
+) -> None:
+    monkeypatch.setattr("kadesk.jobs.HEARD_WITHIN", timedelta())
+    ticket = await silent_ticket(install)
+    async with install.database.writing() as session:
+        assert await store(session, clock(), install.vault, Update("web", "main", "1", "a", "还在吗"))
+        await session.exec(update(InboxRow).values(state=state))
+
+    await job(install, "wake and close").work()
+
+    assert await phase(install, ticket) == "waiting"

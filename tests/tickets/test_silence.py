@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
 from tests.tickets.conftest import Floor, say
@@ -17,6 +18,7 @@ from tickets.sla import Metric, Policy
 from tickets.tables import (
     Claim,
     Clock,
+    Conversation,
     Cycle,
     Ending,
     Level,
@@ -412,3 +414,24 @@ async def test_without_its_guard_the_silence_of_a_buyer_who_spoke_is_counted_on(
     await spoken_between(floor, ticket)
 
     assert (await floor.actions(ticket))[-1] == "ticket.close_put_off"
+
+
+async def test_whose_words_have_not_taken_effect_yet_is_not_silent(floor: Floor, lin: int) -> None:
+    async def unheard(_session: AsyncSession, conversation: Conversation) -> bool:
+        return conversation.address == "buyer-1"
+
+    ticket = await silent_ticket(floor, lin)
+
+    acted = await alarms.ring(floor.database, lambda: floor.now + AT, floor.desk, unheard=unheard)
+
+    assert acted == Acted()
+    now_is = await floor.fresh(ticket)
+    assert (now_is.phase, now_is.closes_at) == (Phase.WAITING, floor.now + AT + RULES.silence_closes_after)
+
+
+async def test_while_silence_does_not_count_tickets_are_only_woken(floor: Floor, lin: int) -> None:
+    await lying_in_wait(floor, lin)
+
+    acted = await alarms.ring(floor.database, lambda: floor.now + AT, floor.desk, counts_silence=False)
+
+    assert acted == Acted(woken=1)

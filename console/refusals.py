@@ -23,6 +23,8 @@ _STATUS: tuple[tuple[type[KadeskError], int], ...] = (
     (tickets.UnfilledPlaceholder, 422),
     (tickets.UnknownMacro, 404),
     (tickets.CodeInText, 422),
+    (shop.BadAmount, 422),
+    (shop.UnknownBatch, 404),
     (shop.ShopDown, 503),
 )
 

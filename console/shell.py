@@ -28,6 +28,7 @@ from console.pages import STATIC, TEMPLATES, asset
 from console.rules import Site
 from console.words import COOKIE as LANGUAGE_COOKIE
 from console.words import LANGUAGES, words_for
+from shop import money
 from tickets.tables import Agent
 
 log = logging.getLogger(__name__)
@@ -213,5 +214,7 @@ def _common(request: Request, site: Site) -> dict[str, Any]:
         "full": lambda at: times.full(at, zone),
         # The shell's address of a list with other choices, without a host name that a proxy might know better.
         "again": lambda **choices: "?" + urlsplit(list_url(request, **choices)).query,
+        "money": money.in_words,
+        "money_plain": money.plain,
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
     }

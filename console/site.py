@@ -8,16 +8,19 @@ from starlette.staticfiles import StaticFiles
 
 from console import buyer
 from console.banners import DeadLetters, Stranded
+from console.batches import BatchesPage
 from console.doors import SecureHeaders
 from console.hidden_words import HiddenWordsPage
 from console.lists import AuditList, BuyerList, TicketList
 from console.macros import MacrosPage
 from console.pages import STATIC
+from console.provenance import CodePage, CodesPage
 from console.queue import QueuePage
 from console.reports import ReportsPage
 from console.rules import ConsoleRules, Database, Site
 from console.shell import open_shell
 from console.stranded import StrandedPage
+from console.suppliers import SuppliersPage
 from console.tags import TagsPage
 from console.ticket import TicketPage
 from shop.vault import Vault
@@ -53,6 +56,10 @@ def mount_console(
         MacrosPage(site),
         TagsPage(site),
         ReportsPage(site),
+        SuppliersPage(site),
+        BatchesPage(site),
+        CodesPage(site),
+        CodePage(site),
         BuyerList(site),
         AuditList(site),
     )

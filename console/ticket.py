@@ -19,6 +19,7 @@ from console.claim_cards import prepared
 from console.doors import typed
 from console.refusals import problem_of, sentence_of, status_of
 from console.shell import HOME, Page, reader
+from console.supplier_cards import supplier_cards
 from console.verbs import FIELD, SLEEPS, Asked, Verbs, number_in, open_statuses, resolved_statuses
 from console.words import Words, words_for
 from tickets.grants import IN_WORDS
@@ -113,12 +114,14 @@ class TicketPage(Page):
                 raise HTTPException(404)
             news = await banners(session, now, self.site.rules.sweep_stale, who.id)
             saved = await self._saved(session, now, case, chosen)
+            suppliers = await supplier_cards(session, [card.claim for card in case.claims])
         say = words_for(request)
         facts = {
             "case": case,
             "banners": news,
             "refusal": refusal,
             "saved": saved,
+            "suppliers": suppliers,
             "names": lambda actors: ", ".join(_name(say, case, actor) for actor in actors),
             "status_word": lambda status: self._status_word(say, status),
             "is_mine": case.ticket.assignee_id == who.id,

@@ -11,13 +11,17 @@ from starlette.exceptions import HTTPException
 
 from console.doors import typed
 from console.rules import Site
+from shop import money
+from shop.tables import Code
+from shop.vault import Vault
 from tickets.changes import get_ticket, lock_ticket
-from tickets.errors import NotAllowed, PastInstant, UnknownTicket
+from tickets.errors import CodeInText, NotAllowed, PastInstant, UnknownTicket
 from tickets.labels import read_tags
 from tickets.macros import Macros
 from tickets.rights import is_lead
 from tickets.staff import get_agent, set_account_manager
-from tickets.tables import Outcome, Phase, Ticket, id_of
+from tickets.supplier_checks import BAD, GOOD, Answer
+from tickets.tables import Claim, Outcome, Phase, Ticket, id_of
 
 FIELD = "field-"  # what the names of the inputs of own fields begin with
 MORNING = time(9)  # when a ticket wakes that sleeps until a day
@@ -130,6 +134,24 @@ class Verbs:
         who, claim = (asked.ticket_id, asked.agent_id), asked.number("claim")
         await self._site.claims.explain(asked.session, asked.now, *who, claim, asked.outcome, asked.text())
 
+    async def do_supplier_ask(self, asked: Asked) -> None:
+        await lock_ticket(asked.session, asked.ticket_id, asked.version)
+        who = (asked.ticket_id, asked.agent_id, asked.number("claim"))
+        await self._desk.ask_supplier(asked.session, asked.now, *who)
+
+    async def do_supplier_answer(self, asked: Asked) -> None:
+        """What the supplier said of a claim and, when they take the code back, the replacement with it."""
+        if asked.text("answer") not in (BAD, GOOD):
+            raise HTTPException(422)
+        await lock_ticket(asked.session, asked.ticket_id, asked.version)
+        claim_id, is_bad = asked.number("claim"), asked.text("answer") == BAD
+        await _refuse_known_code(asked, self._site.vault, asked.text("reference"))
+        answer = Answer(is_bad, await _owed(asked), asked.text("reference"), asked.text("remark"))
+        who = (asked.ticket_id, asked.agent_id)
+        await self._desk.take_down_answer(asked.session, asked.now, *who, claim_id, answer)
+        if is_bad and asked.text("replace"):
+            await self._site.claims.replace(asked.session, asked.now, *who, claim_id)
+
     async def do_renew_link(self, asked: Asked) -> None:
         await lock_ticket(asked.session, asked.ticket_id, asked.version)
         claim = asked.number("claim")
@@ -207,6 +229,22 @@ class Verbs:
             return datetime.fromisoformat(asked.text("until")).replace(tzinfo=zone).astimezone(UTC)
         except ValueError:
             raise PastInstant() from None
+
+
+async def _refuse_known_code(asked: Asked, vault: Vault, text: str) -> None:
+    """A number of a complaint may look like a code; it must not be one."""
+    known = select(Code.masked).where(Code.fingerprint == vault.fingerprint(text))
+    if (masked := (await asked.session.exec(known)).first()) is not None:
+        raise CodeInText(masked=masked)
+
+
+async def _owed(asked: Asked) -> int | None:
+    """What was typed as the supplier's debt; None when the field was left empty."""
+    text = asked.text("owed").strip()
+    claim = await asked.session.get(Claim, asked.number("claim"))
+    if not text or claim is None:
+        return None
+    return 0 if not text.strip("0.") else money.read_amount(text, claim.currency)
 
 
 def open_statuses(site: Site) -> list[str]:

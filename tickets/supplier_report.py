@@ -229,7 +229,7 @@ async def _count_out(session: AsyncSession, start: datetime, end: datetime) -> d
 async def _claimed(session: AsyncSession, which: Collection[Any]) -> list[Claimed]:
     """The claims about codes that went out, the newest first. A foreign shop's codes are in no batch of ours."""
     columns: tuple[Any, ...] = (Claim, Code.id, _OUT.c.at, Batch, Ticket.number, SupplierCheck)
-    found = await session.execute(
+    claimed: Any = (  # more columns than `select` has types for
         select_columns(*columns)
         .join(Code, col(Code.fingerprint) == col(Claim.fingerprint))
         .join(_OUT, _OUT.c.code_id == col(Code.id))
@@ -239,6 +239,7 @@ async def _claimed(session: AsyncSession, which: Collection[Any]) -> list[Claime
         .where(*which)
         .order_by(col(Claim.id).desc())
     )
+    found = await session.exec(claimed)
     return [Claimed(*row) for row in found.all()]
 
 

@@ -40,6 +40,16 @@ composer.addEventListener("click", (event) => {
   field(mode).focus();
 });
 
+// The complaint to a supplier, into the clipboard.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const text = button.closest("details").querySelector("textarea");
+  text.select();
+  await navigator.clipboard?.writeText(text.value).catch(() => {});
+  button.textContent = button.dataset.copy;
+});
+
 // Choosing a macro shows what it would do.
 document.getElementById("macro-pick")?.addEventListener("change", (event) => event.target.value && event.target.form.requestSubmit());
 

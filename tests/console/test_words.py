@@ -17,7 +17,7 @@ from tickets.tables import Category, Level, Outcome, Phase, Reason, Role, Sendin
 CONSOLE = Path(room.__file__).parent.parent
 KEY = re.compile(r"""["']([a-z_]+\.[a-z_0-9]+)["']""")  # a key in full
 BEGUN = re.compile(r"""["'f]["']?([a-z_]+\.[a-z_0-9]*)(?:["']\s*[~+]|\{)""")  # the rest follows from a value
-ROOM = re.compile(r"""(?:named|word)\(\s*["']([a-z]+)["']""")  # any value of an enum
+ROOM = re.compile(r"""(?:named|word)\(\s*["']([a-z_]+)["']""")  # any value of an enum
 
 
 def _placeholders(text: str) -> set[str]:

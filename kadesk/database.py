@@ -166,7 +166,11 @@ class SqliteDriver(AsyncAdapt_aiosqlite_dbapi):
         options.pop("async_creator_fn", None)
         connection = aiosqlite.Connection(lambda: self.sqlite.connect(*arguments, **options), 64)
         connection._thread.daemon = True  # a forgotten connection must not keep the process alive
-        return OneTripConnection(self, await_only(connection))
+        try:
+            return OneTripConnection(self, await_only(connection))
+        except self.sqlite.Error:
+            connection._thread.join()  # it answers into the event loop once more, which may be closed the next moment
+            raise
 
 
 def _prepare_sqlite(engine: AsyncEngine, module: ModuleType) -> None:

@@ -1,9 +1,15 @@
 import asyncio
+import threading
 from datetime import datetime
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import Any
 
+import aiosqlite
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import col, func, select
 
 from audit.tables import AuditRow
@@ -163,3 +169,26 @@ async def test_instants_come_back_aware_and_exact(database: Database, now: datet
 def test_another_database_is_refused_by_name() -> None:
     with pytest.raises(SettingsError, match="sqlite or postgresql, not mysql"):
         Database("mysql://localhost/kadesk")
+
+
+def test_a_file_that_cannot_be_opened_leaves_nobody_behind_who_speaks_into_a_closed_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = aiosqlite.Connection.stop
+
+    def stop_late(self: aiosqlite.Connection) -> Any:
+        self._tx.put_nowait((None, partial(Event().wait, 0.2)))
+        return stop(self)
+
+    async def look() -> None:
+        database = Database(f"sqlite:///{tmp_path}/missing/kadesk.db")
+        async with database.reading() as session:
+            await session.exec(select(Heartbeat))
+
+    monkeypatch.setattr(aiosqlite.Connection, "stop", stop_late)
+    before = set(threading.enumerate())
+
+    with pytest.raises(OperationalError):
+        asyncio.run(look())
+
+    assert set(threading.enumerate()) == before

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from tickets.pixels import Pixels
 from tickets.tables import Message, Outgoing
 
 
@@ -50,7 +51,8 @@ class Inbound:
     text: str = ""
     handle: str = ""
     message_id: str = ""  # the channel's own, for edits and replies
-    attachments: tuple[Mapping[str, Any], ...] = ()
+    attachments: tuple[Mapping[str, Any], ...] = ()  # what came along, by the channel's own names of it
+    pictures: tuple[Pixels, ...] = ()  # drawn anew by the adapter before it stored the update, and stored with it
     name: str = ""  # what the buyer calls themselves there
     language: str = ""  # what the buyer's app speaks; "" when unknown
 

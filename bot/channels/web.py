@@ -16,8 +16,10 @@ GET /chat/api/events
     A message may come again after a reconnect, and rarely after a younger one: keep them by id, show them in its order.
 
 message: {"id": 17, "author": "buyer"|"bot"|"agent"|"system", "name": "小林", "text": "…", "client_id": "k3J…",
-          "buttons": [{"handle": "…", "text": "…"}], "attachments": [{"kind": "photo"}], "at": "2026-03-02T04:00:00Z"}
-    `name` is an agent's, else ""; `client_id` is the buyer's own `id`, else "".
+          "buttons": [{"handle": "…", "text": "…"}], "attachments": [{"kind": "photo", "picture": 17}],
+          "at": "2026-03-02T04:00:00Z"}
+    `name` is an agent's, else ""; `client_id` is the buyer's own `id`, else ""; `picture` is there where it was kept,
+    to be had as `bot.channels.web_pictures` says.
 Text is plain text: show it with textContent. The buyer's own messages come back as they are stored, with codes masked:
 let them replace what was typed. A link in the text of the bot or an agent may be made clickable.
 """
@@ -28,7 +30,7 @@ import json
 import re
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,12 +40,15 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.channels import web_pictures
 from bot.channels.pace import Pace
 from bot.channels.port import Accept, Inbound, Kind, Update
 from bot.errors import UpdateTooLarge
 from bot.transactions import Transactions
+from tickets.errors import NoPicture, PictureTooLarge
 from tickets.links import Links
 from tickets.outbox import Say
+from tickets.pixels import Pixels
 from tickets.tables import Agent, Conversation, Message, Outgoing
 
 COOKIE = "kadesk_chat"
@@ -85,6 +90,7 @@ class WebChat:
     ) -> None:
         self.account = account
         self._links = links
+        self._drawing = web_pictures.Drawing()
         self._database = database
         self._accept = accept
         self._say = say
@@ -103,13 +109,16 @@ class WebChat:
     def router(self) -> APIRouter:
         router = APIRouter(prefix="/chat/api")
         router.add_api_route("/messages", self._post_message, methods=["POST"], response_model=None)
+        router.add_api_route("/pictures", self._post_picture, methods=["POST"], response_model=None)
+        router.add_api_route("/pictures/{number}", self._get_picture, methods=["GET"], response_model=None)
         router.add_api_route("/history", self._get_history, methods=["GET"], response_model=None)
         router.add_api_route("/events", self._get_events, methods=["GET"], response_model=None)
         return router
 
     def read(self, update: Update) -> Inbound:
         body = json.loads(update.raw)
-        kind = Kind.PRESS if "handle" in body else Kind.START if "start" in body else Kind.TEXT
+        kinds = {"handle": Kind.PRESS, "start": Kind.START, "picture": Kind.PHOTO}
+        kind = next((kinds[name] for name in kinds if name in body), Kind.TEXT)
         return Inbound(
             channel=update.channel,
             account=update.account,
@@ -121,6 +130,7 @@ class WebChat:
             text=body.get("text", ""),
             handle=body.get("handle", ""),
             language=body.get("language", ""),
+            pictures=(Pixels.from_json(body["picture"]),) if kind == Kind.PHOTO else (),
         )
 
     async def deliver(self, outgoing: Outgoing, message: Message) -> str:
@@ -150,16 +160,49 @@ class WebChat:
         except (ValueError, RecursionError):  # the latter from brackets nested by the thousand
             return self._refuse(request, 400, "bad_request", "web.bad_request")
         token = self._token_of(request)
-        if wait := await self._wait_for(_source_of(request), token):
-            seconds = max(1, round(wait.total_seconds()))
-            refusal = self._refuse(request, 429, "too_fast", "web.too_fast", seconds=seconds)
-            refusal.headers["Retry-After"] = str(seconds)
+        if refusal := await self._slow_down(request, token):
             return refusal
+        return await self._store(token, body | {"at": self._clock().isoformat()})
+
+    async def _post_picture(self, request: Request) -> Response:
+        picture_id, language = (request.query_params.get(name, "") for name in ("id", "language"))
+        if not _is_own_page(request):
+            return self._refuse(request, 403, "bad_request", "web.bad_request")
+        if not web_pictures.is_picture(request):
+            return self._refuse(request, 415, "no_picture", "web.no_picture")
+        if not _ID.fullmatch(picture_id):
+            return self._refuse(request, 400, "bad_request", "web.bad_request")
+        token = self._token_of(request)
+        if refusal := await self._slow_down(request, token):
+            return refusal
+        try:
+            pixels = await self._drawing.draw(await _read_body(request, web_pictures.LIMIT))
+        except (UpdateTooLarge, PictureTooLarge):
+            return self._refuse(request, 413, "too_large", "web.picture_too_large", megabytes=web_pictures.LIMIT >> 20)
+        except NoPicture:
+            return self._refuse(request, 415, "no_picture", "web.no_picture")
+        return await self._store(token, web_pictures.body_of(picture_id, language, pixels, self._clock()))
+
+    async def _get_picture(self, request: Request, number: str) -> Response:
+        token = self._token_of(request)
+        place = self.name, self.account, _address(token) if token else ""
+        return await web_pictures.show_own(self._database, self._links.vault, number, place)
+
+    async def _store(self, token: str | None, body: dict[str, Any]) -> Response:
+        """Acknowledge what is committed."""
         response = JSONResponse({"id": body["id"]}, 202)
         address = self._keep_session(response, token)
-        raw = json.dumps(body | {"at": self._clock().isoformat()}, ensure_ascii=False)
+        raw = json.dumps(body, ensure_ascii=False)
         await self._accept(Update(self.name, self.account, f"{address}:{body['id']}", address, raw))
         return response
+
+    async def _slow_down(self, request: Request, token: str | None) -> Response | None:
+        if not (wait := await self._wait_for(_source_of(request), token)):
+            return None
+        seconds = max(1, round(wait.total_seconds()))
+        refusal = self._refuse(request, 429, "too_fast", "web.too_fast", seconds=seconds)
+        refusal.headers["Retry-After"] = str(seconds)
+        return refusal
 
     async def _wait_for(self, source: str, token: str | None) -> timedelta:
         """How long this sender must wait; zero, and the message is counted, when they need not."""
@@ -269,12 +312,12 @@ class WebChat:
         return JSONResponse({"error": error, "text": self._say(language, key, **facts)}, status)
 
 
-async def _read_body(request: Request) -> bytes:
+async def _read_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > BODY_LIMIT:
-            raise UpdateTooLarge(limit=BODY_LIMIT)
+        if len(body) > limit:
+            raise UpdateTooLarge(limit=limit)
     return bytes(body)
 
 
@@ -320,9 +363,15 @@ def _as_json(message: Message, text: str, agent_name: str | None) -> dict[str, A
         "text": text,
         "client_id": message.foreign_id or "",
         "buttons": message.buttons,
-        "attachments": [{"kind": attachment.get("kind", "other")} for attachment in message.attachments],
+        "attachments": [_attached(one) for one in message.attachments],
         "at": message.created_at.isoformat(),
     }
+
+
+def _attached(attachment: Mapping[str, Any]) -> dict[str, Any]:
+    """What a page may know of it: never a messenger's own ids."""
+    kept = {"picture": attachment["picture"]} if "picture" in attachment else {}
+    return {"kind": attachment.get("kind", "other")} | kept
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -20,7 +20,7 @@ from bot.dialogue.turn import Parts, Turn
 from bot.dialogue.understanding import PICTURES, Answers, Understanding
 from bot.tables import DialogueRow
 from shop.port import Shop
-from tickets import conversations, filing
+from tickets import conversations, filing, pictures
 from tickets.claims import Claims
 from tickets.desk import Desk
 from tickets.hidden_words import keep_typed
@@ -219,6 +219,8 @@ class Dialogue:
         attachments = [dict(one) for one in inbound.attachments]
         message = await conversations.add_message(session, now, conversation, intent.stored, attachments=attachments)
         message.foreign_id = inbound.message_id or None
+        for pixels in inbound.pictures:
+            await pictures.keep(session, now, self._parts.vault, message, pixels)
         if inbound.kind != Kind.PRESS and not (intent.secret or is_asked_proof):
             keep_typed(self._parts.vault, message, reading.clean(inbound.text))
         return message

@@ -52,6 +52,7 @@ async def ask_for_text(turn: Turn) -> None:
     """For a photo, a sticker or a voice message where no ticket takes it."""
     kind = turn.inbound.kind
     key = f"media.{kind}" if kind in ("photo", "document", "voice", "sticker") else "media.other"
+    key = "media.kept" if turn.inbound.pictures else key
     await turn.tell(key, turn.person)
 
 

@@ -1,6 +1,7 @@
 """The lists: all tickets, buyers, the audit trail. Read only; the desk's verbs are the only way to change anything."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -8,6 +9,7 @@ from typing import Any, ClassVar
 from sqlalchemy import Select, true
 from sqlalchemy.exc import InterfaceError, OperationalError, StatementError
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette_admin import RequestAction
@@ -16,13 +18,16 @@ from starlette_admin.fields import BaseField, IntegerField, StringField
 
 from audit.tables import AuditRow
 from console import times
+from console.banners import banners
 from console.rules import Site
 from console.shell import reader
 from console.words import words_for
 from tickets import canary
-from tickets.tables import Buyer, Identity, Role, Ticket
+from tickets.labels import all_tags, tags_of_all
+from tickets.tables import Buyer, Identity, Role, Ticket, TicketTag, id_of
 from tickets.words import INCIDENT
 
+BUYER_FILTER = re.compile(r"buyer_id__eq=(\d{1,9})")  # as the list of buyers links to a buyer's tickets
 NOBODY = (canary.NAME, INCIDENT)  # channels without a buyer
 
 
@@ -31,12 +36,20 @@ def column(name: str, show: Callable[[Request, Any], str] | None = None, **facts
     return StringField(name, formatter={RequestAction.LIST: show} if show else None, **facts)
 
 
+def as_level(_request: Request, value: Any) -> str:
+    return f"L{value}"
+
+
 def word(room: str) -> Callable[[Request, Any], str]:
     return lambda request, value: words_for(request).named(room, value)
 
 
 def as_json(_request: Request, value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if value else ""
+
+
+def name_of_buyer(request: Request, value: Any) -> str:
+    return str(request.state.buyers.get(value, value))
 
 
 @contextmanager
@@ -87,7 +100,17 @@ class ReadOnlyList(ModelView):
     async def find_all(self, request: Request, *choices: Any, **more: Any) -> Sequence[Any]:
         with asked_wrongly(request):
             found: Sequence[Any] = await super().find_all(request, *choices, **more)
-            return found
+        now, site = self.site.clock(), self.site
+        async with site.database.reading() as session:
+            news = await banners(session, now, site.rules.sweep_stale, reader(request).id)
+            beside = await self.look_beside(request, session, found)
+        stuck = await site.stranded.counts(site.database, now)
+        request.state.beside = {"banners": news, "stuck": stuck} | beside
+        return found
+
+    async def look_beside(self, request: Request, session: AsyncSession, rows: Sequence[Any]) -> dict[str, Any]:
+        """What the page shows beside the columns of the table."""
+        return {}
 
     async def count(self, request: Request, *choices: Any, **more: Any) -> int:
         with asked_wrongly(request):
@@ -133,17 +156,41 @@ class TicketList(ReadOnlyList):
         return [
             IntegerField("id", exclude_from_list=True, searchable=False),
             column("number"),
-            column("subject"),
+            column("subject", lambda request, value: self.site.retell(words_for(request).language, value)),
             column("category", word("category"), searchable=False),
             column("phase", word("phase"), searchable=False),
-            IntegerField("level", searchable=False),
+            IntegerField("level", searchable=False, formatter={RequestAction.LIST: as_level}),
             column("order_ref"),
-            IntegerField("buyer_id", searchable=False),
+            IntegerField("buyer_id", searchable=False, formatter={RequestAction.LIST: name_of_buyer}),
             self.instant("created_at"),
         ]
 
     def link(self, row: dict[str, Any]) -> str | None:
         return f"/console/tickets/{row['number']}"
+
+    def get_list_query(self, request: Request) -> Select[Any]:
+        return self._tagged(request, super().get_list_query(request))
+
+    def get_count_query(self, request: Request) -> Select[Any]:
+        return self._tagged(request, super().get_count_query(request))
+
+    def _tagged(self, request: Request, query: Select[Any]) -> Select[Any]:
+        """Those with the tag of the address, if it names one."""
+        tag = request.query_params.get("tag")
+        carriers = select(TicketTag.ticket_id).where(TicketTag.tag == tag)
+        return query.where(col(Ticket.id).in_(carriers)) if tag else query
+
+    async def look_beside(self, request: Request, session: AsyncSession, rows: Sequence[Any]) -> dict[str, Any]:
+        """Who the buyers are, also the one whose tickets alone are asked for; and the tags, of all and of each."""
+        asked = BUYER_FILTER.fullmatch(request.query_params.get("filter", ""))
+        ids = {ticket.buyer_id for ticket in rows} | ({int(asked[1])} if asked else set())
+        names = dict((await session.exec(select(Buyer.id, Buyer.name).where(col(Buyer.id).in_(ids)))).all())
+        request.state.buyers = names
+        return {
+            "filter_name": names.get(int(asked[1])) if asked else None,
+            "every_tag": [use.tag for use in await all_tags(session)],
+            "tags": await tags_of_all(session, [id_of(ticket) for ticket in rows]),
+        }
 
 
 class BuyerList(ReadOnlyList):
@@ -159,7 +206,7 @@ class BuyerList(ReadOnlyList):
 
     def columns(self) -> list[BaseField]:
         return [
-            IntegerField("id", searchable=False),
+            IntegerField("id", exclude_from_list=True, searchable=False),
             column("name"),
             column("tier", word("tier"), searchable=False),
             column("language", word("language"), searchable=False),

@@ -55,3 +55,4 @@ class Site:
     clock: Callable[[], datetime]
     rules: ConsoleRules
     stranded: Stranded
+    retell: Callable[[str, str], str]  # a kept phrase of ours, as a reader of this language is told it

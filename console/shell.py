@@ -211,10 +211,12 @@ def _common(request: Request, site: Site) -> dict[str, Any]:
         "span": lambda length: times.in_words(say, length),
         "short": lambda at: times.day_and_time(at, zone, now),
         "stamp": lambda at: times.stamp(at, zone),
+        "retold": lambda text: site.retell(say.language, text),
         "full": lambda at: times.full(at, zone),
         # The shell's address of a list with other choices, without a host name that a proxy might know better.
         "again": lambda **choices: "?" + urlsplit(list_url(request, **choices)).query,
         "money": money.in_words,
+        **getattr(request.state, "beside", {}),
         "money_plain": money.plain,
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
     }

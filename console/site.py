@@ -38,9 +38,10 @@ def mount_console(
     clock: Callable[[], datetime],
     rules: ConsoleRules,
     letters: DeadLetters,
+    retell: Callable[[str, str], str],
 ) -> None:
     """Add /console, /console/static, /chat and /r/{token}. The chat's own API, /chat/api, is the web channel's."""
-    site = Site(database, desk, claims, vault, clock, rules, Stranded(letters))
+    site = Site(database, desk, claims, vault, clock, rules, Stranded(letters), retell)
     app.add_middleware(SecureHeaders, is_secure=rules.cookie_secure)
     app.include_router(buyer.router(site))
     # Before the shell, whose own checks would ask the database about every picture.

@@ -134,7 +134,7 @@ class TicketPage(Page):
             "outcomes": list(Outcome),
             **self._prepared(request, case),
             "mark": MARK,
-            "title": f"{number} {case.ticket.subject}",
+            "title": f"{number} {self.site.retell(say.language, case.ticket.subject)}",
             **self._choices(),
         }
         return await self.show(request, "ticket.html", facts, refusal.status if refusal else 200)

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot import dead_letters
+from bot.phrases.retelling import Retelling
 from console.rules import ConsoleRules
 from console.site import mount_console
 from kadesk import metrics
@@ -36,6 +37,7 @@ def create_app(kadesk: Kadesk, doors: Iterable[APIRouter]) -> FastAPI:
         clock=clock,
         rules=rules,
         letters=dead_letters,
+        retell=Retelling(kadesk.phrases),
     )
 
     @app.get("/", include_in_schema=False)

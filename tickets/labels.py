@@ -5,7 +5,7 @@ Neither makes an open page old: two people may tag one ticket at once.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -56,6 +56,15 @@ async def tags_of(session: AsyncSession, ticket_id: int) -> list[str]:
         select(TicketTag.tag).where(TicketTag.ticket_id == ticket_id).order_by(col(TicketTag.tag))
     )
     return list(found.all())
+
+
+async def tags_of_all(session: AsyncSession, ticket_ids: Collection[int]) -> dict[int, list[str]]:
+    """The tags of each of these that has any."""
+    mine = select(TicketTag).where(col(TicketTag.ticket_id).in_(ticket_ids)).order_by(col(TicketTag.tag))
+    found: dict[int, list[str]] = {}
+    for row in (await session.exec(mine)).all():
+        found.setdefault(row.ticket_id, []).append(row.tag)
+    return found
 
 
 async def all_tags(session: AsyncSession, limit: int = 500) -> list[TagUse]:

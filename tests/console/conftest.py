@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -15,6 +15,7 @@ from sqlmodel import select
 
 from bot import dead_letters
 from bot.phrases import Phrases
+from bot.phrases.retelling import Retelling
 from console.rules import ConsoleRules
 from console.sign_in import begin
 from console.site import mount_console
@@ -27,6 +28,11 @@ from tickets.claims import ClaimRules, Claims, Reason, Settled
 from tickets.conversations import add_message, find_or_create
 from tickets.desk import Desk
 from tickets.tables import Agent, Buyer, Conversation, Outgoing, Role, Ticket
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+    from tests.console.house import House
 
 ORIGIN = "http://kadesk.test"
 PASSWORD = "correct horse battery"
@@ -71,6 +77,7 @@ class Stage:
             clock=self.clock,
             rules=self.rules,
             letters=dead_letters,
+            retell=Retelling(Phrases()),
         )
 
     async def add_agent(self, login: str = "lin", role: Role = Role.AGENT) -> Agent:
@@ -176,3 +183,26 @@ async def signed_in(stage: Stage, agent: Agent) -> AsyncIterator[Visitor]:
         browser.cookies.set("kadesk_console", token, domain="kadesk.test")
         await browser.get("/console/")
         yield browser
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator["Browser"]:
+    from tests.console.chromium import open_browser  # only the tests of pages in a browser wait for its import
+
+    async with open_browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+async def house(database: Database, clock: Clock) -> AsyncIterator["House"]:
+    """Everything, served on a port of its own."""
+    from tests.console.house import House
+
+    house = House(database, clock)
+    async with house.open():
+        yield house
+
+
+@pytest.fixture
+async def agent_of(house: "House") -> Agent:
+    return await house.stage.add_agent()

@@ -1,57 +1,24 @@
 """The pages in a real browser: an agent's round, a buyer's claim, a lost connection, and no script that is not ours."""
 
-import os
 import re
-import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from kadesk.database import Database
 from shop.demo import DemoOrder
-from tests.console.conftest import PASSWORD, Clock
+from tests.console.chromium import new_context, sign_in
+from tests.console.conftest import Clock
 from tests.console.house import House
 from tickets.conversations import add_message
 from tickets.macros import Macros, Recipe
 from tickets.outbox import post
 from tickets.tables import Agent, Author, Conversation, Level, Outcome, Role, Ticket
 
-expect.set_options(timeout=20_000)  # a busy machine is no failure
-
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SCREENSHOTS = Path(__file__).parent.parent.parent / "screenshots"
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("Chromium is missing: the pages were not tried in a browser")
-        pytest.skip("SKIPPED: the browser suite, because no Chromium is installed (apt-get install chromium)")
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield chromium
-        await chromium.close()
-
-
-@pytest.fixture
-async def house(database: Database, clock: Clock) -> AsyncIterator[House]:
-    house = House(database, clock)
-    async with house.open():
-        yield house
 
 
 class Watched:
@@ -73,22 +40,6 @@ class Watched:
         assert self.elsewhere == []
 
 
-async def _context(browser: Browser, language: str = "zh-CN", width: int = 1360) -> BrowserContext:
-    context = await browser.new_context(locale=language, viewport={"width": width, "height": 860})
-    context.set_default_timeout(15_000)
-    return context
-
-
-async def _sign_in(browser: Browser, house: House, language: str = "zh-CN") -> Page:
-    page = await (await _context(browser, language)).new_page()
-    await page.goto(f"{house.address}/console/")
-    await page.fill("[name=login]", "lin")
-    await page.fill("[name=password]", PASSWORD)
-    await page.keyboard.press("Enter")
-    await expect(page.locator("nav [aria-current]")).to_be_visible()
-    return page
-
-
 async def _hear(house: House, conversation: Conversation, ticket: Ticket, text: str) -> None:
     stage = house.stage
     async with stage.database.writing() as session:
@@ -101,7 +52,7 @@ async def test_an_agent_works_a_ticket_by_keyboard(browser: Browser, house: Hous
     await stage.open(await stage.meet("路人", "a"), "排在后面")
     conversation = await stage.meet("晴天", "b")
     ticket = await stage.open(conversation, "充值没有到账", level=Level.HUMAN_QUEUE)
-    page = await _sign_in(browser, house)
+    page = await sign_in(await new_context(browser), house.address)
     watched = Watched(page, house)
 
     await page.keyboard.press("j")
@@ -144,7 +95,7 @@ async def test_a_macro_is_chosen_previewed_and_carried_out_by_keyboard(
         recipe = Recipe("教用法", "{buyer} 您好，请重新登录。", "resolved", ["用法"])
         await Macros(stage.desk).keep(session, stage.clock(), lead.id or 0, recipe)
     ticket = await stage.open(await stage.meet("晴天"), "充值没有到账")
-    page = await _sign_in(browser, house)
+    page = await sign_in(await new_context(browser), house.address)
     watched = Watched(page, house)
 
     await page.goto(f"{house.address}/console/tickets/{ticket.number}")
@@ -168,7 +119,7 @@ async def test_what_an_agent_opened_and_typed_at_the_side_survives_the_refresh(
 ) -> None:
     conversation = await house.stage.meet()
     ticket = await house.stage.open(conversation)
-    page = await _sign_in(browser, house)
+    page = await sign_in(await new_context(browser), house.address)
     await page.goto(f"{house.address}/console/tickets/{ticket.number}")
     await page.locator("#do-link summary").click()
     await page.fill("#do-link [name=other]", "K-0000")
@@ -183,7 +134,7 @@ async def test_what_an_agent_opened_and_typed_at_the_side_survives_the_refresh(
 
 async def test_the_ticket_page_works_without_scripts(browser: Browser, house: House, agent_of: Agent) -> None:
     ticket = await house.stage.open(await house.stage.meet())
-    signed_in = await _sign_in(browser, house)
+    signed_in = await sign_in(await new_context(browser), house.address)
     state = await signed_in.context.storage_state()
     context = await browser.new_context(locale="zh-CN", java_script_enabled=False, storage_state=state)
     page = await context.new_page()
@@ -203,7 +154,7 @@ async def test_a_buyer_rates_in_the_chat_and_the_report_shows_it(
     browser: Browser, house: House, agent_of: Agent
 ) -> None:
     stage = house.stage
-    chat = await (await _context(browser, width=390)).new_page()
+    chat = await (await new_context(browser, width=390)).new_page()
     await chat.goto(f"{house.address}/chat")
     await _answered(chat, "我是自动客服")
     await _say(chat, "转人工")
@@ -215,7 +166,7 @@ async def test_a_buyer_rates_in_the_chat_and_the_report_shows_it(
     await chat.screenshot(path=SCREENSHOTS / "chat-rating.png")
     await chat.get_by_role("button", name="4 分 满意").click()
     await _answered(chat, "4 分已经记下了")
-    page = await _sign_in(browser, house)
+    page = await sign_in(await new_context(browser), house.address)
     await page.goto(f"{house.address}/console/reports?ratings=4")
 
     await expect(page.locator("#ratings .figure b").first).to_have_text("4.00")
@@ -226,7 +177,7 @@ async def test_the_queue_fills_by_itself_and_keeps_the_selection(
     browser: Browser, house: House, agent_of: Agent
 ) -> None:
     stage = house.stage
-    page = await _sign_in(browser, house)
+    page = await sign_in(await new_context(browser), house.address)
     await expect(page.locator(".empty")).to_contain_text("没有人在等")
 
     first = await stage.open(await stage.meet(address="a"), "先来")
@@ -242,7 +193,7 @@ async def test_the_queue_fills_by_itself_and_keeps_the_selection(
 
 async def test_a_draft_survives_until_it_is_sent(browser: Browser, house: House, agent_of: Agent) -> None:
     ticket = await house.stage.open(await house.stage.meet())
-    page = await _sign_in(browser, house)
+    page = await sign_in(await new_context(browser), house.address)
     await page.goto(f"{house.address}/console/tickets/{ticket.number}")
     await page.keyboard.press("r")
     await page.keyboard.type("写到一半")
@@ -258,7 +209,7 @@ async def test_a_draft_survives_until_it_is_sent(browser: Browser, house: House,
 
 async def test_a_buyer_gets_a_new_code_exactly_once(browser: Browser, house: House) -> None:
     order = await _open_shop(house)
-    page = await (await _context(browser, width=390)).new_page()
+    page = await (await new_context(browser, width=390)).new_page()
     watched = Watched(page, house)
     await page.goto(f"{house.address}/chat")
     await _answered(page, "我是自动客服")
@@ -325,7 +276,7 @@ async def test_what_is_typed_without_a_connection_arrives_once_and_in_order(
     browser: Browser, database: Database, clock: Clock
 ) -> None:
     house = House(database, clock)
-    page = await (await _context(browser)).new_page()
+    page = await (await new_context(browser)).new_page()
     async with house.open():
         await page.goto(f"{house.address}/chat")
         await _answered(page, "我是自动客服")
@@ -344,7 +295,7 @@ async def test_what_is_typed_without_a_connection_arrives_once_and_in_order(
 
 
 async def test_hostile_words_stay_words_and_only_our_links_are_links(browser: Browser, house: House) -> None:
-    page = await (await _context(browser)).new_page()
+    page = await (await new_context(browser)).new_page()
     watched = Watched(page, house)
     await page.goto(f"{house.address}/chat")
     await _answered(page, "我是自动客服")
@@ -375,7 +326,7 @@ async def test_hostile_words_stay_words_and_only_our_links_are_links(browser: Br
 
 
 async def test_the_chat_works_without_a_mouse_and_in_english(browser: Browser, house: House) -> None:
-    page = await (await _context(browser, "en-US")).new_page()
+    page = await (await new_context(browser, "en-US")).new_page()
     await page.goto(f"{house.address}/chat")
     await expect(page.locator("#log .bot")).to_be_visible()
 
@@ -396,7 +347,7 @@ async def test_the_chat_works_without_a_mouse_and_in_english(browser: Browser, h
 @pytest.mark.parametrize("language", ["zh-CN", "en-US"])
 async def test_no_page_breaks_its_own_policy(browser: Browser, house: House, agent_of: Agent, language: str) -> None:
     ticket = await house.stage.open(await house.stage.meet(), level=Level.HUMAN_QUEUE)
-    page = await _sign_in(browser, house, language)
+    page = await sign_in(await new_context(browser, language), house.address)
     watched = Watched(page, house)
     pages = {
         "queue": "/console/",
@@ -417,8 +368,3 @@ async def test_no_page_breaks_its_own_policy(browser: Browser, house: House, age
         await page.set_viewport_size({"width": 1360, "height": 860})
 
     watched.assert_clean()
-
-
-@pytest.fixture
-async def agent_of(house: House) -> Agent:
-    return await house.stage.add_agent()

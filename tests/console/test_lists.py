@@ -6,11 +6,11 @@ import pytest
 from sqlmodel import select
 
 from tests.console.conftest import Stage, Visitor, text_of
-from tickets.tables import Buyer, Level, Role, Ticket
+from tickets.tables import Agent, Buyer, Level, Role, Ticket
 
 
 def _numbers(html: str) -> list[str]:
-    return re.findall(r'href="/console/tickets/(K-\d+)"', html)
+    return re.findall(r'href="/console/tickets/(K-\d+)"', html.partition('id="main"')[2])
 
 
 @pytest.fixture
@@ -47,6 +47,62 @@ async def test_all_tickets_are_listed_newest_first(signed_in: Visitor, three: li
 )
 async def test_tickets_are_found(signed_in: Visitor, three: list[str], query: str, expected: list[int]) -> None:
     assert await _list(signed_in, query) == [three[index] for index in expected]
+
+
+async def test_a_tag_finds_its_tickets_and_is_taken_off_again(
+    stage: Stage, signed_in: Visitor, agent: Agent, three: list[str]
+) -> None:
+    async with stage.database.writing() as session:
+        await stage.desk.tag(session, stage.clock(), 1, agent.id or 0, ["批量", "a+b"])
+        await stage.desk.tag(session, stage.clock(), 3, agent.id or 0, ["批量"])
+
+    assert await _list(signed_in, "?tag=批量") == [three[2], three[0]]
+    assert await _list(signed_in, "?tag=a%2Bb") == [three[0]]
+    assert await _list(signed_in, "?tag=批量&filter=phase__eq%3Dopen&q=Steam") == [three[0]]
+    assert await _list(signed_in, "?tag=unknown") == []
+    page = await signed_in.get("/console/all-tickets/list?tag=a%2Bb")
+    assert 'href="?tag=%E6%89%B9%E9%87%8F">#批量</a>' in page.text
+    assert 'href="?" title="取消这个筛选">#a+b ✕' in page.text
+    assert '<option value="a+b" selected>#a+b</option>' in page.text
+    assert "共 1 条" in text_of(page)
+
+
+async def test_buyers_are_named(signed_in: Visitor, three: list[str]) -> None:
+    tickets = text_of(await signed_in.get("/console/all-tickets/list"))
+    of_one = text_of(await signed_in.get("/console/all-tickets/list?filter=buyer_id__eq%3D2"))
+
+    assert all(name in tickets for name in ("晴天", "Alex", "小鹿", "L1"))
+    assert "Alex ✕" in of_one
+    assert "buyer_id" not in of_one
+    assert await _list(signed_in, "?filter=buyer_id__eq%3D999") == []
+
+
+@pytest.mark.parametrize("key", ["all-tickets", "buyers"])
+async def test_alarms_and_notices_stand_on_the_lists_too(stage: Stage, signed_in: Visitor, key: str) -> None:
+    await stage.open(await stage.meet(), "着急", level=Level.HUMAN_QUEUE)
+
+    page = text_of(await signed_in.get(f"/console/{key}/list"))
+
+    assert "超时检查停了。" in page
+    assert "1 条新通知" in page
+
+
+async def test_subjects_and_notices_of_ours_are_read_in_the_readers_language(stage: Stage, agent: Agent) -> None:
+    subject = stage.desk.say("zh", "undelivered.subject", product="Steam 50")
+    ticket = await stage.open(await stage.meet(), subject, "还没收到", level=Level.HUMAN_QUEUE)
+    async with stage.browser("en") as english:
+        await english.sign_in()
+        pages = [
+            text_of(await english.get(address))
+            for address in ("/console/", "/console/all-tickets/list", f"/console/tickets/{ticket.number}")
+        ]
+
+    wanted = stage.desk.say("en", "undelivered.subject", product="Steam 50")
+    why = stage.desk.say("en", "trigger.opened")
+    for page in pages:
+        assert wanted in page
+        assert f"{wanted}: {why}" in page
+        assert subject not in page
 
 
 async def test_unknown_fields_and_nonsense_reach_no_table(stage: Stage, signed_in: Visitor, three: list[str]) -> None:

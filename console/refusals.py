@@ -8,6 +8,7 @@ from audit.errors import KadeskError
 from console.words import Words
 from shop import errors as shop
 from tickets import errors as tickets
+from tickets import money_errors as money
 from tickets.fields import Label
 
 _STATUS: tuple[tuple[type[KadeskError], int], ...] = (
@@ -24,6 +25,9 @@ _STATUS: tuple[tuple[type[KadeskError], int], ...] = (
     (tickets.UnknownMacro, 404),
     (tickets.CodeInText, 422),
     (shop.BadAmount, 422),
+    (shop.UnknownRefund, 404),
+    (money.UnknownOrder, 422),
+    (money.ReferenceMissing, 422),
     (shop.UnknownBatch, 404),
     (shop.ShopDown, 503),
 )

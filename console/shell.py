@@ -25,6 +25,7 @@ from console import sign_in, times
 from console.doors import OwnForms, typed
 from console.errors import SignInRefused, SignInResting
 from console.pages import STATIC, TEMPLATES, asset
+from console.refund_cards import count_work
 from console.rules import Site
 from console.words import COOKIE as LANGUAGE_COOKIE
 from console.words import LANGUAGES, words_for
@@ -172,7 +173,9 @@ class Page(CustomView):
     async def show(self, request: Request, template: str, facts: dict[str, Any], status: int = 200) -> Response:
         assert self._admin is not None
         stuck = await self.site.stranded.counts(self.site.database, self.site.clock())
-        facts = {"title": self.title(request), "stuck": stuck} | facts
+        async with self.site.database.reading() as session:
+            to_decide = await count_work(session, reader(request).agent)
+        facts = {"title": self.title(request), "stuck": stuck, "to_decide": to_decide} | facts
         return self._admin._template_response(request, template, facts, status)
 
 
@@ -208,15 +211,15 @@ def _common(request: Request, site: Site) -> dict[str, Any]:
         "now": now,
         "zone": zone,
         "me": getattr(request.state, "admin_user", None),
+        "retold": lambda text: site.retell(say.language, text),
         "span": lambda length: times.in_words(say, length),
         "short": lambda at: times.day_and_time(at, zone, now),
         "stamp": lambda at: times.stamp(at, zone),
-        "retold": lambda text: site.retell(say.language, text),
         "full": lambda at: times.full(at, zone),
+        **getattr(request.state, "beside", {}),
         # The shell's address of a list with other choices, without a host name that a proxy might know better.
         "again": lambda **choices: "?" + urlsplit(list_url(request, **choices)).query,
         "money": money.in_words,
-        **getattr(request.state, "beside", {}),
         "money_plain": money.plain,
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
     }

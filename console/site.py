@@ -16,6 +16,7 @@ from console.macros import MacrosPage
 from console.pages import STATIC
 from console.provenance import CodePage, CodesPage
 from console.queue import QueuePage
+from console.refunds import RefundsPage
 from console.reports import ReportsPage
 from console.rules import ConsoleRules, Database, Site
 from console.shell import open_shell
@@ -23,6 +24,7 @@ from console.stranded import StrandedPage
 from console.suppliers import SuppliersPage
 from console.tags import TagsPage
 from console.ticket import TicketPage
+from shop.port import Shop
 from shop.vault import Vault
 from tickets.claims import Claims
 from tickets.desk import Desk
@@ -34,6 +36,7 @@ def mount_console(
     database: Database,
     desk: Desk,
     claims: Claims,
+    shop: Shop,
     vault: Vault,
     clock: Callable[[], datetime],
     rules: ConsoleRules,
@@ -41,7 +44,7 @@ def mount_console(
     retell: Callable[[str, str], str],
 ) -> None:
     """Add /console, /console/static, /chat and /r/{token}. The chat's own API, /chat/api, is the web channel's."""
-    site = Site(database, desk, claims, vault, clock, rules, Stranded(letters), retell)
+    site = Site(database, desk, claims, shop, vault, clock, rules, Stranded(letters), retell)
     app.add_middleware(SecureHeaders, is_secure=rules.cookie_secure)
     app.include_router(buyer.router(site))
     # Before the shell, whose own checks would ask the database about every picture.
@@ -53,6 +56,7 @@ def mount_console(
         TicketPage(site),
         StrandedPage(site),
         HiddenWordsPage(site),
+        RefundsPage(site),
         TicketList(site),
         MacrosPage(site),
         TagsPage(site),

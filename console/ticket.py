@@ -17,6 +17,7 @@ from console.banners import banners
 from console.case import Case, Line, find_case
 from console.claim_cards import prepared
 from console.doors import typed
+from console.refund_cards import board_of
 from console.refusals import problem_of, sentence_of, status_of
 from console.shell import HOME, Page, reader
 from console.supplier_cards import supplier_cards
@@ -27,6 +28,7 @@ from tickets.lifecycle import is_active
 from tickets.links import MARK
 from tickets.macros import Macros, Preview, active_macros
 from tickets.outbox import LOST
+from tickets.refunds import Refunds
 from tickets.rights import is_lead
 from tickets.tables import Author, Ending, Macro, Outcome, Phase, Reason, Ticket, id_of
 
@@ -114,6 +116,7 @@ class TicketPage(Page):
                 raise HTTPException(404)
             news = await banners(session, now, self.site.rules.sweep_stale, who.id)
             saved = await self._saved(session, now, case, chosen)
+            board = await board_of(session, Refunds(self.site.desk), who.agent, case.ticket)
             suppliers = await supplier_cards(session, [card.claim for card in case.claims])
         say = words_for(request)
         facts = {
@@ -122,6 +125,7 @@ class TicketPage(Page):
             "refusal": refusal,
             "saved": saved,
             "suppliers": suppliers,
+            "refunds": board,
             "names": lambda actors: ", ".join(_name(say, case, actor) for actor in actors),
             "status_word": lambda status: self._status_word(say, status),
             "is_mine": case.ticket.assignee_id == who.id,

@@ -33,6 +33,7 @@ def create_app(kadesk: Kadesk, doors: Iterable[APIRouter]) -> FastAPI:
         database=kadesk.database,
         desk=kadesk.desk,
         claims=kadesk.claims,
+        shop=kadesk.shop,
         vault=kadesk.vault,
         clock=clock,
         rules=rules,

@@ -33,7 +33,7 @@ class Refunds:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._rules = desk.rules.money
+        self.rules = desk.rules.money
 
     async def ask(
         self,
@@ -57,7 +57,7 @@ class Refunds:
         await _require_order(session, ticket, claim, order)
         code = filing.code_of(claim) if claim is not None else None
         refund = await self.request(session, now, ticket, order, code, f"agent:{agent_id}", claim=claim, amount=amount)
-        if approvals.needs_second(self._rules, refund.amount):
+        if approvals.needs_second(self.rules, refund.amount):
             await self._ask_second(session, now, ticket, refund, agent)
         elif not await self._may_approve(session, agent, refund.amount):
             await self._tell_leads(session, now, ticket, refund, agent)
@@ -108,7 +108,7 @@ class Refunds:
         """
         refund, ticket = await self._lock(session, refund_id)
         agent = await get_agent(session, agent_id)
-        if approvals.needs_second(self._rules, refund.amount):
+        if approvals.needs_second(self.rules, refund.amount):
             if _first(refund) is None:
                 await refunds.agree(session, now, refund, f"agent:{agent_id}")
                 await self._ask_second(session, now, ticket, refund, agent)
@@ -169,6 +169,13 @@ class Refunds:
             raise RefundMoved(refund=refund.id, state=refund.state)
         await self._fail(session, now, ticket, refund, f"agent:{agent_id}", problem.strip()[:REFERENCE_LIMIT] or "-")
         return refund
+
+    async def may_approve(self, session: AsyncSession, agent: Agent, refund: Refund) -> bool:
+        """Whether this agent's yes would count."""
+        if not approvals.needs_second(self.rules, refund.amount):
+            return await self._may_approve(session, agent, refund.amount)
+        first = _first(refund)
+        return first is None or (is_lead(agent) and first != f"agent:{agent.id}")
 
     async def go_ahead(
         self, session: AsyncSession, now: datetime, ticket: Ticket, refund: Refund, actor: str, agent_id: int | None
@@ -266,7 +273,7 @@ class Refunds:
 
     async def _may_approve(self, session: AsyncSession, agent: Agent, amount: int) -> bool:
         """Whether one person is enough, and this is one; where there is no lead, an agent is."""
-        if amount <= self._rules.agent_limit or is_lead(agent):
+        if amount <= self.rules.agent_limit or is_lead(agent):
             return True
         return not await approvals.who_may_grant(session, id_of(agent))
 

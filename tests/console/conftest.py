@@ -73,6 +73,7 @@ class Stage:
             database=self.database,
             desk=self.desk,
             claims=self.claims,
+            shop=LocalShop(self.database, self.vault),
             vault=self.vault,
             clock=self.clock,
             rules=self.rules,

@@ -1,0 +1,168 @@
+"""The page of refunds and second persons, and the forms about them that stand on a ticket's page.
+
+A refund is asked for with what the shop says of the order: it is asked before the transaction begins.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette_admin import flash
+from starlette_admin.helpers import safe_redirect_url
+from starlette_admin.routing import route
+
+from audit.errors import KadeskError
+from console.banners import banners
+from console.doors import typed
+from console.refund_cards import TABS, cards_of, count_tabs, second_cards
+from console.refusals import sentence_of
+from console.shell import Page, reader
+from console.verbs import number_in
+from console.words import words_for
+from shop.money import read_amount
+from shop.port import Order
+from tickets.errors import UnknownTicket
+from tickets.money_errors import UnknownOrder
+from tickets.refunds import Refunds
+from tickets.second_person import SecondPerson
+from tickets.tables import Claim, Ticket
+
+HERE = "/console/refunds"
+SHOWN = 200  # refunds, the newest
+
+
+class RefundsPage(Page):
+    """`/console/refunds?tab=waiting`: what waits for a yes first; then what a person must pay, and the rest."""
+
+    word = "menu.refunds"
+    path = "/refunds"
+    route_name = "refunds"
+
+    @route("")
+    async def index(self, request: Request) -> Response:
+        tab = request.query_params.get("tab", "waiting")
+        tab = tab if tab in TABS else "waiting"
+        now, who = self.site.clock(), reader(request)
+        async with self.site.database.reading() as session:
+            verbs = Refunds(self.site.desk)
+            facts = {
+                "tab": tab,
+                "tabs": await count_tabs(session),
+                "cards": await cards_of(session, verbs, who.agent, *TABS[tab], limit=SHOWN),
+                "seconds": await second_cards(session, who.agent) if tab == "waiting" else [],
+                "banners": await banners(session, now, self.site.rules.sweep_stale, who.id),
+            }
+        return await self.show(request, "refunds.html", facts)
+
+    @route("/ask", methods=["POST"], name="refund-ask")
+    async def ask(self, request: Request) -> Response:
+        """A refund of a claim's code, or of the order that was typed."""
+        form = await request.form()
+
+        async def verb(session: AsyncSession) -> None:
+            who = (await _ticket_id(session, form), reader(request).id)
+            amount = read_amount(typed(form, "amount"), order.goods.currency) if typed(form, "amount").strip() else None
+            claim = number_in(typed(form, "claim")) or None
+            await Refunds(self.site.desk).ask(session, self.site.clock(), *who, order, claim_id=claim, amount=amount)
+
+        try:
+            order = await self._find_order(form)
+        except KadeskError as error:
+            return self._refuse(request, form, error)
+        return await self._do(request, form, verb, "refund_ask")
+
+    @route("/second/ask", methods=["POST"], name="second-ask")
+    async def ask_second(self, request: Request) -> Response:
+        form = await request.form()
+
+        async def verb(session: AsyncSession) -> None:
+            who = (await _ticket_id(session, form), reader(request).id)
+            claim = number_in(typed(form, "claim"))
+            await SecondPerson(self.site.claims).replace(session, self.site.clock(), *who, claim)
+
+        return await self._do(request, form, verb, "second_ask")
+
+    @route("/second/{approval}/{verb}", methods=["POST"], name="second-verb")
+    async def answer(self, request: Request) -> Response:
+        """Grant a replacement as the second person, or refuse it; who asked takes it back."""
+        form, name = await request.form(), request.path_params["verb"]
+        seconds = SecondPerson(self.site.claims)
+        found = {"grant": seconds.grant, "refuse": seconds.refuse}.get(name)
+        if found is None:
+            raise HTTPException(404)
+        approval = number_in(request.path_params["approval"])
+
+        async def verb(session: AsyncSession) -> None:
+            await found(session, self.site.clock(), approval, reader(request).id)
+
+        return await self._do(request, form, verb, f"second_{name}")
+
+    @route("/{refund}/{verb}", methods=["GET"], name="refund-back")
+    async def come_back(self, request: Request) -> Response:
+        """Signing in again leads to the address of the form that was refused: back to the page."""
+        return RedirectResponse(HERE, 303)
+
+    @route("/{refund}/{verb}", methods=["POST"], name="refund-verb")
+    async def act(self, request: Request) -> Response:
+        form, name = await request.form(), request.path_params["verb"]
+        refund, text, who = number_in(request.path_params["refund"]), typed(form, "text"), reader(request).id
+        verbs, now = Refunds(self.site.desk), self.site.clock()
+
+        async def verb(session: AsyncSession) -> None:
+            match name:
+                case "approve":
+                    await verbs.approve(session, now, refund, who)
+                case "refuse":
+                    await verbs.refuse(session, now, refund, who, text)
+                case "paid":
+                    await verbs.mark_paid(session, now, refund, who, text)
+                case "unpaid":
+                    await verbs.give_up(session, now, refund, who, text)
+                case _:
+                    raise HTTPException(404)
+
+        return await self._do(request, form, verb, f"refund_{name}")
+
+    async def _find_order(self, form: FormData) -> Order:
+        """What the shop says of the claim's order, or of the one that was typed; raises `UnknownOrder`, `ShopDown`."""
+        number = typed(form, "order", 80).rpartition("/")[2].strip()
+        claim_id = number_in(typed(form, "claim"))
+        if claim_id:
+            async with self.site.database.reading() as session:
+                number = (await session.exec(select(Claim.order_no).where(Claim.id == claim_id))).first() or ""
+        order = await self.site.shop.find_order(number) if number else None
+        if order is None:
+            raise UnknownOrder(order_no=number)
+        return order
+
+    async def _do(
+        self, request: Request, form: FormData, verb: Callable[[AsyncSession], Awaitable[None]], done: str
+    ) -> Response:
+        try:
+            async with self.site.database.writing() as session:
+                await verb(session)
+        except KadeskError as error:
+            return self._refuse(request, form, error)
+        flash(request, words_for(request)(f"done.{done}"), "success")
+        return _back(request, form)
+
+    def _refuse(self, request: Request, form: FormData, error: KadeskError) -> Response:
+        flash(request, sentence_of(words_for(request), error), "error")
+        return _back(request, form)
+
+
+def _back(request: Request, form: FormData) -> Response:
+    """To the page that the form stood on."""
+    return RedirectResponse(safe_redirect_url(typed(form, "next") or HERE, request, HERE), 303)
+
+
+async def _ticket_id(session: AsyncSession, form: FormData) -> int:
+    number = typed(form, "ticket", 20)
+    found = (await session.exec(select(Ticket.id).where(Ticket.number == number))).first()
+    if found is None:
+        raise UnknownTicket(ticket=number)
+    return found

@@ -1,7 +1,7 @@
 """The canary: a clock that falls due again and again, so that a sweep which acts on nothing is noticed.
 
-It stands on a ticket that is none: closed, in a conversation with nobody. Its sweep is the real one, but nobody is
-told, nothing moves, and its metric is in no report.
+It stands on a ticket that is none: closed, in a conversation with nobody, and without a number of the buyers'. Its
+sweep is the real one, but nobody is told, nothing moves, and its metric is in no report.
 """
 
 from datetime import datetime, timedelta
@@ -15,6 +15,7 @@ from tickets.rungs import DUE
 from tickets.tables import Clock, Cycle, Phase, SlaPolicy, Ticket, id_of
 
 NAME = "canary"  # its metric, category, channel and number
+TICKET = 0  # its id, so that the first ticket of a shop is number 1
 SPAN = timedelta(seconds=60)  # from when it is set until it is due
 ALLOWED = timedelta(seconds=60)  # for the sweep to act on it
 
@@ -51,6 +52,7 @@ async def _hatch(session: AsyncSession, now: datetime) -> None:
     session.add(policy)
     await session.flush()
     ticket = Ticket(
+        id=TICKET,
         number=NAME,
         conversation_id=id_of(conversation),
         buyer_id=conversation.buyer_id,

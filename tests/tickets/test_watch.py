@@ -100,6 +100,12 @@ async def test_nobody_hears_of_the_canary_and_nothing_counts_it(floor: Floor, li
             assert figure.rows == ()
 
 
+async def test_the_canary_takes_no_number_from_the_tickets(floor: Floor) -> None:
+    await floor.do(set_canary)
+
+    assert (await floor.open()).number == "K-000001"
+
+
 async def test_two_schedulers_have_one_canary(floor: Floor) -> None:
     await floor.do(set_canary)
     await floor.do(set_canary)

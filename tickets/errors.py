@@ -11,7 +11,6 @@ TicketError
 ├─ StillOwed                         the buyer waits for an answer: nothing to close yet
 ├─ SameTicket · OtherBuyer           these two cannot be joined
 ├─ AlreadyMerged                     its matter is in another ticket
-├─ TwoClaims                         two undecided claims on one ticket
 ├─ Nested                            an incident is one level deep
 ├─ NotLinked                         no link that could be taken back
 ├─ NothingChosen                     a split without messages of this ticket
@@ -116,10 +115,6 @@ class OtherBuyer(TicketError):
 
 class AlreadyMerged(TicketError):
     """Ticket {number} was merged into {into}; go on there."""
-
-
-class TwoClaims(TicketError):
-    """Tickets {number} and {other} both have an undecided claim; decide one of them first."""
 
 
 class Nested(TicketError):

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, update
+from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -19,7 +19,6 @@ from tickets.errors import (
     OtherBuyer,
     SameTicket,
     StaleTicket,
-    TwoClaims,
 )
 from tickets.ladder import Ladder
 from tickets.lifecycle import is_active
@@ -48,8 +47,8 @@ class Joining(Ladder):
 
         The target is due at the earlier instant of both and stands in the queue since the earlier wait. Messages,
         claims, tags and parts of an incident move; the source closes, and the buyer is told once. `version` is the
-        source's. Raises `SameTicket`, `OtherBuyer`, `AlreadyMerged`, `TwoClaims`, `Nested`, `InvalidTransition`, and
-        what stands against ending the source (see `tickets.rights`).
+        source's. Raises `SameTicket`, `OtherBuyer`, `AlreadyMerged`, `Nested`, `InvalidTransition`, and what stands
+        against ending the source (see `tickets.rights`).
         """
         if source_id == target_id:
             raise SameTicket(number=(await get_ticket(session, source_id)).number)
@@ -146,15 +145,8 @@ async def _refuse_merge(session: AsyncSession, source: Ticket, target: Ticket) -
         raise InvalidTransition(number=source.number, phase=source.phase, verb="merged")
     if not is_active(target.phase):
         raise InvalidTransition(number=target.number, phase=target.phase, verb="merged into")
-    if await _count_undecided(session, source) and await _count_undecided(session, target):
-        raise TwoClaims(number=source.number, other=target.number)
     if target.parent_id is not None and await _part_ids(session, id_of(source)):
         raise Nested(number=source.number, parent=target.number)
-
-
-async def _count_undecided(session: AsyncSession, ticket: Ticket) -> int:
-    claims = select(func.count(col(Claim.id))).where(Claim.ticket_id == ticket.id, col(Claim.decided_at).is_(None))
-    return (await session.exec(claims)).one()
 
 
 async def _part_ids(session: AsyncSession, ticket_id: int) -> Sequence[int]:

@@ -19,7 +19,6 @@ from tickets.errors import (
     OtherBuyer,
     SameTicket,
     StaleTicket,
-    TwoClaims,
 )
 from tickets.meant import find_next, spoken_of
 from tickets.relations import relations_of
@@ -288,7 +287,6 @@ async def test_a_vip_who_waited_stands_before_others_after_the_merge(floor: Floo
         ("another buyer", OtherBuyer),
         ("closed source", InvalidTransition),
         ("resolved target", InvalidTransition),
-        ("two claims", TwoClaims),
         ("an incident into a part", Nested),
         ("an old page", StaleTicket),
         ("a colleague's ticket", HeldByColleague),
@@ -312,9 +310,6 @@ async def test_what_cannot_be_merged_is_refused_clearly(
             await floor.do(floor.desk.mark_spam, source.id, lin)
         case "resolved target":
             await floor.do(floor.desk.resolve, target.id, lin, Outcome.INSTRUCT)
-        case "two claims":
-            await claim(floor, source, "one")
-            await claim(floor, target, "two")
         case "an incident into a part":
             await floor.do(floor.desk.set_parent, other.id, source.id, lin)
             await floor.do(floor.desk.set_parent, target.id, (await floor.open()).id, lin)
@@ -328,6 +323,18 @@ async def test_what_cannot_be_merged_is_refused_clearly(
         await floor.do(floor.desk.merge, source.id, target.id, lin, version)
 
     assert await floor.all(Ticket) == before
+
+
+async def test_two_undecided_claims_are_decided_in_the_ticket_that_both_are_in(floor: Floor, lin: int) -> None:
+    source, target = await floor.open(), await floor.open()
+    for ticket, fingerprint in ((source, "f1"), (target, "f2")):
+        await claim(floor, ticket, fingerprint)
+
+    await floor.do(floor.desk.merge, source.id, target.id, lin)
+    await floor.do(floor.desk.resolve, target.id, lin, Outcome.REJECT)
+
+    decided = await floor.all(Claim, ticket_id=target.id)
+    assert [(one.fingerprint, one.outcome) for one in decided] == [("f1", "reject"), ("f2", "reject")]
 
 
 async def attempt(floor: Floor, verb: Verb[Result], *arguments: object) -> Result | KadeskError:

@@ -17,7 +17,7 @@ from kadesk.inspection import find_problems, report
 from kadesk.wiring import Kadesk, build_matcher, clock
 from scheduler import Job, Work
 from shop import refunds
-from tickets import alarms, batch_incidents, canary, escalations, payouts, reminders, supplier_checks
+from tickets import alarms, batch_incidents, canary, claim_alarms, escalations, payouts, reminders, supplier_checks
 from tickets.refunds import Refunds
 from tickets.routing import Assignment
 from tickets.tables import Conversation
@@ -91,6 +91,9 @@ def _wake(kadesk: Kadesk) -> Work:
             log.info("woke %s tickets, warned of %s, closed %s", done.woken, done.warned, done.closed)
         if not counts:
             return None
+        rested = await claim_alarms.ring(kadesk.database, clock, kadesk.claims, _unheard)
+        if rested.silent:
+            kadesk.outbox_bell.ring()
         async with kadesk.database.reading() as session:
             return await alarms.next_alarm(session)
 

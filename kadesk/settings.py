@@ -103,6 +103,7 @@ class Data(Section):
 
 class Sla(Section):
     handling: Span
+    undelivered: Span
     first_response: Span
     next_response: Span
     resolution: Span
@@ -136,6 +137,8 @@ class Lifecycle(Section):
 class Claims(Section):
     auto_limit: Decimal = Field(ge=0)
     auto_reasons: Annotated[Words, AfterValidator(_reasons)]
+    proof_within: Span
+    closed_after: Span
     reveal_ttl: Span
     two_persons: SumOrNothing
 

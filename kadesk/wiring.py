@@ -44,10 +44,10 @@ from tickets.quiet import QuietHours
 from tickets.routing import Level
 from tickets.rules import STAFFED, RatingRules, Reminders, Triggers
 from tickets.rungs import Rungs
-from tickets.sla import Metric
+from tickets.sla import Metric, Policy
 from tickets.statuses import statuses
 from tickets.suspicion import Suspicion
-from tickets.tables import Reason
+from tickets.tables import Category, Reason
 from tickets.timetables import Timetable, parse_windows
 
 
@@ -173,15 +173,19 @@ def desk_rules(settings: Settings) -> DeskRules:
         reopen_within=settings.lifecycle.reopen_within,
         silence_warned_after=settings.lifecycle.silence_warned_after,
         silence_closes_after=settings.lifecycle.silence_closes_after,
-        policies=promises_of(
-            {
-                Metric.FIRST_RESPONSE: sla.first_response,
-                Metric.NEXT_RESPONSE: sla.next_response,
-                Metric.RESOLUTION: sla.resolution,
-            },
-            sla.policies,
-            sla.pause_cap,
-            timetables,
+        policies=(
+            *promises_of(
+                {
+                    Metric.FIRST_RESPONSE: sla.first_response,
+                    Metric.NEXT_RESPONSE: sla.next_response,
+                    Metric.RESOLUTION: sla.resolution,
+                },
+                sla.policies,
+                sla.pause_cap,
+                timetables,
+            ),
+            # After the owner's own: of two promises for the same tickets the one written first holds.
+            Policy(Metric.HANDLING, sla.undelivered, category=Category.UNDELIVERED),
         ),
         calendars={name: timetable.calendar() for name, timetable in timetables.items()},
     )
@@ -218,6 +222,8 @@ def _claim_rules(settings: Settings) -> ClaimRules:
     return ClaimRules(
         auto_limit=int(settings.claims.auto_limit * 100),
         auto_reasons=frozenset(Reason(reason) for reason in settings.claims.auto_reasons),
+        proof_within=settings.claims.proof_within,
+        closed_after=settings.claims.closed_after,
         reveal_ttl=settings.claims.reveal_ttl,
         reveal_url=lambda token: f"{settings.public_url}/r/{token}",
         breakers=settings.breakers.rules,

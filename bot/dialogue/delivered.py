@@ -6,7 +6,10 @@ from bot.dialogue import tickets
 from bot.dialogue.acts import Act
 from bot.dialogue.turn import Choice, Turn
 from shop.port import Order, OrderStatus
+from tickets import filing
 from tickets.tables import Category, Ticket
+
+OWED = (OrderStatus.PAID_UNDELIVERED, OrderStatus.ABNORMAL, OrderStatus.PARTIAL)
 
 
 async def show(turn: Turn, order: Order) -> None:
@@ -38,6 +41,8 @@ async def take_missing(turn: Turn) -> None:
     """The buyer says that not all of an order was delivered."""
     if turn.looked.is_down or turn.looked.order is None or not turn.looked.is_bound:
         await turn.tell("order.shop_down", turn.person)
+    elif turn.looked.order.status not in OWED:  # it has come since the button was shown
+        await show(turn, turn.looked.order)
     else:
         await open_undelivered(turn, turn.looked.order)
 
@@ -46,7 +51,7 @@ async def open_undelivered(turn: Turn, order: Order) -> None:
     """Paid but not delivered is no claim: a ticket of its own, one per order."""
     turn.rest()
     ticket = await _find(turn, order)
-    key = "undelivered.known" if ticket else "undelivered.opened"
+    key = "undelivered.known" if ticket else f"undelivered.opened_{order.status}"
     if ticket is None:
         subject = turn.word("undelivered.subject", product=order.goods.name)
         ref = f"{order.shop}/{order.order_no}"
@@ -58,7 +63,10 @@ async def open_undelivered(turn: Turn, order: Order) -> None:
     place = await tickets.place(turn, ticket)
     promise = turn.span(await turn.parts.desk.promised(turn.session, ticket))
     buttons = turn.choice(Act.TICKETS, "button.tickets"), turn.person
-    await turn.tell(key, *buttons, ticket=ticket, number=ticket.number, place=place, promise=promise)
+    sent = len(await filing.codes_in_use(turn.session, order))
+    facts: dict[str, object] = {"number": ticket.number, "place": place, "promise": promise}
+    facts |= {"quantity": order.quantity, "sent": sent, "missing": order.quantity - sent}
+    await turn.tell(key, *buttons, ticket=ticket, **facts)
 
 
 async def _find(turn: Turn, order: Order) -> Ticket | None:
@@ -71,6 +79,6 @@ def _choices(turn: Turn, order: Order) -> list[Choice]:
     choices = []
     if order.codes and order.status in (OrderStatus.DELIVERED, OrderStatus.PARTIAL):
         choices.append(turn.choice(Act.USE_ORDER, "button.report", f"claim/{order.order_no}"))
-    if order.status in (OrderStatus.PAID_UNDELIVERED, OrderStatus.ABNORMAL, OrderStatus.PARTIAL):
+    if order.status in OWED:
         choices.append(turn.choice(Act.MISSING, "button.missing", order.order_no))
     return choices

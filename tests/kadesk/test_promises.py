@@ -62,8 +62,17 @@ def test_the_narrowest_policy_that_fits_is_chosen(tmp_path: Path) -> None:
     assert chosen(rules, Metric.FIRST_RESPONSE, tier="vip").target == 10 * MINUTE
     narrowest = chosen(rules, Metric.FIRST_RESPONSE, tier="vip", channel="telegram")
     assert (narrowest.target, narrowest.calendar) == (5 * MINUTE, "24×7")
-    assert chosen(rules, Metric.HANDLING, category="undelivered").target == 24 * HOUR
+    assert chosen(rules, Metric.HANDLING, category="refund").target == 24 * HOUR
+    assert chosen(rules, Metric.HANDLING, category="undelivered").target == 2 * HOUR
     assert chosen(rules, Metric.HANDLING, category="undelivered", product="STEAM50").target == 6 * HOUR
+
+
+def test_an_owners_policy_for_what_was_not_delivered_holds_before_the_general_one(tmp_path: Path) -> None:
+    own = '[[sla.policies]]\nmetric = "handling"\ntarget = "45 min"\ncategory = "undelivered"\n'
+
+    rules = desk_rules(load(tmp_path, own))
+
+    assert chosen(rules, Metric.HANDLING, category="undelivered").target == 45 * MINUTE
 
 
 def test_a_calendar_has_breaks_nights_closed_days_and_make_up_days(tmp_path: Path) -> None:

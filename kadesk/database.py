@@ -180,7 +180,9 @@ def _prepare_sqlite(engine: AsyncEngine, module: ModuleType) -> None:
     def on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
         cursor = connection.cursor()
-        own = ("synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY}", f"cache_size=-{CACHE}")
+        # A rollback journal commits by being deleted: EXTRA syncs its folder too, else a power cut brings it back.
+        synchronous = "FULL" if journal == "WAL" else "EXTRA"
+        own = (f"synchronous={synchronous}", "foreign_keys=ON", f"busy_timeout={BUSY}", f"cache_size=-{CACHE}")
         for pragma in (f"journal_mode={journal}", *own):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,13 +89,30 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def shared_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database for several processes; SQLite in memory-backed files where there are some, to spare the disk."""
+    if request.param == "postgres":
+        yield str(request.getfixturevalue("postgres_url"))
+        return
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="kadesk-", dir=memory if memory.is_dir() else None) as folder:
+        shutil.copy(request.getfixturevalue("sqlite_template"), Path(folder) / "kadesk.db")
+        yield f"sqlite:///{Path(folder) / 'kadesk.db'}"
+
+
+async def empty(database: Database) -> None:
+    """The PostgreSQL server is shared; a SQLite file is fresh."""
+    if not database.is_sqlite:
+        async with database.engine.begin() as connection:
+            await connection.execute(text(EMPTY_TABLES))
+
+
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     database = Database(database_url)
     try:
-        if not database.is_sqlite:
-            async with database.engine.begin() as connection:
-                await connection.execute(text(EMPTY_TABLES))
+        await empty(database)
         yield database
     finally:
         await database.close()

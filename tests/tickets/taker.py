@@ -1,14 +1,13 @@
-"""A process of agents who empty the queue: `python taker.py URL WAY FIRST COUNT`, started by a line on standard input.
+"""A process of agents who empty the queue: `python taker.py URL WAY FIRST COUNT`; see `crew`.
 
-WAY is the desk's `guarded` verb or its `naive` twin. Prints what was taken as JSON: ticket, worker, when it had ended.
+WAY is the desk's `guarded` verb or its `naive` twin. Reports [ticket, worker, when it had ended].
 """
 
-import asyncio
-import json
-import sys
 import time
 from datetime import UTC, datetime
+from typing import Any
 
+from crew import main
 from sqlmodel import col, select, update
 
 from kadesk.database import Database
@@ -16,15 +15,10 @@ from tickets import queue
 from tickets.desk import Desk
 from tickets.routing import Routing
 from tickets.rules import DeskRules
-from tickets.tables import Agent, Ticket
+from tickets.tables import Ticket
 
 NOW = datetime(2026, 3, 3, 4, 0, tzinfo=UTC)
 DESK = Desk(lambda language, key, /, **facts: key, DeskRules(routing=Routing(capacity=10_000)))
-
-
-def tell(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 async def guarded(database: Database, agent_id: int) -> int | None:
@@ -43,21 +37,12 @@ async def naive(database: Database, agent_id: int) -> int | None:
     return ticket_id
 
 
-async def work(url: str, way: str, first: int, count: int) -> list[tuple[int, int, float]]:
-    database, taken = Database(url), []
-
-    async def one(worker: int) -> None:
-        while (ticket_id := await {"guarded": guarded, "naive": naive}[way](database, worker)) is not None:
-            taken.append((ticket_id, worker, time.monotonic()))
-
-    async with database.reading() as session:  # connected before the start
-        await session.exec(select(Agent.id))
-    tell("ready")
-    await asyncio.to_thread(sys.stdin.readline)
-    await asyncio.gather(*(one(first + number) for number in range(count)))
-    await database.close()
+async def work(database: Database, way: str, worker: int) -> list[list[Any]]:
+    taken: list[list[Any]] = []
+    while (ticket_id := await {"guarded": guarded, "naive": naive}[way](database, worker)) is not None:
+        taken.append([ticket_id, worker, time.monotonic()])
     return taken
 
 
 if __name__ == "__main__":
-    tell(json.dumps(asyncio.run(work(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))))
+    main(work)

@@ -1,32 +1,24 @@
 """A queue of ten thousand: many workers in several processes, and what a look at it costs the database."""
 
-import asyncio
-import json
-import os
-import shutil
-import sys
-import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from crew import WORKERS, gather
 from sqlalchemy import event, insert, text
 from sqlmodel import col, update
 
 from kadesk.database import Database
-from tests.conftest import EMPTY_TABLES, NOW
+from tests.conftest import NOW, empty
 from tickets import queue
 from tickets.desk import Desk
 from tickets.routing import Tier, rank_at
 from tickets.tables import Agent, Buyer, Conversation, Identity, Ticket
 
 TICKETS = 10_000
-PROCESSES, WORKERS_EACH = 4, 4
-WORKERS = PROCESSES * WORKERS_EACH
-ROOT = Path(__file__).parent.parent.parent
 TAKER = Path(__file__).parent / "taker.py"
 
 
@@ -90,51 +82,14 @@ async def analyse(database: Database) -> None:
         await autocommit.execute(text("ANALYZE"))
 
 
-async def start(url: str, way: str, first: int) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, str(TAKER), url, way, str(first), str(WORKERS_EACH)),
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=2**24,
-    )
-
-
 async def serve(url: str, way: str) -> list[Taken]:
-    """All workers take until nobody waits, from one start; what they took, in the order in which it ended."""
-    processes = [await start(url, way, 1 + number * WORKERS_EACH) for number in range(PROCESSES)]
-    try:
-        for process in processes:
-            assert await process.stdout.readline() == b"ready\n"
-        for process in processes:
-            process.stdin.write(b"go\n")
-        parts = [json.loads((await process.communicate())[0]) for process in processes]
-    finally:
-        for process in processes:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-    return sorted((Taken(*one) for part in parts for one in part), key=lambda one: one.at)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def shared_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database for several processes; SQLite in memory-backed files where there are some, to spare the disk."""
-    if request.param == "postgres":
-        yield str(request.getfixturevalue("postgres_url"))
-        return
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="kadesk-", dir=memory if memory.is_dir() else None) as folder:
-        shutil.copy(request.getfixturevalue("sqlite_template"), Path(folder) / "kadesk.db")
-        yield f"sqlite:///{Path(folder) / 'kadesk.db'}"
+    """All workers take until nobody waits; what they took, in the order in which it ended."""
+    return sorted((Taken(*one) for one in await gather(TAKER, url, way)), key=lambda one: one.at)
 
 
 async def prepared(url: str, tickets: int) -> list[int]:
     database = Database(url)
-    if not database.is_sqlite:
-        async with database.engine.begin() as connection:
-            await connection.execute(text(EMPTY_TABLES))
+    await empty(database)
     order = await fill(database, tickets)
     await database.close()
     return order

@@ -163,14 +163,14 @@ async def supplier_figures(session: AsyncSession, start: datetime, end: datetime
 
 
 async def batch_figures(session: AsyncSession, supplier_id: int | None = None, limit: int = 200) -> list[BatchFigures]:
-    """The batches that came last, newest first."""
+    """The batches that are kept back, then those that came last; each the newest first."""
     wanted = (
         select(Batch, Supplier, Product, Ticket.number)
         .join(Supplier, col(Supplier.id) == col(Batch.supplier_id))
         .join(Product, col(Product.id) == col(Batch.product_id))
         .join(BatchIncident, col(BatchIncident.batch_id) == col(Batch.id), isouter=True)
         .join(Ticket, col(Ticket.id) == col(BatchIncident.ticket_id), isouter=True)
-        .order_by(col(Batch.arrived_at).desc(), col(Batch.id).desc())
+        .order_by(col(Batch.quarantined_at).is_(None), col(Batch.arrived_at).desc(), col(Batch.id).desc())
         .limit(limit)
     )
     if supplier_id is not None:

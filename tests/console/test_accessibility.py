@@ -63,6 +63,7 @@ PAGES = [
     *("/console/", "/console/?tab=waiting", "/console/?tab=late", "/console/?tab=mine", "/console/reports"),
     *("/console/all-tickets/list", "/console/buyers/list", "/console/audit/list", "/console/macros"),
     *("/console/tags?tag=批量", "/console/stranded", "/console/tickets/K-404404"),
+    *("/console/suppliers?supplier=1&rows=out", "/console/batches?batch=1", "/console/codes", "/console/code/1"),
 ]
 
 

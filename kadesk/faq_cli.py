@@ -160,8 +160,13 @@ def import_entries(
     from faq.exchange import apply, plan
     from kadesk.faq_screen import OWNER, print_plan
     from kadesk.wiring import clock
+    from tickets.texts import require_no_code
 
     settings, entries = read_settings(), read(file)
+    for entry in entries:
+        for said in entry.texts.values():
+            require_no_code(said.question)
+            require_no_code(said.answer)
 
     async def run() -> None:
         async with _opened(settings) as database, database.reading() if dry_run else database.writing() as session:

@@ -21,7 +21,7 @@ from tickets.ladder import Ladder
 from tickets.rights import is_lead
 from tickets.staff import get_agent
 from tickets.tables import Ticket, TicketTag, id_of
-from tickets.texts import refuse_codes
+from tickets.texts import refuse_codes, require_no_code
 
 TAG_LENGTH = 40  # characters
 TAGS = 20  # on one ticket
@@ -95,10 +95,13 @@ class Labels(Ladder):
     async def tag(
         self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, tags: Iterable[str]
     ) -> list[str]:
-        """Put tags on the ticket; returns those that were not there. Raises `BadTag`, `TooManyTags`."""
-        wanted = [read_tag(tag) for tag in tags]
+        """Put tags on the ticket; returns those that were not there. Raises `BadTag`, `TooManyTags`, `CodeInText`."""
+        typed = list(tags)
+        wanted = [read_tag(tag) for tag in typed]
         await get_agent(session, agent_id)
-        new = await put_tags(session, await lock_ticket(session, ticket_id), wanted)
+        ticket = await lock_ticket(session, ticket_id)
+        await refuse_codes(session, ticket, "\n".join(typed))
+        new = await put_tags(session, ticket, wanted)
         if new:
             record(session, now, f"agent:{agent_id}", "ticket.tagged", f"ticket:{ticket_id}", after={"tags": new})
         return new
@@ -116,12 +119,13 @@ class Labels(Ladder):
     async def rename_tag(self, session: AsyncSession, now: datetime, agent_id: int, old: str, new: str | None) -> int:
         """Call a tag something else on every ticket, where it joins one of that name; how many. For leads.
 
-        None as `new` takes it off all of them. Raises `NotAllowed`, `BadTag`.
+        None as `new` takes it off all of them. Raises `NotAllowed`, `BadTag`, `CodeInText`.
         """
         agent = await get_agent(session, agent_id)
         if not is_lead(agent):
             raise NotAllowed(role=agent.role, verb="rename a tag")
         wanted = None if new is None else read_tag(new)
+        require_no_code(new or "")
         carriers = await _carriers(session, old)
         if wanted == old or not carriers:
             return 0

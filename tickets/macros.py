@@ -198,7 +198,7 @@ class Macros:
         tags = list(dict.fromkeys(map(read_tag, recipe.tags)))
         if not name or not (reply or recipe.status or tags or recipe.assign_to_id):
             raise EmptyMacro()
-        require_no_code(f"{name}\n{reply or ''}")
+        require_no_code("\n".join((name, reply or "", *recipe.tags)))
         for placeholder in _PLACEHOLDER.findall(reply or ""):
             if placeholder not in PLACEHOLDERS:
                 known = " ".join(f"{{{name}}}" for name in PLACEHOLDERS)

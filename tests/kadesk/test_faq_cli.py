@@ -382,3 +382,15 @@ def test_a_draft_written_to_the_end_is_published(run: Run, folder: Path, tmp_pat
     run("import", "all.yaml")
 
     assert run("publish", "new_1") == (0, "new_1 is published.\n", "")
+
+
+def test_an_answer_that_holds_a_code_is_refused_in_one_sentence(run: Run, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "new.yaml").write_text(
+        "- {key: find_order, zh: {question: 查单, answer: '新卡 STEAM-8K2Q-9XWZ-77AB', phrasings: [新的问法]}}\n"
+    )
+    before = look(folder, "find_order")
+
+    refused = "This text holds what looks like a code (****-77AB); codes go to buyers by a one-time link alone."
+    assert run("import", "new.yaml") == (2, "", f"kadesk: {refused}\n")
+
+    assert look(folder, "find_order") == before

@@ -140,3 +140,16 @@ async def test_one_bad_value_keeps_none_of_them(floor: Floor, lin: int) -> None:
         await floor.do(floor.desk.set_fields, ticket.id, lin, {"batch": "STEAM-8K2Q-9XWZ-77AB"})
 
     assert (await floor.fresh(ticket)).fields == {}
+
+
+async def test_a_code_is_no_tag(floor: Floor, lin: int, chen: int) -> None:
+    ticket = await floor.open()
+    await floor.do(floor.desk.tag, ticket.id, lin, ["坏卡"])
+
+    for code in ("STEAM-8K2Q-9XWZ-77AB", "steam-8k2q-9xwz-77ab"):
+        with pytest.raises(CodeInText):
+            await floor.do(floor.desk.tag, ticket.id, lin, ["坏卡", code])
+        with pytest.raises(CodeInText):
+            await floor.do(floor.desk.rename_tag, chen, "坏卡", code)
+
+    assert await tags(floor, ticket) == ["坏卡"]

@@ -150,6 +150,7 @@ async def test_a_reply_with_a_gap_is_not_sent(floor: Floor, macros: Macros, lin:
         pytest.param({"name": " ", "reply": "x"}, EmptyMacro, id="no name"),
         pytest.param({"reply": " "}, EmptyMacro, id="does nothing"),
         pytest.param({"reply": "新卡 7K2Q9-XPLM4-TRWE3"}, CodeInText, id="a code"),
+        pytest.param({"tags": ["7K2Q9-XPLM4-TRWE3"]}, CodeInText, id="a code as a tag"),
         pytest.param({"reply": "{price}"}, UnknownPlaceholder, id="unknown placeholder"),
         pytest.param({"reply": "{}"}, UnknownPlaceholder, id="empty placeholder"),
         pytest.param({"status": "asleep"}, UnknownStatus, id="unknown status"),

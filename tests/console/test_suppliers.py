@@ -136,7 +136,7 @@ async def test_a_lead_finds_a_code_by_pasting_it_and_nothing_of_it_is_kept(
     assert found.headers["location"] == f"/console/code/{code.id}"
     shown = await lead.get(found.headers["location"])
     assert claimed.ticket is not None
-    for fact in (code.masked, orders[0].order_no, claimed.ticket.number, "供应商"):
+    for fact in (code.masked, orders[0].order_no, claimed.ticket.number, "供货商"):
         assert fact in text_of(shown)
     assert text not in shown.text
     assert [subject for _, subject in await looks(stage)] == [f"code:{code.id}"]
@@ -209,14 +209,14 @@ async def test_the_export_has_masked_codes_and_no_formulas(
 async def test_a_lead_takes_a_batch_off_sale_and_back(stage: Stage, claimed: Settled, lead: Visitor) -> None:
     batch = claimed.claim.batch_id
 
-    await lead.submit(f"/console/batches/{batch}/quarantine", why="供应商来电")
+    await lead.submit(f"/console/batches/{batch}/quarantine", why="供货商来电")
 
     shown = await lead.get(f"/console/batches?batch={batch}")
     assert "已停售" in text_of(shown)
     async with stage.database.reading() as session:
         incident = (await session.exec(select(Ticket).where(Ticket.level == 2))).one()
     assert incident.number in shown.text
-    again = await lead.submit(f"/console/batches/{batch}/quarantine", why="供应商来电")
+    again = await lead.submit(f"/console/batches/{batch}/quarantine", why="供货商来电")
     assert "刚被别人处理过" in (await lead.get(again.headers["location"])).text
     await lead.submit(f"/console/batches/{batch}/release", why="没问题")
     assert "批次已恢复销售" in (await lead.get("/console/batches")).text

@@ -239,7 +239,7 @@ class Clock(SQLModel, table=True):
     ticket_id: int = Field(foreign_key="ticket.id", index=True)
     cycle_id: int = Field(foreign_key="cycle.id")
     metric: str  # Metric
-    ordinal: int = 1  # next_response runs once per wait
+    ordinal: int = 1  # handling and next_response run once per wait
     policy_id: int = Field(foreign_key="sla_policy.id")
     started_at: datetime
     due_at: datetime

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import ColumnElement, bindparam, update
@@ -24,7 +25,9 @@ from tickets.rungs import WARNING
 from tickets.tables import Clock, Heartbeat, Metric
 
 BEAT = "sweep"
-BATCH = 1_000  # clocks to a transaction: 100 to 200 ms, for which other writers wait
+# Clocks to a transaction: to begin with, at least and at most; between these as many as the machine moves in HOLD.
+FIRST, LEAST, BATCH = 250, 200, 1_000
+HOLD = 0.125  # seconds for which other writers wait; where clocks lie far apart on the disk, one page takes longer
 BEAT_EVERY = timedelta(seconds=20)  # of idle sweeps: writing costs more than looking
 
 
@@ -81,7 +84,7 @@ def unacted(rung: int | None = None, now: datetime | None = None) -> tuple[Colum
 
 
 async def sweep(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int = BATCH) -> Sweep:
-    """Act on every clock that has reached a rung, in order of time, `limit` to a transaction, until none is left.
+    """Act on every clock that has reached a rung, in order of time, up to `limit` to a transaction, until none is left.
 
     An idle tick is one look at an index and at the last beat: one of a clock that went wrong is no beat. A ticket that
     cannot be acted on raises ExceptionGroup when all others have been: without a beat, the watch raises the alarm.
@@ -123,17 +126,23 @@ async def _drain(database: Database, clock: Callable[[], datetime], ladder: Ladd
 
 async def _pass(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int) -> Sweep:
     """Every due clock once, page by page."""
-    done, after = Sweep(), None
+    done, after, size = Sweep(), None, min(FIRST, limit)
     while True:
         now = clock()
         async with database.reading() as session:
-            batch = await find_due(session, now, after, limit)
+            batch = await find_due(session, now, after, size)
         if not batch:
             return done
         # Between the look and the act anything may happen to these clocks; the guard decides again.
+        began = monotonic()
         with _uncollected():
             done = done.and_then(await _act_apart(database, now, ladder, batch))
-        after = batch[-1]
+        after, size = batch[-1], _next_size(size, monotonic() - began, limit)
+
+
+def _next_size(size: int, seconds: float, limit: int) -> int:
+    """How many clocks to take next, when so many took so long."""
+    return min(max(LEAST, min(2 * size, int(size * HOLD / max(seconds, 0.001)))), limit)
 
 
 async def _act_apart(database: Database, now: datetime, ladder: Ladder, batch: Sequence[Due]) -> Sweep:

@@ -17,7 +17,7 @@ from kadesk.database import Database
 from tests.tickets.conftest import Floor
 from tickets import escalations, notices, outbox, watch
 from tickets.changes import lock_ticket
-from tickets.escalations import Sweep
+from tickets.escalations import Sweep, _next_size
 from tickets.tables import (
     Clock,
     Escalation,
@@ -462,3 +462,22 @@ async def test_a_sweep_that_fails_does_not_beat(floor: Floor) -> None:
         await escalations.sweep(Between(floor.database, fail), lambda: floor.now + DUE + SECOND, floor.desk)
 
     assert await floor.all(Heartbeat, name=escalations.BEAT) == []
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds", "after"),
+    [
+        pytest.param(250, 0.02, 500, id="quick: twice as many"),
+        pytest.param(500, 0.1, 625, id="nearly as long as others may wait"),
+        pytest.param(1_000, 0.1, 1_000, id="no more than the limit"),
+        pytest.param(1_000, 0.25, 500, id="too long: half as many"),
+        pytest.param(1_000, 30.0, 200, id="a stalled disk: still worth a transaction"),
+        pytest.param(250, 0.0, 500, id="in no time"),
+    ],
+)
+def test_a_page_is_what_the_machine_moves_while_others_wait(size: int, seconds: float, after: int) -> None:
+    assert _next_size(size, seconds, 1_000) == after
+
+
+def test_a_small_limit_holds_whatever_the_machine_does() -> None:
+    assert [_next_size(7, seconds, 7) for seconds in (0.0, 0.1, 30.0)] == [7, 7, 7]

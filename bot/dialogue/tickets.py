@@ -232,10 +232,15 @@ async def _subject(turn: Turn) -> str:
         .order_by(col(Message.id).desc())
         .limit(WORDS_KEPT_IN_MIND)
     )
-    said = [(number, text) for number, text in (await turn.session.exec(own)).all() if reading.is_matter(text)]
+    said = [(number, text) for number, text in (await turn.session.exec(own)).all() if _is_matter(text)]
     asking = turn.message.id if turn.message is not None and turn.intent.act == Act.HUMAN else None
     before = [text for number, text in said if number != asking]
     return next(iter([*before, *(text for _, text in said)]), turn.word("ticket.subject_asked"))
+
+
+def _is_matter(text: str) -> bool:
+    """Whether it says what a ticket is about; who asks for a place in line does not."""
+    return reading.is_matter(text) and not (standing.asks_place(text) or standing.asks_how_long(text))
 
 
 def _hours(turn: Turn) -> str:

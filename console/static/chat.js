@@ -137,7 +137,7 @@ function withLinks(content) {
   for (const found of content.matchAll(/https?:\/\/[^\s<>"'，。）)]+/g)) {
     const url = revealUrl(found[0]);
     if (!url) continue;
-    parts.append(content.slice(from, found.index));
+    parts.append(withNumbers(content.slice(from, found.index)));
     const link = element("a", "reveal", words.openLink);
     link.href = url.href;
     link.target = "_blank";
@@ -145,7 +145,16 @@ function withLinks(content) {
     parts.append(link);
     from = found.index + found[0].length;
   }
-  parts.append(content.slice(from));
+  parts.append(withNumbers(content.slice(from)));
+  return parts;
+}
+
+// The number of a ticket is read in one piece.
+function withNumbers(content) {
+  const parts = document.createDocumentFragment();
+  for (const part of content.split(/\b(K-\d{6,})\b/)) {
+    parts.append(/^K-\d{6,}$/.test(part) ? element("span", "ticket-number", part) : part);
+  }
   return parts;
 }
 

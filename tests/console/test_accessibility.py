@@ -90,7 +90,7 @@ async def test_staff_find_nothing_in_their_way(
         await page.goto(house.address + address)
         await page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
         found += await findings(page)
-        overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        overflow = await page.evaluate("document.documentElement.scrollWidth") - width
         found += [f"{address} is {overflow} px too wide"] if overflow > 0 else []
 
     assert found == [], "\n".join(found)

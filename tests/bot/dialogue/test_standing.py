@@ -127,3 +127,12 @@ async def test_how_long_is_for_the_person_who_has_the_case(house: House) -> None
 
     assert "您的工单" not in said
     assert "正在处理" in place
+
+
+async def test_asking_for_a_place_is_not_what_a_ticket_is_about(house: House) -> None:
+    buyer = house.buyer()
+    await buyer.say("兑换页一直打不开")
+    await buyer.say("我排第几")
+    await buyer.say("转人工")
+
+    assert [ticket.subject for ticket in await house.all(Ticket)] == ["兑换页一直打不开"]

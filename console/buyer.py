@@ -8,6 +8,7 @@ from console.pages import page
 from console.rules import Site
 from shop.errors import LinkGone
 from shop.reveals import find_link
+from tickets.pixels import BYTES
 
 # A code must not be kept by a cache, indexed, or named to another site by way of the address.
 _SECRET = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex, nofollow"}
@@ -19,7 +20,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.api_route("/chat", methods=["GET", "HEAD"])
     async def show_chat(request: Request) -> Response:
-        return page(request, "buyer/chat.html", public_url=site.rules.public_url)
+        return page(request, "buyer/chat.html", public_url=site.rules.public_url, picture_limit=BYTES)
 
     @routes.api_route("/r/{token}", methods=["GET", "HEAD"])
     async def offer_code(request: Request, token: str) -> Response:

@@ -30,6 +30,7 @@ from console.rules import Site
 from console.words import COOKIE as LANGUAGE_COOKIE
 from console.words import LANGUAGES, words_for
 from shop import money
+from tickets.breakers import count_open
 from tickets.tables import Agent
 
 log = logging.getLogger(__name__)
@@ -175,7 +176,8 @@ class Page(CustomView):
         stuck = await self.site.stranded.counts(self.site.database, self.site.clock())
         async with self.site.database.reading() as session:
             to_decide = await count_work(session, reader(request).agent)
-        facts = {"title": self.title(request), "stuck": stuck, "to_decide": to_decide} | facts
+            paused = await count_open(session, self.site.clock())
+        facts = {"title": self.title(request), "stuck": stuck, "to_decide": to_decide, "paused": paused} | facts
         return self._admin._template_response(request, template, facts, status)
 
 

@@ -9,11 +9,13 @@ from starlette.staticfiles import StaticFiles
 from console import buyer
 from console.banners import DeadLetters, Stranded
 from console.batches import BatchesPage
+from console.breakers import BreakersPage
 from console.doors import SecureHeaders
 from console.hidden_words import HiddenWordsPage
 from console.lists import AuditList, BuyerList, TicketList
 from console.macros import MacrosPage
 from console.pages import STATIC
+from console.pictures import PicturesPage
 from console.provenance import CodePage, CodesPage
 from console.queue import QueuePage
 from console.refunds import RefundsPage
@@ -56,6 +58,8 @@ def mount_console(
         TicketPage(site),
         StrandedPage(site),
         HiddenWordsPage(site),
+        PicturesPage(site),
+        BreakersPage(site),
         RefundsPage(site),
         TicketList(site),
         MacrosPage(site),

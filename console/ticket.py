@@ -17,6 +17,7 @@ from console.banners import banners
 from console.case import Case, Line, find_case
 from console.claim_cards import prepared
 from console.doors import typed
+from console.pictures import evidence_of
 from console.refund_cards import board_of
 from console.refusals import problem_of, sentence_of, status_of
 from console.shell import HOME, Page, reader
@@ -118,6 +119,7 @@ class TicketPage(Page):
             saved = await self._saved(session, now, case, chosen)
             board = await board_of(session, Refunds(self.site.desk), who.agent, case.ticket)
             suppliers = await supplier_cards(session, [card.claim for card in case.claims])
+            evidence = await evidence_of(session, [card.claim for card in case.claims])
         say = words_for(request)
         facts = {
             "case": case,
@@ -125,6 +127,7 @@ class TicketPage(Page):
             "refusal": refusal,
             "saved": saved,
             "suppliers": suppliers,
+            "evidence": evidence,
             "refunds": board,
             "names": lambda actors: ", ".join(_name(say, case, actor) for actor in actors),
             "status_word": lambda status: self._status_word(say, status),

@@ -8,7 +8,7 @@ const words = $("words").dataset;
 const SHELF = "kadesk-unsent"; // of this tab: what is not confirmed survives a reload, and keeps its id
 
 const shown = new Map(); // message id → element
-let unsent = readShelf(); // [{id, text|handle|start, shownAs, state: sending|sent|failed|refused, reason}]
+let unsent = readShelf(); // [{id, text|handle|start|file+preview, shownAs, state: sending|sent|failed|refused, reason}]
 let newest = 0;
 let stream = null;
 let reconnectIn = 1000;
@@ -86,13 +86,18 @@ async function pump() {
 // Whether the next one may go. A repeat has the same id, and the server takes that once.
 async function push(message) {
   become(message, "sending");
-  const { shownAs: _shownAs, state: _state, reason: _reason, ...body } = message;
-  const { status, answer, retryAfter } = await call("messages", { ...body, language: words.language }).catch(() => ({ status: 0 }));
+  const { status, answer, retryAfter } = await carry(message).catch(() => ({ status: 0 }));
   if (status === 202) return become(message, "sent");
   if (status >= 400 && status < 500 && status !== 429) return become(message, "refused", answer.text);
   become(message, "failed", answer && answer.text);
   setTimeout(pump, (retryAfter || 5) * 1000);
   return false;
+}
+
+function carry(message) {
+  if (message.file) return upload(message, words.language, (share) => noteOf(message, `${words.sending} ${Math.round(share * 100)} %`));
+  const { shownAs: _shownAs, state: _state, reason: _reason, ...body } = message;
+  return call("messages", { ...body, language: words.language });
 }
 
 function become(message, name, reason = "") {
@@ -109,7 +114,7 @@ function changed() {
 
 function keepShelf() {
   try {
-    sessionStorage.setItem(SHELF, JSON.stringify(unsent.filter(({ state }) => state !== "sent")));
+    sessionStorage.setItem(SHELF, JSON.stringify(unsent.filter(({ state, file }) => state !== "sent" && !file)));
   } catch {} // a full or forbidden storage only loses the comfort
 }
 
@@ -183,9 +188,11 @@ function bubble(author, name, content) {
 function show(message) {
   newest = Math.max(newest, message.id);
   if (message.client_id) forget(message.client_id);
+  const stays = isAtEnd();
   const item = bubble(message.author, message.name || words[message.author === "buyer" ? "you" : message.author], message.text);
   for (const attachment of message.attachments) {
-    item.lastChild.append(element("span", "attachment", attachment.kind === "photo" ? words.photo : words.attachment));
+    const named = () => element("span", "attachment", attachment.kind === "photo" ? words.photo : words.attachment);
+    item.lastChild.append(attachment.picture ? kept(attachment.picture, () => follow(stays)) : named());
   }
   if (message.buttons.length) item.append(buttonsOf(message));
   item.append(timeOf(message.at));
@@ -251,8 +258,14 @@ function drawUnsent() {
   follow(stays);
 }
 
+function noteOf(message, sentence) {
+  const note = log.querySelector(`[data-unsent="${CSS.escape(message.id)}"] .note`);
+  if (note) note.textContent = sentence;
+}
+
 function addUnsent(message) {
-  const item = bubble("buyer", words.you, message.shownAs);
+  const item = bubble("buyer", words.you, message.preview ? "" : message.shownAs);
+  if (message.preview) item.lastChild.append(image(message.preview, message.shownAs, () => follow(true)));
   item.dataset.unsent = message.id;
   const retry = element("button", "retry", words.retry);
   retry.type = "button";

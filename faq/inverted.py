@@ -1,5 +1,6 @@
 """An inverted index with tf-idf weights: the cosine of one query with every document, by the query's terms alone."""
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -10,38 +11,41 @@ Floats = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int32]
 
 
-def _counted(documents: Iterable[Sequence[str]]) -> tuple[list[tuple[Numbers, Floats]], dict[str, int]]:
-    """The terms of each document with how often they stand there, and all terms, numbered as they were first seen."""
+def _counted(documents: Iterable[Sequence[str]]) -> tuple[Numbers, Floats, Numbers, dict[str, int]]:
+    """The terms of all documents, one document behind the other, how often each stands there, how many each has.
+
+    And the number of each term: they are numbered as they were first seen.
+    """
     seen: dict[str, int] = {}
-    counts = []
+    places, times, lengths = array("i"), array("f"), array("i")
     for terms in documents:
         count = Counter(terms)
-        places = np.array([seen.setdefault(term, len(seen)) for term in count], np.int32)
-        counts.append((places, np.array(list(count.values()), np.float32)))
-    return counts, seen
+        places.extend([seen.setdefault(term, len(seen)) for term in count])
+        times.extend(count.values())
+        lengths.append(len(count))
+    return np.array(places, np.int32), np.array(times, np.float32), np.array(lengths, np.int32), seen
 
 
 class InvertedIndex:
     """Postings of unit-length, sublinear tf-idf weights; terms are numbered by name, not by first sight."""
 
     def __init__(self, documents: Iterable[Sequence[str]]) -> None:
-        counts, seen = _counted(documents)
-        self.size = len(counts)
+        places, times, lengths, seen = _counted(documents)
+        self.size = len(lengths)
         self._terms = {term: number for number, term in enumerate(sorted(seen))}
         # Terms were numbered as they came; the postings must not depend on that.
-        renumbered = np.array([self._terms[term] for term in seen], np.int32)
-        rows = [(renumbered[places], times) for places, times in counts]
-        frequency = np.bincount(np.concatenate([places for places, _ in rows]) if rows else [], minlength=len(seen))
+        places = np.array([self._terms[term] for term in seen], np.int32)[places]
+        frequency = np.bincount(places, minlength=len(seen))
         self._idf = (np.log((1 + self.size) / (1 + frequency)) + 1).astype(np.float32)
         self._unseen = float(np.log(1 + self.size) + 1) ** 2
-        self._fill(rows)
+        self._fill(places, times, np.repeat(np.arange(self.size, dtype=np.int32), lengths))
 
-    def _fill(self, rows: list[tuple[Numbers, Floats]]) -> None:
-        places = np.concatenate([places for places, _ in rows]) if rows else np.zeros(0, np.int32)
-        weights = np.concatenate([self._weigh(*row, 0) for row in rows]) if rows else np.zeros(0, np.float32)
+    def _fill(self, places: Numbers, times: Floats, owners: Numbers) -> None:
+        weights = (1 + np.log(times)) * self._idf[places]
+        squares = np.maximum(np.bincount(owners, np.square(weights), self.size), 1e-9)
+        weights /= np.sqrt(squares).astype(np.float32)[owners]
         order = np.argsort(places, kind="stable")
-        documents = np.repeat(np.arange(self.size, dtype=np.int32), [len(places) for places, _ in rows])
-        self._documents: Numbers = documents[order]
+        self._documents: Numbers = owners[order]
         self._weights: Floats = weights[order]
         self._starts = np.searchsorted(places[order], np.arange(len(self._terms) + 1)).astype(np.int64)
 

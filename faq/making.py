@@ -22,6 +22,7 @@ from faq.vectors import VectorStore
 RESEMBLING = 0.7  # the likeness from which a question from elsewhere may well be one of this shop
 TAUGHT = 20_000  # rows that the head may have: its lesson takes memory and time by their square and cube
 TAUGHT_OF_MANY = 4_000  # rows when there are more than that
+BLOCK = 4096  # phrasings that are compared with the questions from elsewhere at once
 FEWEST_TO_REHEARSE = 40  # phrasings and labelled questions; with fewer the shipped calibrator serves
 
 Owned = list[tuple[str, str]]  # entry and question
@@ -44,7 +45,7 @@ def make(material: Material, encoder: Encoder | None, price: Price, vectors: Vec
         np.int32,
     )
     index = Index(keys, texts, owners, len(spoken), encoder, _meanings(texts, encoder, vectors))
-    written = _written(material.asked)
+    written = _written(material.asked, spoken)
     if len(spoken) + len(labelled) < FEWEST_TO_REHEARSE:
         return Parts(index, written, cold_calibrator(encoder is not None), cold_thresholds(price))
     lesson = teach(index, sample(texts, owners, len(texts) if len(texts) <= TAUGHT else TAUGHT_OF_MANY))
@@ -63,11 +64,19 @@ def _essences(material: Material) -> tuple[Owned, Owned]:
     )
 
 
-def _written(asked: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+def _written(asked: Iterable[tuple[str, str]], spoken: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Whose each spelling is; `spoken` are strings that are kept anyway, so that an equal one is not kept twice."""
     owners: dict[str, set[str]] = defaultdict(set)
     for key, text in asked:
         owners[spelled(text)].add(key)
-    return {text: tuple(sorted(keys)) for text, keys in owners.items() if text}
+    kept = {text: text for text in spoken}
+    alike: dict[tuple[str, ...], tuple[str, ...]] = {}
+    found: dict[str, tuple[str, ...]] = {}
+    for text, keys in owners.items():
+        if text:
+            names = tuple(sorted(keys))
+            found[kept.get(text, text)] = alike.setdefault(names, names)
+    return found
 
 
 def _meanings(texts: list[str], encoder: Encoder | None, vectors: VectorStore) -> Meanings | None:
@@ -81,7 +90,8 @@ def _foreign(spoken: list[str], encoder: Encoder | None, vectors: VectorStore) -
     texts = sorted({essence(text) for text in elsewhere.questions()} - set(spoken))
     here, there = vectors.encode(spoken, encoder), vectors.encode(texts, encoder)
     if here is not None and there is not None:
-        nearest: Floats = np.array([(here @ vector).max() for vector in there])
+        blocks = (here[start : start + BLOCK] for start in range(0, len(here), BLOCK))
+        nearest: Floats = np.max([(block @ there.T).max(0) for block in blocks], axis=0)
     else:
         index = InvertedIndex(grams(text) for text in spoken)
         nearest = np.array([index.scores(grams(text)).max() for text in texts])

@@ -107,13 +107,13 @@ class Matcher:
         """The likeliest first; `owners` are the entries that the words were written for."""
         found = [Candidate(key, round(SURE / len(owners), 4), {"written": 1.0}) for key in owners]
         # The calibrator knows how sure the first is; the others are no surer than those before them.
-        chances = np.minimum.accumulate(self._parts.calibrator.probabilities(evidence.rows))
-        enough = SUGGESTIONS + len(owners)
-        for place, (entry, chance) in enumerate(zip(evidence.entries[:enough], chances[:enough], strict=True)):
+        chances = np.minimum.accumulate(self._parts.calibrator.probabilities(evidence.rows)).tolist()
+        said = {view: votes.tolist() for view, votes in evidence.votes.items()}
+        for place, entry in enumerate(evidence.entries[: SUGGESTIONS + len(owners)].tolist()):
             key = self._parts.index.keys[entry]
             if key not in owners:
-                votes = {view: round(float(votes[place]), 4) for view, votes in evidence.votes.items()}
-                found.append(Candidate(key, round(float(chance), 4), votes))
+                votes = {view: round(heard[place], 4) for view, heard in said.items()}
+                found.append(Candidate(key, round(chances[place], 4), votes))
         return tuple(found[:SUGGESTIONS])
 
     def _outcome(self, score: float, owners: int) -> Outcome:

@@ -35,8 +35,11 @@ class Material:
 
     def fingerprint(self, encoder: Encoder | None, price: Price) -> str:
         """What the parts are kept under."""
-        facts = (_code(), encoder and encoder.name, price, self.asked, self.labelled)
-        return hashlib.blake2b(repr(facts).encode("utf-8", "replace"), digest_size=16).hexdigest()
+        found = hashlib.blake2b(digest_size=16)
+        # One by one: written out together they would take more memory than the index.
+        for fact in (_code(), encoder and encoder.name, price, len(self.asked), *self.asked, *self.labelled):
+            found.update(repr(fact).encode("utf-8", "replace"))
+        return found.hexdigest()
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ import numpy as np
 from rapidfuzz import fuzz, process
 
 from faq.axes import Axes, Meanings
-from faq.encoder import Encoder, WordEncoder, knows_words
+from faq.encoder import WIDTH, Encoder, WordEncoder, knows_words
 from faq.features import grams
 from faq.inverted import Floats, InvertedIndex
 from faq.spelling import Speller
@@ -49,7 +49,9 @@ class Senses:
             piece: float(np.log((1 + len(texts)) / (1 + count)) + 1) for piece, count in sorted(often.items())
         }
         self._unseen = float(np.log(1 + len(texts)) + 1)
-        rows = np.stack([self._sum(row, encoder) for row in pieces])
+        rows = np.empty((len(texts), WIDTH), np.float32)
+        for row, found in zip(rows, pieces, strict=True):
+            row[:] = self._sum(found, encoder)
         self._shared = rows.mean(0)
         rows -= self._shared
         rows /= _lengths(rows)[:, None]

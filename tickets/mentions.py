@@ -35,10 +35,11 @@ class Mentions(Ladder):
         active = await session.exec(select(Agent.login, Agent.id, Agent.name).where(col(Agent.is_active).is_(True)))
         people = {login: (number, name) for login, number, name in active.all()}
         author = next((name for number, name in people.values() if number == agent_id), "")
-        facts = {"agent": author, "text": " ".join(text.split())[:QUOTED]}
+        quote = " ".join(text.split())[:QUOTED]
         told: list[str] = []
         for login in find_mentioned(text, people):
             person, _ = people[login]
             if person != agent_id:
-                told += await self.tell_staff(session, now, ticket, "notice.mentioned", agent_id=person, **facts)
+                notice = (session, now, ticket, "notice.mentioned")
+                told += await self.tell_staff(*notice, agent_id=person, agent=author, text=quote)
         return told

@@ -18,7 +18,7 @@ from shop import ledger
 from shop.errors import AlreadyReplaced, ChainTooLong, PoolEmpty
 from shop.port import CodeRef, Order, OrderStatus
 from shop.tables import Proof
-from tickets import filing, warranty
+from tickets import filing, pictures, warranty
 from tickets.claim_states import ClaimState
 from tickets.compensation import outcomes_before
 from tickets.conversations import add_note
@@ -104,36 +104,45 @@ class Claims(Grants):
     ) -> Sequence[Settled]:
         """Settle a claim per code at once where the rules allow it, else open one ticket; filed again, it is found.
 
-        Whoever has a replacement that nobody has seen yet gets its link again, never another code. In the order of
-        their positions, so that no two buyers wait for each other.
+        Whoever has a replacement that nobody has seen yet gets its link again, never another code. What many wait for
+        is held from the beginning and in one order (ticket, batches, codes by position), so that no two wait for each
+        other.
         """
+        known = await filing.find_ticket(session, conversation, order.shop, order.order_no)
+        await filing.hold_batches(session, codes)
         filed = [
             await self._file(session, now, conversation, order, code, reason)
             for code in sorted(codes, key=lambda code: code.position)
         ]
-        return await self._bring_to_people(session, now, conversation, filed)
+        return await self._bring_to_people(session, now, conversation, filed, known)
 
     async def take_proof(
         self, session: AsyncSession, now: datetime, conversation: Conversation, order: Order
     ) -> Sequence[Settled]:
         """A screenshot has come: judge the claims about this order that waited for it; empty when none did."""
+        known = await filing.find_ticket(session, conversation, order.shop, order.order_no)
+        claims = await filing.awaiting_proof(session, conversation, order.shop, order.order_no)
+        await filing.hold_batches(session, [filing.code_of(claim) for claim in claims])
         settled = []
-        for claim in await filing.awaiting_proof(session, conversation):
-            if (claim.shop, claim.order_no) == (order.shop, order.order_no):
-                filing.move(session, now, claim, ClaimState.TRIAGE, f"buyer:{claim.buyer_id}")
-                settled.append(await self._judge(session, now, claim, order, has_proof=True))
-        return await self._bring_to_people(session, now, conversation, settled)
+        for claim in claims:
+            filing.move(session, now, claim, ClaimState.TRIAGE, f"buyer:{claim.buyer_id}")
+            settled.append(await self._judge(session, now, claim, order, has_proof=True))
+        return await self._bring_to_people(session, now, conversation, settled, known)
 
     async def go_without_proof(
         self, session: AsyncSession, now: datetime, conversation: Conversation, why: str = "no_proof"
     ) -> Sequence[Settled]:
         """There is no screenshot to judge: a person looks at the claims of this conversation that waited for one."""
-        stopped = []
-        for claim in await filing.awaiting_proof(session, conversation):
-            filing.move(session, now, claim, ClaimState.REVIEW, f"buyer:{claim.buyer_id}", why=why)
-            claim.why = why
-            stopped.append(Settled(claim, "ticket", why))
-        return await self._bring_to_people(session, now, conversation, stopped)
+        brought: list[Settled] = []
+        for shop, order_no in await filing.orders_to_prove(session, conversation):
+            known, stopped = await filing.find_ticket(session, conversation, shop, order_no), []
+            for claim in await filing.awaiting_proof(session, conversation, shop, order_no):
+                await pictures.attach(session, now, claim)
+                filing.move(session, now, claim, ClaimState.REVIEW, f"buyer:{claim.buyer_id}", why=why)
+                claim.why = why
+                stopped.append(Settled(claim, "ticket", why))
+            brought += await self._bring_to_people(session, now, conversation, stopped, known)
+        return brought
 
     async def _file(
         self,
@@ -191,18 +200,24 @@ class Claims(Grants):
         if held := next((stop for stop in stops if stop.state == ClaimState.HELD), None):
             return held
         # Who proved the first code is not asked again about the one that was given for it.
-        if order.goods.proof == Proof.SCREENSHOT and claim.round == 1 and not has_proof and why in OPEN_TO_PROOF:
+        needs_proof = order.goods.proof == Proof.SCREENSHOT and claim.round == 1 and why in OPEN_TO_PROOF
+        if needs_proof and not has_proof and not await filing.has_picture(session, now, claim):
             is_tried = await filing.count_silent(session, claim) >= TIMES_ASKED
             return Stop("no_proof") if is_tried else Stop("proof", ClaimState.EVIDENCE)
         return Stop(why) if why is not None else next(iter(stops), None)
 
     async def _bring_to_people(
-        self, session: AsyncSession, now: datetime, conversation: Conversation, settled: Sequence[Settled]
+        self,
+        session: AsyncSession,
+        now: datetime,
+        conversation: Conversation,
+        settled: Sequence[Settled],
+        known: Ticket | None,
     ) -> Sequence[Settled]:
-        """One ticket for all that came to people just now; one of its own for each whose code another buyer claims."""
+        """One ticket, `known` or new, for all that came to people; one of its own for what another buyer claims."""
         new = [one for one in settled if one.kind == "ticket" and one.ticket is None]
         shared = [one.claim for one in new if one.why != "contested"]
-        ticket = await self._open_ticket(session, now, conversation, shared) if shared else None
+        ticket = await self._open_ticket(session, now, conversation, shared, known) if shared else None
         found = {claim.id: ticket for claim in shared}
         for one in new:
             if one.why == "contested":
@@ -210,12 +225,16 @@ class Claims(Grants):
         return [replace(one, ticket=found.get(one.claim.id, one.ticket)) for one in settled]
 
     async def _open_ticket(
-        self, session: AsyncSession, now: datetime, conversation: Conversation, claims: Sequence[Claim]
+        self,
+        session: AsyncSession,
+        now: datetime,
+        conversation: Conversation,
+        claims: Sequence[Claim],
+        ticket: Ticket | None = None,
     ) -> Ticket:
         first = claims[0]
         is_urgent = any(claim.why == "pool_empty" for claim in claims)  # the buyer is in the right, goods are missing
         level, trigger = (Level.HUMAN_QUEUE, Trigger.POOL_EMPTY) if is_urgent else (Level.BOT_LANE, "")
-        ticket = None if first.why == "contested" else await filing.find_ticket(session, conversation, first)
         if ticket is None:
             masked = "、".join(claim.masked for claim in claims)
             facts = {"order_ref": f"{first.shop}/{first.order_no}", "product": first.sku}

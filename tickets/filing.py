@@ -1,6 +1,6 @@
 """Claims as rows: found, written once per code, moved along the table, set aside where another buyer's is open."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,12 +15,13 @@ from audit.trail import record
 from shop import ledger
 from shop.port import CodeRef, Goods, Order, OrderStatus
 from shop.provenance import find_source
-from shop.tables import Code, Replacement, RevealLink
+from shop.tables import Batch, Code, Replacement, RevealLink
 from tickets import warranty
 from tickets.changes import lock_ticket
 from tickets.claim_states import ClaimState, can_move
 from tickets.errors import ClaimStands, Contested, NoOpenClaim
-from tickets.tables import Claim, Conversation, Outcome, Phase, Reason, Ticket, id_of
+from tickets.pictures import FRESH
+from tickets.tables import Claim, Conversation, Outcome, Phase, Picture, Reason, Ticket, id_of
 
 Facts = Mapping[str, object]
 _ID = col(Claim.id)
@@ -126,12 +127,12 @@ async def find_granted(session: AsyncSession, code_id: int) -> Claim | None:
     return (await session.exec(granted.where(col(Replacement.code_id) == code_id))).first()
 
 
-async def find_ticket(session: AsyncSession, conversation: Conversation, claim: Claim) -> Ticket | None:
-    """The ticket in which claims of this conversation about the same order wait for people, locked."""
+async def find_ticket(session: AsyncSession, conversation: Conversation, shop: str, order_no: str) -> Ticket | None:
+    """The ticket in which claims of this conversation about this order wait for people, locked."""
     others = (
         select(Ticket.id)
         .join(Claim, col(Claim.ticket_id) == col(Ticket.id))
-        .where(Claim.conversation_id == conversation.id, Claim.shop == claim.shop, Claim.order_no == claim.order_no)
+        .where(Claim.conversation_id == conversation.id, Claim.shop == shop, Claim.order_no == order_no)
         .where(Ticket.conversation_id == conversation.id, Ticket.phase == Phase.OPEN, *_waits())
         .where(col(Claim.decided_at).is_(None))
         .order_by(col(Ticket.id).desc())
@@ -141,15 +142,46 @@ async def find_ticket(session: AsyncSession, conversation: Conversation, claim: 
     return ticket if ticket is not None and ticket.phase == Phase.OPEN else None
 
 
-async def awaiting_proof(session: AsyncSession, conversation: Conversation) -> Sequence[Claim]:
-    """The claims of this conversation whose screenshot is awaited, the oldest first; locked."""
-    waiting = select(Claim).where(Claim.conversation_id == conversation.id, Claim.state == ClaimState.EVIDENCE)
-    return (await session.exec(waiting.order_by(_ID).with_for_update())).all()
+async def hold_batches(session: AsyncSession, codes: Collection[CodeRef]) -> None:
+    """Lock the batches of several codes, in the order of their numbers; one code's is locked when it is looked at."""
+    if len(codes) > 1:
+        prints = [code.fingerprint for code in codes]
+        theirs = select(Code.batch_id).where(col(Code.fingerprint).in_(prints))
+        await session.exec(select(Batch.id).where(col(Batch.id).in_(theirs)).order_by(col(Batch.id)).with_for_update())
+
+
+async def orders_to_prove(session: AsyncSession, conversation: Conversation) -> Sequence[tuple[str, str]]:
+    """Shop and number of the orders whose claims wait for a screenshot in this conversation."""
+    waiting = select(Claim.shop, Claim.order_no).where(*_proving(id_of(conversation))).distinct()
+    return (await session.exec(waiting.order_by(col(Claim.shop), col(Claim.order_no)))).all()
+
+
+async def awaiting_proof(
+    session: AsyncSession, conversation: Conversation, shop: str, order_no: str
+) -> Sequence[Claim]:
+    """The claims of this conversation about an order whose screenshot is awaited, by position; locked."""
+    waiting = select(Claim).where(*_proving(id_of(conversation)), Claim.shop == shop, Claim.order_no == order_no)
+    return (await session.exec(waiting.order_by(col(Claim.position)).with_for_update())).all()
+
+
+async def has_picture(session: AsyncSession, now: datetime, claim: Claim) -> bool:
+    """Whether this conversation has sent a picture lately about the order of this claim."""
+    sent = (
+        select(Picture.id)
+        .join(Claim, col(Claim.id) == col(Picture.claim_id))
+        .where(Claim.conversation_id == claim.conversation_id, Claim.shop == claim.shop)
+        .where(Claim.order_no == claim.order_no, col(Picture.received_at) > now - FRESH)
+    )
+    return (await session.exec(sent.limit(1))).first() is not None
+
+
+def _proving(conversation_id: int) -> tuple[ColumnElement[bool], ...]:
+    return (col(Claim.conversation_id) == conversation_id, col(Claim.state) == ClaimState.EVIDENCE)
 
 
 async def find_proving(session: AsyncSession, conversation_id: int) -> str | None:
     """The order whose claim waits for a screenshot in this conversation."""
-    waiting = select(Claim.order_no).where(Claim.conversation_id == conversation_id, Claim.state == ClaimState.EVIDENCE)
+    waiting = select(Claim.order_no).where(*_proving(conversation_id))
     return (await session.exec(waiting.order_by(_ID.desc()).limit(1))).first()
 
 

@@ -1,18 +1,23 @@
 """Claims: replaced at once, or a ticket; never twice."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
 from shop import reveals
+from shop.codes import seal_code
 from shop.errors import AlreadyReplaced, ChainTooLong, LinkGone, PoolEmpty
-from shop.port import Order, OrderStatus
-from shop.tables import Code, Replacement, RevealLink
+from shop.port import CodeRef, Order, OrderStatus
+from shop.tables import Batch, Code, Pool, Replacement, RevealLink
+from shop.vault import Vault
 from tests.tickets.counter import DAY, GOODS, HOUR, NOW, ORDER, RESERVE, RULES, Counter
 from tickets.claims import Outcome, Reason, why_not
 from tickets.errors import (
@@ -530,3 +535,48 @@ async def test_all_are_granted_or_none(counter: Counter, lin: int) -> None:
     assert len(granted) == len(RESERVE)
     texts = await counter.floor.deliver()
     assert [MARK in text for text in texts] == [False, True, True, True]
+
+
+async def both_ways(counter: Counter, vault: Vault) -> list[tuple[Order, list[CodeRef]]]:
+    """Orders with a code of both batches each, every other one in the other order."""
+    async with counter.floor.database.writing() as session:
+        first = (await session.exec(select(Batch))).one()
+        place = {"supplier_id": first.supplier_id, "product_id": first.product_id}
+        second = Batch(**place, name="二", arrived_at=counter.floor.now)
+        session.add(second)
+        await session.flush()
+        orders = []
+        for number in range(6):
+            batches = [first.id, second.id][:: (-1) ** number]
+            codes = [counter.new_code(f"SOLD-{number}-{batch}", at) for at, batch in enumerate(batches, 1)]
+            orders.append((replace(ORDER, order_no=f"ZZ98YX76WV54UT3{number}"), codes))
+            for batch in batches:
+                text = f"SOLD-{number}-{batch}"
+                session.add(seal_code(vault, product_id=first.product_id, batch_id=batch, text=text, pool=Pool.STOCK))
+    return orders
+
+
+async def file_both_ways(counter: Counter, vault: Vault) -> list[str]:
+    orders = await both_ways(counter, vault)
+    ends = await asyncio.gather(*(counter.file_all(codes, order, reason=Reason.OTHER) for order, codes in orders))
+    return [one.kind for end in ends for one in end]
+
+
+async def test_orders_whose_codes_share_their_batches_do_not_wait_for_each_other(
+    counter: Counter, vault: Vault
+) -> None:
+    assert await file_both_ways(counter, vault) == ["ticket"] * 12
+
+
+async def test_without_holding_the_batches_first_they_do(
+    counter: Counter, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broken twin; SQLite has one writer, and nobody to wait for."""
+
+    async def hold_none(session: AsyncSession, codes: Collection[CodeRef]) -> None:
+        pass
+
+    monkeypatch.setattr("tickets.filing.hold_batches", hold_none)
+
+    with nullcontext() if counter.floor.database.is_sqlite else pytest.raises(DBAPIError, match="deadlock"):
+        await file_both_ways(counter, vault)

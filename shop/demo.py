@@ -19,6 +19,8 @@ SPAN = timedelta(days=30)  # the orders lie in it
 SHORT_SPAN = timedelta(hours=20)  # those that nobody has dealt with yet
 BATCHES = 3  # per product
 STOCK = 12  # unsold codes per product
+COST = 85  # of a code, in percent of its price
+ANSWERS = {"Eastgate Keys": timedelta(hours=20)}  # suppliers who are asked about claims
 
 STATUSES = {
     OrderStatus.DELIVERED: 172,
@@ -144,7 +146,8 @@ class _Sale:
 
 
 async def _create_shelves(session: AsyncSession, now: datetime, vault: Vault, random: Random) -> list[_Shelf]:
-    suppliers = {name: Supplier(name=name) for name in dict.fromkeys(goods.supplier for goods in GOODS)}
+    names = dict.fromkeys(goods.supplier for goods in GOODS)
+    suppliers = {name: Supplier(name=name, answers_within=ANSWERS.get(name)) for name in names}
     products = [
         Product(shop=SHOP, sku=goods.sku, name=goods.name, price=goods.price, warranty=goods.warranty)
         for goods in GOODS
@@ -162,6 +165,7 @@ async def _create_shelves(session: AsyncSession, now: datetime, vault: Vault, ra
                 product_id=product.id,
                 name=f"{arrived_at:%Y%m%d}-{goods.sku}",
                 arrived_at=arrived_at,
+                cost=goods.price * COST // 100,
             )
             batches.append(batch)
         session.add_all(batches)

@@ -19,10 +19,11 @@ from kadesk.jobs import jobs
 from kadesk.settings import SHIPPED, Settings
 from kadesk.wiring import Kadesk, clock, wire
 from scheduler import Job
+from shop.tables import Supplier
 from tickets import outbox, watch
 from tickets.conversations import find_or_create
 from tickets.staff import add_agent
-from tickets.tables import Level, Notice, Role, Ticket
+from tickets.tables import Claim, Level, Notice, Role, SupplierCheck, Ticket
 from tickets.watch import look
 
 
@@ -179,3 +180,42 @@ async def test_who_wrote_during_a_stop_does_not_find_the_ticket_closed(
     await job(install, "wake and close").work()
 
     assert await phase(install, ticket) == "waiting"
+
+
+async def test_a_silent_supplier_is_noticed(install: Kadesk) -> None:
+    now = clock()
+    asked_at = now - timedelta(days=2)
+    async with install.database.writing() as session:
+        conversation = await find_or_create(session, asked_at, "web", "main", "a", "a", "zh")
+        ticket = await install.desk.open(session, asked_at, conversation, "claim", "卡密无效")
+        supplier = Supplier(name="供货商", answers_within=timedelta(days=1))
+        session.add(supplier)
+        claim = Claim(
+            conversation_id=conversation.id or 0,
+            buyer_id=conversation.buyer_id,
+            ticket_id=ticket.id,
+            shop="demo",
+            order_no="1",
+            fingerprint="f",
+            masked="****",
+            position=1,
+            sku="A",
+            product_name="A",
+            price=1,
+            currency="CNY",
+            reason="other",
+            state="supplier_check",
+            created_at=asked_at,
+        )
+        session.add(claim)
+        await session.flush()
+        due_at = asked_at + timedelta(days=1)
+        check = {"supplier_id": supplier.id, "text": "", "asked_at": asked_at, "due_at": due_at}
+        session.add(SupplierCheck(claim_id=claim.id or 0, **check))
+
+    next_look = await job(install, "watch suppliers").work()
+
+    async with install.database.reading() as session:
+        assert (await session.exec(select(SupplierCheck.answer))).one() == "silent"
+        assert (await session.exec(select(Ticket.level).where(Ticket.id == ticket.id))).one() == Level.LEAD
+    assert next_look is None

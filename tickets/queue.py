@@ -87,11 +87,6 @@ async def position(session: AsyncSession, ticket: Ticket) -> int:
     return ahead + 1
 
 
-async def load(session: AsyncSession, agent_id: int) -> int:
-    """How many tickets this agent owes an answer on."""
-    return (await session.exec(held_by(agent_id))).one()
-
-
 def held_by(agent_id: int | Mapped[int | None] | BindParameter[int]) -> SelectOfScalar[int]:
     """Counts what an agent owes an answer on; what waits for its buyer, or sleeps, takes none of their room.
 

@@ -186,7 +186,7 @@ async def test_counting_what_an_agent_holds_does_not_go_through_all_open_tickets
 
 async def load(database: Database, agent_id: int) -> int:
     async with database.reading() as session:
-        return await queue.load(session, agent_id)
+        return (await session.exec(queue.held_by(agent_id))).one()
 
 
 async def test_an_agents_history_does_not_count(database: Database, now: datetime) -> None:

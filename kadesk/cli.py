@@ -17,6 +17,7 @@ from kadesk.faq_cli import faq_commands
 from kadesk.keys_cli import keys_commands
 from kadesk.settings import Settings
 from kadesk.shell import AsJson, out, print_json, read_settings
+from kadesk.shop_cli import shop_commands
 from kadesk.sla_cli import sla_commands
 from shop.masking import mask_text
 
@@ -44,6 +45,7 @@ users_commands.command("set")(staff_cli.set_account)
 users_commands.command("manage")(staff_cli.set_manager)
 app.add_typer(sla_commands, name="sla")
 app.add_typer(keys_commands, name="keys")
+app.add_typer(shop_commands, name="shop")
 RETRY_LOOK = 0.2  # seconds between looks for an update that is tried again
 
 

@@ -1,5 +1,6 @@
 """Codes as rows: sealed when they come in, read only where a person may see them."""
 
+from typing import Any
 from uuid import uuid4
 
 from sqlmodel import col
@@ -14,19 +15,25 @@ def seal_code(
     vault: Vault, *, product_id: int, batch_id: int, text: str, pool: Pool, state: CodeState = CodeState.FREE
 ) -> Code:
     """A new row for `text`, which is kept only as ciphertext, fingerprint and mask."""
+    row = seal_row(vault, product_id, batch_id, pool, text, vault.fingerprint(text))
+    return Code(**row | {"state": state})
+
+
+def seal_row(vault: Vault, product_id: int, batch_id: int, pool: Pool, text: str, fingerprint: str) -> dict[str, Any]:
+    """The values of a free code's row, for an insert of many at once; `fingerprint` is the vault's of `text`."""
     seal_id = uuid4().hex
     key_id, ciphertext = vault.seal(_kind(product_id), seal_id, text)
-    return Code(
-        product_id=product_id,
-        batch_id=batch_id,
-        pool=pool,
-        state=state,
-        seal_id=seal_id,
-        key_id=key_id,
-        ciphertext=ciphertext,
-        fingerprint=vault.fingerprint(text),
-        masked=mask(text),
-    )
+    return {
+        "product_id": product_id,
+        "batch_id": batch_id,
+        "pool": pool,
+        "state": CodeState.FREE,
+        "seal_id": seal_id,
+        "key_id": key_id,
+        "ciphertext": ciphertext,
+        "fingerprint": fingerprint,
+        "masked": mask(text),
+    }
 
 
 def read_code(vault: Vault, code: Code) -> str:

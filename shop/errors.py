@@ -14,6 +14,8 @@ ShopError
 ├─ AlreadyRefunded                               this code has its refund, done or under way
 ├─ RefundMoved                                   somebody else decided on it meanwhile
 ├─ UnknownRefund                                 no such thing
+├─ BadFile · BadLine                             no table that can be imported; no line of one
+├─ AlreadyImported                               this file was read before
 └─ ShopDown                                      the shop does not answer; try later
 """
 
@@ -78,3 +80,15 @@ class RefundMoved(ShopError):
 
 class UnknownRefund(ShopError):
     """There is no refund {refund}."""
+
+
+class BadFile(ShopError):
+    """{path} cannot be imported: {problem}."""
+
+
+class BadLine(ShopError):
+    """This line cannot be imported: {problem}."""
+
+
+class AlreadyImported(ShopError):
+    """{path} was imported on {at}; there is nothing new in it."""

@@ -14,7 +14,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from audit.tables import AuditRow
 from shop.port import OrderStatus
 from shop.states import OUT
-from shop.tables import Code, CodeState, OrderCode, Pool, Replacement, RevealLink, ShopOrder
+from shop.tables import Batch, Code, CodeState, OrderCode, Pool, Replacement, RevealLink, ShopOrder
 
 SHOWN = 5  # rows named in one sentence
 
@@ -65,6 +65,10 @@ def _code_rules() -> Rules:
         (
             "no code is kept twice",
             select(func.max(Code.id)).group_by(col(Code.fingerprint)).having(func.count() > 1),
+        ),
+        (
+            "an imported batch still has all its codes",
+            select(Batch.id).where(col(Batch.imported) > _count(Code.batch_id, Batch.id)),
         ),
         (
             "a mask shows four characters at most",

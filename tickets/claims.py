@@ -154,7 +154,7 @@ class Claims(Grants):
         reason: Reason,
     ) -> Settled:
         """As far as the bot gets: what comes to people has no ticket yet."""
-        if (again := await self._link_again(session, now, conversation, order, code)) is not None:
+        if (again := await self.link_again(session, now, conversation, order, code)) is not None:
             return again
         known = await filing.find_undecided(session, conversation.buyer_id, order, code)
         claim = known or await filing.create(session, now, conversation, order, code, reason)

@@ -73,7 +73,7 @@ class Issuing:
             filing.move(session, now, claim, ClaimState.DELIVERED, f"link:{link.id}")
         return revealed
 
-    async def _link_again(
+    async def link_again(
         self, session: AsyncSession, now: datetime, conversation: Conversation, order: Order, code: CodeRef
     ) -> Settled | None:
         """The link of the replacement that this conversation has and nobody has opened, made anew."""

@@ -63,6 +63,17 @@ async def go_without_proof(turn: Turn) -> None:
 
 async def hand_over(turn: Turn) -> None:
     """A person, in one step; claims that wait for a screenshot come along."""
+async def give_links_again(turn: Turn, order: Order, given: Sequence[CodeRef]) -> bool:
+    """Whether nobody has looked at one of these replacements yet: its buyer gets the link again."""
+    verb = turn.parts.claims.link_again
+    found = [await verb(turn.session, turn.now, turn.conversation, order, code) for code in given]
+    links = [one for one in found if one is not None]
+    if links:
+        turn.rest()
+        await _tell(turn, order, links)
+    return bool(links)
+
+
     await turn.parts.claims.go_without_proof(turn.session, turn.now, turn.conversation)
     await tickets.hand_over(turn)
 

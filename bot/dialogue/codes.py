@@ -80,6 +80,8 @@ async def take_again(turn: Turn) -> None:
         await claims.excuse(turn)
         return
     turn.go(Step.CODE, order=turn.seal_order(order.order_no), picked="", reason=turn.intent.argument)
+    if await claims.give_links_again(turn, order, given):  # how can it be bad, it was not looked at yet
+        return
     if len(given) > 1:
         buttons = [_button(order, code) for code in given[:MOST_BUTTONS]]
         await turn.tell("claim.ask_which_again", *buttons, turn.person, product=order.goods.name)

@@ -314,7 +314,7 @@ async def test_a_second_buyer_of_the_same_code_gets_a_ticket_of_their_own_and_he
     again = await second.press("****")
 
     assert "****-3VNP 需要同事核实一下。已登记工单 K-000002，前面还有 1 位，24 小时内一定给您答复" in told
-    assert "这张卡您已经报过了，我们正在处理。已登记工单 K-000002" in again
+    assert "****-3VNP 您已经报过了，我们正在处理。已登记工单 K-000002" in again
     assert "K-000001" not in told + again
     mine, theirs = await house.all(Ticket)
     assert mine.buyer_id != theirs.buyer_id

@@ -5,9 +5,11 @@ import re
 import pytest
 from sqlmodel import select
 
+from bot.channels.port import Inbound, Kind
+from shop.errors import ShopDown
 from shop.tables import Product, Proof, Replacement, RevealLink
 from tests.bot.conftest import CODE, ORDER, PASSWORD, House
-from tickets.tables import Claim, Message, Ticket
+from tickets.tables import Claim, Conversation, Message, Ticket
 
 MANY = "MM12CD34EF56GH78"
 CODES = [f"MANYX-{letters}-{number}77ZQ" for number, letters in enumerate(("AKPWD", "BLQXE", "CMRYF", "DNSZG"), 1)]
@@ -180,7 +182,7 @@ async def test_a_link_that_was_not_opened_comes_again_when_it_still_fails(house:
     await buyer.say(f"{ORDER} {PASSWORD} 提示已被使用")
     await buyer.press("****-3VNP")
 
-    again = await buyer.say("还是用不了，提示已被使用")
+    again = await buyer.say("还是用不了")
 
     assert "重新发给您" in again
     assert len(await house.all(Replacement)) == 1
@@ -254,6 +256,78 @@ async def test_who_asks_for_a_person_takes_the_claim_along(house: House) -> None
 
     ticket = await house.one(Ticket)
     assert ((await house.one(Claim)).ticket_id, ticket.level) == (ticket.id, 1)
+
+
+async def send_picture(house: House, kind: Kind = Kind.PHOTO, text: str = "") -> None:
+    """From the conversation that there is."""
+    place = await house.one(Conversation)
+    inbound = Inbound(
+        place.channel,
+        place.account,
+        place.address,
+        "picture-1",
+        kind,
+        house.clock(),
+        text=text,
+        attachments=({"kind": "photo"},),
+    )
+    async with house.database.reading() as session:
+        heard = await house.dialogue.set_scene(session, house.clock(), inbound)
+    looked = await house.dialogue.look_up(heard, inbound)
+    async with house.database.writing() as session:
+        await house.dialogue.answer(session, house.clock(), inbound, looked)
+
+
+@pytest.mark.parametrize("text", ["", f"这是截图 {CODE}"], ids=["alone", "with a caption"])
+async def test_the_picture_that_comes_moves_the_claim_on(house: House, text: str) -> None:
+    await ask_for_proof(house)
+    buyer = house.buyer()
+    await buyer.say(f"{ORDER} {PASSWORD} 提示已被使用")
+    await buyer.press("****-3VNP")
+    await buyer.say("要等多久")
+
+    await send_picture(house, text=text)
+    told = await buyer.news()
+
+    assert "截图收到了" in told
+    assert "https://kadesk.test/r/" in told
+    assert (await house.one(Claim)).outcome == "replace"
+    texts = [message.text for message in await house.all(Message)]
+    assert not any(CODE in one for one in texts)
+
+
+async def test_a_picture_while_the_shop_is_away_is_looked_at_by_a_person(house: House) -> None:
+    await ask_for_proof(house)
+    buyer = house.buyer()
+    await buyer.say(f"{ORDER} {PASSWORD} 提示已被使用")
+    await buyer.press("****-3VNP")
+    shop = house.dialogue._shop
+    house.dialogue._shop = AwayShop()
+
+    await send_picture(house)
+    house.dialogue._shop = shop
+
+    assert "店铺系统暂时没有回应" in await buyer.news()
+    claim = await house.one(Claim)
+    assert (claim.state, claim.why) == ("review", "shop_away")
+
+
+class AwayShop:
+    name = "demo"
+
+    async def find_order(self, order_no: str) -> None:
+        raise ShopDown(shop=self.name)
+
+
+async def test_a_picture_that_nobody_asked_for_moves_nothing(house: House) -> None:
+    buyer = house.buyer()
+    await buyer.say(f"{ORDER} {PASSWORD} 账号登不上")
+    await buyer.press("****-3VNP")
+
+    await send_picture(house)
+
+    assert "截图收到了" not in await buyer.news()
+    assert (await house.one(Claim)).state == "review"
 
 
 async def test_the_second_round_asks_for_no_screenshot(house: House) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, and_, delete, func, literal_column, or_, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -260,11 +260,7 @@ async def is_settled(session: AsyncSession, channel: str, account: str) -> bool:
 async def has_unheard(session: AsyncSession, channel: str, account: str, address: str) -> bool:
     """Whether something that came from this address waits to take effect, or was laid aside for a person to look at."""
     for state in (InboxState.PENDING, InboxState.DEAD):
-        # Written out: a database takes a partial index only for the words that it was made with.
-        here = (
-            InboxRow.thread == f"{channel}:{account}:{address}",
-            col(InboxRow.state) == literal_column(f"'{state}'"),
-        )
+        here = (InboxRow.thread == f"{channel}:{account}:{address}", InboxRow.state == state)
         if (await session.exec(select(InboxRow.id).where(*here).limit(1))).first() is not None:
             return True
     return False

@@ -1,6 +1,5 @@
 """The lists: all tickets, buyers, the audit trail. Read only; the desk's verbs are the only way to change anything."""
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,12 +18,13 @@ from starlette_admin.fields import BaseField, IntegerField, StringField
 from audit.tables import AuditRow
 from console import times
 from console.banners import banners
+from console.facts import Facts
 from console.rules import Site
 from console.shell import reader
 from console.words import words_for
 from tickets import canary
 from tickets.labels import all_tags, tags_of_all
-from tickets.tables import Buyer, Identity, Role, Ticket, TicketTag, id_of
+from tickets.tables import Agent, Buyer, Identity, Role, Ticket, TicketTag, id_of
 from tickets.words import INCIDENT
 
 BUYER_FILTER = re.compile(r"buyer_id__eq=(\d{1,9})")  # as the list of buyers links to a buyer's tickets
@@ -44,8 +44,10 @@ def word(room: str) -> Callable[[Request, Any], str]:
     return lambda request, value: words_for(request).named(room, value)
 
 
-def as_json(_request: Request, value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) if value else ""
+def action_word(request: Request, action: str) -> str:
+    """In words, and as it is searched for."""
+    said = words_for(request).named("action", action)
+    return action if said == action else f"{said} ({action})"
 
 
 def name_of_buyer(request: Request, value: Any) -> str:
@@ -227,9 +229,21 @@ class AuditList(ReadOnlyList):
         return [
             IntegerField("id", searchable=False),
             self.instant("at"),
-            column("actor"),
-            column("action"),
-            column("subject"),
-            column("before", as_json, searchable=False, orderable=False),
-            column("after", as_json, searchable=False, orderable=False),
+            column("actor", lambda request, actor: request.state.facts.who(actor)),
+            column("action", action_word),
+            column("subject", lambda request, subject: request.state.numbers.get(subject, subject)),
+            column("before", lambda request, facts: request.state.facts(facts), searchable=False, orderable=False),
+            column("after", lambda request, facts: request.state.facts(facts), searchable=False, orderable=False),
         ]
+
+    def link(self, row: dict[str, Any]) -> str | None:
+        return f"/console/tickets/{row['subject']}" if row["subject"].startswith("K-") else None
+
+    async def look_beside(self, request: Request, session: AsyncSession, rows: Sequence[Any]) -> dict[str, Any]:
+        """The names of staff, and the numbers of tickets, by which people know what a row speaks of."""
+        names = dict((await session.exec(select(Agent.id, Agent.name))).all())
+        request.state.facts = Facts(words_for(request), self.site.rules.time_zone, names)
+        ids = {int(row.subject[7:]) for row in rows if re.fullmatch(r"ticket:\d{1,9}", row.subject)}
+        found = await session.exec(select(Ticket.id, Ticket.number).where(col(Ticket.id).in_(ids)))
+        request.state.numbers = {f"ticket:{ticket_id}": number for ticket_id, number in found.all()}
+        return {}

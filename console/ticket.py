@@ -17,6 +17,7 @@ from console.banners import banners
 from console.case import Case, Line, find_case
 from console.claim_cards import prepared
 from console.doors import typed
+from console.facts import Facts
 from console.pictures import evidence_of
 from console.refund_cards import board_of
 from console.refusals import problem_of, sentence_of, status_of
@@ -134,6 +135,7 @@ class TicketPage(Page):
             "is_mine": case.ticket.assignee_id == who.id,
             "is_lead": is_lead(who.agent),
             "is_active": is_active(case.ticket.phase),
+            "told_facts": Facts(say, self.site.rules.time_zone, case.names),
             "may_reopen": case.ticket.phase == Phase.RESOLVED,
             "undelivered": _undelivered(case),
             "why_lost": lambda problem: problem_of(say, problem),

@@ -1,0 +1,56 @@
+"""What an audit row tells, in the reader's words: who, what, and the facts before and after. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from console import times
+from console.words import Words
+
+# Facts whose value has a word, and the room of words where it stands.
+_ROOMS = {
+    name: name
+    for name in ("phase", "trigger", "category", "outcome", "metric", "reason", "channel", "language", "tier")
+} | {"state": "sending", "role": "role"}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Tells one reader. `names` are those of agents by id; a fact that has no word stays as it is."""
+
+    say: Words
+    zone: ZoneInfo
+    names: Mapping[int | None, str]
+
+    def __call__(self, facts: Mapping[str, Any] | None) -> str:
+        told = {name: value for name, value in (facts or {}).items() if value is not None}
+        return ", ".join(f"{self.say.named('fact', name)}: {self._value(name, value)}" for name, value in told.items())
+
+    def who(self, actor: str) -> str:
+        """ "agent:3" by name; any other as the trail writes it, "bot" and its kin in a word."""
+        kind, _, number = actor.partition(":")
+        if kind == "agent" and number.isdecimal():
+            return self.names.get(int(number), actor)
+        return f"{self.say.named('author', kind)} {number}".strip()
+
+    def _value(self, name: str, value: Any) -> str:
+        if isinstance(value, list):
+            return ", ".join(self._value("", one) for one in value) or "–"
+        if name in ("assignee", "agent") and isinstance(value, int):
+            return self.names.get(value, str(value))
+        if name == "level":
+            return f"L{value}"
+        if name in _ROOMS:
+            return self.say.named(_ROOMS[name], value)
+        return self._text(value) if isinstance(value, str) else str(value)
+
+    def _text(self, text: str) -> str:
+        if text.startswith("agent:"):
+            return self.who(text)
+        try:
+            at = datetime.fromisoformat(text) if text[4:5] == "-" and "T" in text else None
+        except ValueError:
+            return text
+        return times.stamp(at, self.zone) if at and at.tzinfo else text

@@ -14,7 +14,19 @@ from sqlmodel.sql.expression import SelectOfScalar
 from audit.tables import AuditRow
 from shop.port import OrderStatus
 from shop.states import OUT
-from shop.tables import Batch, Code, CodeState, OrderCode, Pool, Replacement, RevealLink, ShopOrder
+from shop.tables import (
+    Batch,
+    Code,
+    CodeState,
+    OrderCode,
+    OrderMoney,
+    Pool,
+    Refund,
+    RefundState,
+    Replacement,
+    RevealLink,
+    ShopOrder,
+)
 
 SHOWN = 5  # rows named in one sentence
 
@@ -22,7 +34,7 @@ SHOWN = 5  # rows named in one sentence
 async def check_invariants(session: AsyncSession) -> list[str]:
     """One sentence per broken rule, naming the first rows that break it; empty when all is well."""
     problems = []
-    for rule, offenders in (*_code_rules(), *_ledger_rules(), *_chain_rules(), *_order_rules()):
+    for rule, offenders in _rules():
         first = offenders.order_by(*offenders.selected_columns).limit(SHOWN)
         ids = (await session.exec(first)).all()
         if ids:
@@ -33,7 +45,11 @@ async def check_invariants(session: AsyncSession) -> list[str]:
 Rules = list[tuple[str, SelectOfScalar[Any]]]
 
 
-def _code_rules() -> Rules:
+def _rules() -> Rules:
+    return [*_state_rules(), *_code_rules(), *_ledger_rules(), *_chain_rules(), *_order_rules(), *_money_rules()]
+
+
+def _state_rules() -> Rules:
     ways_out = _count(OrderCode.code_id, Code.id) + _count(Replacement.code_id, Code.id)
     openings = _count(RevealLink.code_id, Code.id, col(RevealLink.opened_at).is_not(None))
     return [
@@ -62,6 +78,11 @@ def _code_rules() -> Rules:
             "a code that is free or reserved never went out",
             select(Code.id).where(col(Code.state).in_([CodeState.FREE, CodeState.RESERVED]), ways_out != 0),
         ),
+    ]
+
+
+def _code_rules() -> Rules:
+    return [
         (
             "no code is kept twice",
             select(func.max(Code.id)).group_by(col(Code.fingerprint)).having(func.count() > 1),
@@ -166,6 +187,43 @@ def _order_rules() -> Rules:
         (
             "what was replaced first had been sold in that order",
             select(Replacement.id).join(ShopOrder, _same_order()).where(col(Replacement.chain) == 1, ~sold),
+        ),
+    ]
+
+
+def _money_rules() -> Rules:
+    live = col(Refund.state).not_in([RefundState.REFUSED, RefundState.FAILED])
+    of_order = (col(Refund.shop) == col(OrderMoney.shop)) & (col(Refund.order_no) == col(OrderMoney.order_no))
+    promised = select(func.coalesce(func.sum(Refund.amount), 0)).where(of_order, live).correlate(OrderMoney)
+    accounts = select(func.count()).select_from(OrderMoney).where(of_order).correlate(Refund).scalar_subquery()
+    return [
+        (
+            "what goes back to a buyer is at most what was paid",
+            select(OrderMoney.id).where(or_(col(OrderMoney.refunded) > col(OrderMoney.paid), OrderMoney.refunded < 0)),
+        ),
+        (
+            "every refund is counted in the money of its order",
+            select(OrderMoney.id).where(promised.scalar_subquery() > col(OrderMoney.refunded)),
+        ),
+        ("a refund belongs to an order's money", select(Refund.id).where(accounts != 1)),
+        (
+            "a code has one live refund at most",
+            select(func.max(Refund.id))
+            .where(live, col(Refund.fingerprint).is_not(None))
+            .group_by(col(Refund.shop), col(Refund.order_no), col(Refund.fingerprint))
+            .having(func.count() > 1),
+        ),
+        (
+            "no code is replaced and refunded",
+            select(Refund.id)
+            .join(
+                Replacement,
+                (col(Replacement.shop) == col(Refund.shop))
+                & (col(Replacement.order_no) == col(Refund.order_no))
+                & (col(Replacement.replaced_fingerprint) == col(Refund.fingerprint)),
+            )
+            .join(Code, col(Code.id) == col(Replacement.code_id))
+            .where(live, col(Code.state).in_(OUT)),
         ),
     ]
 

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Delete, Insert, Update, delete, insert, text, update
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
 from shop.invariants import check_invariants
 from shop.ledger import issue_replacement
 from shop.reveals import make_link, open_link, read_token
-from shop.tables import Code, OrderCode, Replacement, RevealLink, ShopOrder
+from shop.tables import Code, OrderCode, OrderMoney, Refund, Replacement, RevealLink, ShopOrder
 from tests.shop.conftest import Stall
 
 
@@ -32,7 +32,7 @@ async def unchecked(session: AsyncSession, stall: Stall) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def trade(stall: Stall, now: datetime) -> Stall:
-    """One order of two codes, the first of them replaced and the replacement seen: codes 1 to 5, order 1, link 1."""
+    """One order of two codes, the first replaced and seen, the second refunded: codes 1 to 5, order 1, link 1."""
     await stall.add_product("OTHER")
     await stall.add_product(reserve=["NEW01-7K2Q9-XPLM4", "NEW02-7K2Q9-XPLM4", "NEW03-7K2Q9-XPLM4"])
     order = await stall.sell("OLD01-AAAAA-BBBBB", "OLD02-AAAAA-BBBBB")
@@ -42,11 +42,20 @@ async def trade(stall: Stall, now: datetime) -> Stall:
         )
         link = await make_link(session, now, stall.vault, issued.code_id, timedelta(hours=1))
         await open_link(session, now, stall.vault, read_token(stall.vault, link), "198.51.100.7")
+        session.add(OrderMoney(shop="demo", order_no=order.order_no, paid=4850, refunded=100, currency="CNY"))
+        facts = {"shop": "demo", "order_no": order.order_no, "fingerprint": order.codes[1].fingerprint}
+        asked = {"amount": 100, "currency": "CNY", "requested_by": "agent:1", "requested_at": now, "not_before": now}
+        session.add(Refund(key="1", **facts, **asked))
     return stall
 
 
 FREE, SOLD, ISSUED = (col(Code.id) == number for number in (2, 4, 1))
-CHECKED = {"code": ("code_state", "code_pool", "code_reserved"), "shop_order": ("shop_order_refunded",)}
+REPLACED = select(Replacement.replaced_fingerprint).scalar_subquery()
+CHECKED = {
+    "code": ("code_state", "code_pool", "code_reserved"),
+    "shop_order": ("shop_order_refunded",),
+    "order_money": ("order_money_refunded",),
+}
 BREAKS = {
     "a code is in one known state": update(Code).where(FREE).values(state="lost"),
     "state and pool": update(Code).where(FREE).values(pool="pocket"),
@@ -66,6 +75,10 @@ BREAKS = {
     "one audit row": update(Replacement).values(code_id=2),
     "reserve of the same product": update(ShopOrder).values(product_id=1),
     "from the reserve": update(Code).where(ISSUED).values(pool="stock"),
+    "at most what was paid": update(OrderMoney).values(refunded=4851),
+    "every refund is counted": update(OrderMoney).values(refunded=99),
+    "belongs to an order's money": delete(OrderMoney),
+    "no code is replaced and refunded": update(Refund).values(fingerprint=REPLACED),
     "never more is refunded": update(ShopOrder).values(refunded=4851),
     "a delivered order has all": update(ShopOrder).values(quantity=3),
     "had been sold in that order": update(Replacement).values(replaced_fingerprint="0" * 64),

@@ -231,9 +231,9 @@ def _reads(at: datetime) -> Callable[[], datetime]:
 
 async def play(floor: Floor, tickets: int, days: int, hands: type[ByVerbs]) -> World:
     """A world that has ended: `tickets` lives that begin on `days` days."""
-    agent = await floor.hire("lin")
+    agent = await floor.hire("wang", "manager")  # who may end what has risen, too
     await floor.hire("chen", "lead")
-    await floor.hire("wang", "manager")
+    await floor.hire("lin")
     await meet_buyers(floor)
     await _spare_the_disk(floor)
     world = World(floor, hands(floor, agent), Random(20260302), days)

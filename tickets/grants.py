@@ -10,11 +10,12 @@ from shop import ledger, reveals
 from shop.tables import RevealLink
 from tickets import approvals, filing, texts
 from tickets.changes import changing, lock_ticket
-from tickets.compensation import REFUNDS, outcomes_before
+from tickets.compensation import REFUNDS, outcomes_before, refunds_of
 from tickets.errors import AlreadyCompensated, CodeSeen, InvalidTransition, NoReplacement, NotInWords, OverLimit
 from tickets.issuing import Issuing, Settled
 from tickets.lifecycle import is_active
 from tickets.links import MARK
+from tickets.money_errors import RefundPending
 from tickets.rights import is_lead, require_hands
 from tickets.tables import Agent, Claim, Outcome, Ticket, id_of
 
@@ -60,7 +61,8 @@ class Grants(Issuing):
         """Decide one claim by words: it works, and how (`instruct`), or no, and why (`reject`).
 
         As `replace`, it resolves the ticket with the last claim. Raises `NotInWords` for another outcome,
-        `NoOpenClaim`, `Contested`, `HeldByColleague`, and what is wrong with the text (see `tickets.texts`).
+        `NoOpenClaim`, `Contested`, `HeldByColleague`, `RefundPending`, and what is wrong with the text (see
+        `tickets.texts`).
         """
         if outcome not in IN_WORDS:
             raise NotInWords(outcome=outcome)
@@ -69,6 +71,8 @@ class Grants(Issuing):
         await require_hands(session, ticket, agent_id)
         await texts.refuse_codes(session, ticket, text)
         (claim,) = await filing.get_to_grant(session, ticket, claim_id)
+        if any(refund.claim_id == claim.id for refund in await refunds_of(session, ticket)):
+            raise RefundPending(number=ticket.number)
         await filing.decide(session, now, claim, outcome, f"agent:{agent_id}")
         is_last = not await filing.undecided_of(session, ticket)
         await self._tell(session, now, ticket, agent_id, claim, text, is_last=is_last)

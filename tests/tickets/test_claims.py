@@ -29,6 +29,7 @@ from tickets.errors import (
     OverLimit,
 )
 from tickets.links import MARK
+from tickets.money_errors import RefundPending
 from tickets.tables import Agent, Claim, Clock, Cycle, Escalation, Message, Notice, Ticket
 
 # What the bot may do
@@ -535,6 +536,21 @@ async def test_all_are_granted_or_none(counter: Counter, lin: int) -> None:
     assert len(granted) == len(RESERVE)
     texts = await counter.floor.deliver()
     assert [MARK in text for text in texts] == [False, True, True, True]
+
+
+async def test_a_claim_whose_refund_is_under_way_is_not_decided_by_words(counter: Counter, lin: int) -> None:
+    codes = [counter.new_code(f"SOLD-{number}", number) for number in (1, 2)]
+    first, second = await counter.file_all(codes, replace(ORDER, codes=tuple(codes)), reason=Reason.OTHER)
+    assert first.ticket is not None
+    order = replace(ORDER, quantity=2, paid=9_700, codes=tuple(codes))
+    await counter.ask_refund(first.ticket, lin, order, claim_id=second.claim.id)
+    explain = counter.claims.explain
+
+    with pytest.raises(RefundPending):
+        await counter.floor.do(explain, first.ticket.id, lin, second.claim.id, Outcome.REJECT, "核实过了。")
+    await counter.floor.do(explain, first.ticket.id, lin, first.claim.id, Outcome.REJECT, "核实过了。")
+
+    assert [claim.outcome for claim in await counter.floor.all(Claim)] == ["reject", None]
 
 
 async def both_ways(counter: Counter, vault: Vault) -> list[tuple[Order, list[CodeRef]]]:

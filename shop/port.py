@@ -59,6 +59,7 @@ class Goods:
     warranty: timedelta
     warranty_from: WarrantyFrom = WarrantyFrom.DELIVERY
     proof: Proof = Proof.NONE  # what a claim has to bring along
+    return_within: timedelta | None = None  # of its delivery: a code that nobody has seen is taken back; None: never
 
 
 @dataclass(frozen=True, slots=True)

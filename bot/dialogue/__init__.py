@@ -12,7 +12,19 @@ from zoneinfo import ZoneInfo
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.channels.port import Inbound, Kind
-from bot.dialogue import claims, codes, delivered, greeting, orders, patience, questions, rating, reading, tickets
+from bot.dialogue import (
+    claims,
+    codes,
+    delivered,
+    greeting,
+    orders,
+    patience,
+    questions,
+    rating,
+    reading,
+    refunds,
+    tickets,
+)
 from bot.dialogue.acts import Act, Intent
 from bot.dialogue.look_up import Heard, Looked, look_up, order_no_of
 from bot.dialogue.state import SEAL, Scene, State, Step, set_scene
@@ -41,6 +53,7 @@ STEPS: dict[Act, Callable[[Turn], Awaitable[None]]] = {
     Act.ORDER: orders.take_order,
     Act.USE_ORDER: orders.use_order,
     Act.MISSING: delivered.take_missing,
+    Act.REFUND: refunds.take,
     Act.PROOF: orders.take_proof,
     Act.WAS_CODE: orders.take_as_code,
     Act.IS_ORDER: orders.take_as_order,

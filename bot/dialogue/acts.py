@@ -23,6 +23,7 @@ class Act(StrEnum):
     ORDER = "order"  # an order number, perhaps with its proof
     USE_ORDER = "use_order"  # one that was proved before; argument: goal/order number
     MISSING = "missing"  # not all was delivered; argument: order number
+    REFUND = "refund"  # of one code; argument: order number/fingerprint
 
     # Answer what the bot asked
     PROOF = "proof"
@@ -75,6 +76,7 @@ class Goal(StrEnum):
     LOOK = "look"
     CLAIM = "claim"
     UNDELIVERED = "undelivered"
+    REFUND = "refund"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from bot.dialogue import tickets
 from bot.dialogue.acts import Act, Goal
 from bot.dialogue.state import Step
 from bot.dialogue.turn import Choice, Turn
-from bot.dialogue.understanding import DELIVERY_THEME, HUMAN_ENTRY, REASON_OF_ENTRY, find_entry
+from bot.dialogue.understanding import DELIVERY_THEME, HUMAN_ENTRY, REASON_OF_ENTRY, REFUND_ENTRIES, find_entry
 from faq.phrasing import Entry, Text
 
 ROOM = 2  # buttons that lead on from an answer, before thumbs and a person
@@ -58,6 +58,9 @@ def _leads(turn: Turn, entries: Sequence[Entry]) -> list[Choice]:
 def _lead(turn: Turn, entry: Entry) -> Choice | None:
     """Into the entry's flow; with the order in hand where there is one."""
     order = turn.state.in_hand
+    if entry.key in REFUND_ENTRIES:
+        on = (Act.USE_ORDER, f"{Goal.REFUND}/{order}") if order else (Act.FIND, Goal.REFUND)
+        return turn.choice(on[0], "button.refund", on[1])
     match entry.flow:
         case "claim" if order:
             return turn.choice(Act.USE_ORDER, "button.report", f"{Goal.CLAIM}/{order}")

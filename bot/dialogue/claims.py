@@ -6,11 +6,13 @@ from bot.dialogue import tickets
 from bot.dialogue.acts import Act
 from bot.dialogue.state import Step
 from bot.dialogue.turn import Choice, Turn
+from shop.errors import ChainTooLong, PoolEmpty
 from shop.port import CodeRef, Order
-from tickets.claims import Settled
+from tickets.claims import REFUSALS, Settled
 from tickets.links import MARK
 from tickets.tables import Claim, Priority, Reason, Ticket
 
+NO_CODE_LEFT = frozenset({REFUSALS[PoolEmpty], REFUSALS[ChainTooLong]})
 REASONS = tuple(reason for reason in Reason if reason != Reason.NOT_DELIVERED)  # that one is a flow of its own
 
 
@@ -61,8 +63,6 @@ async def go_without_proof(turn: Turn) -> None:
         await excuse(turn)
 
 
-async def hand_over(turn: Turn) -> None:
-    """A person, in one step; claims that wait for a screenshot come along."""
 async def give_links_again(turn: Turn, order: Order, given: Sequence[CodeRef]) -> bool:
     """Whether nobody has looked at one of these replacements yet: its buyer gets the link again."""
     verb = turn.parts.claims.link_again
@@ -74,6 +74,8 @@ async def give_links_again(turn: Turn, order: Order, given: Sequence[CodeRef]) -
     return bool(links)
 
 
+async def hand_over(turn: Turn) -> None:
+    """A person, in one step; claims that wait for a screenshot come along."""
     await turn.parts.claims.go_without_proof(turn.session, turn.now, turn.conversation)
     await tickets.hand_over(turn)
 
@@ -147,9 +149,15 @@ async def _promise(turn: Turn, ticket: Ticket, settled: Sequence[Settled]) -> No
     why = between.join(turn.word(f"claim.why.{key}", masked=names(about)) for key, about in whys.items())
     promise = turn.span(await turn.parts.desk.promised(turn.session, ticket))
     facts = {"number": ticket.number, "place": await tickets.place(turn, ticket), "promise": promise}
-    await turn.tell(
-        "claim.ticket", turn.choice(Act.TICKETS, "button.tickets"), turn.person, ticket=ticket, why=why, **facts
-    )
+    progress, refund = turn.choice(Act.TICKETS, "button.tickets"), _refund_choices(turn, settled)
+    await turn.tell("claim.ticket", progress, *refund, turn.person, ticket=ticket, why=why, **facts)
+
+
+def _refund_choices(turn: Turn, settled: Sequence[Settled]) -> list[Choice]:
+    """Where there is no good code to give, the money is the other way out."""
+    stuck = [one.claim for one in settled if one.why in NO_CODE_LEFT]
+    choices = [(f"{claim.order_no}/{claim.fingerprint}", claim.masked) for claim in stuck]
+    return [turn.choice(Act.REFUND, "button.refund_code", code, masked=masked) for code, masked in choices]
 
 
 def _reason_choices(turn: Turn, order: Order | None) -> list[Choice]:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from bot.dialogue import tickets
+from bot.dialogue import refunds, tickets
 from bot.dialogue.acts import Act
 from bot.dialogue.turn import Choice, Turn
 from shop.port import Order, OrderStatus
@@ -81,4 +81,4 @@ def _choices(turn: Turn, order: Order) -> list[Choice]:
         choices.append(turn.choice(Act.USE_ORDER, "button.report", f"claim/{order.order_no}"))
     if order.status in OWED:
         choices.append(turn.choice(Act.MISSING, "button.missing", order.order_no))
-    return choices
+    return [*choices, *refunds.choice(turn, order)]

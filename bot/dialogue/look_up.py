@@ -60,7 +60,7 @@ def order_no_of(intent: Intent, current: str, scene: Scene) -> str:
             return intent.order_no
         case Act.USE_ORDER:
             return intent.argument.partition("/")[2]
-        case Act.PICK_CODE:
+        case Act.PICK_CODE | Act.REFUND:
             return intent.argument.partition("/")[0]
         case Act.MISSING:
             return intent.argument

@@ -5,7 +5,7 @@ Unknown and foreign orders go the same way in the same words: the proof is asked
 
 from dataclasses import replace
 
-from bot.dialogue import codes, delivered
+from bot.dialogue import codes, delivered, refunds
 from bot.dialogue.acts import Act, Goal
 from bot.dialogue.state import ORDERS_OFFERED, Step, orders_of
 from bot.dialogue.turn import Choice, Turn
@@ -120,6 +120,8 @@ async def proceed(turn: Turn) -> None:
     elif order is None:
         turn.rest()
         await turn.tell("order.gone", turn.person)
+    elif goal == Goal.REFUND:
+        await refunds.offer(turn, order)
     elif order.status in (OrderStatus.PAID_UNDELIVERED, OrderStatus.ABNORMAL) and goal != Goal.LOOK:
         await delivered.open_undelivered(turn, order)
     elif order.status in (OrderStatus.DELIVERED, OrderStatus.PARTIAL) and goal == Goal.CLAIM:

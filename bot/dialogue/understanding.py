@@ -19,6 +19,7 @@ from tickets.tables import Reason
 HUMAN_ENTRY = "human"  # the entry whose only answer is a person
 THREAT_ENTRY = "threat_platform"  # the entry of those who go to others about us
 QUESTIONS = 2  # answered of one message
+REFUND_ENTRIES = frozenset({"refund_policy", "change_mind"})  # what a buyer asks who wants their money back
 DELIVERY_THEME = "delivery"  # entries about paid orders that bring nothing
 
 # What a buyer who asks for this entry says is wrong with the code.
@@ -36,7 +37,12 @@ REASON_OF_ENTRY = {
 }
 
 # What a follow-up leans on where no entry was answered: the flow that goes on, or the order that was shown.
-ENTRY_OF_GOAL = {Goal.LOOK: "find_order", Goal.CLAIM: "invalid_generic", Goal.UNDELIVERED: "paid_not_delivered"}
+ENTRY_OF_GOAL = {
+    Goal.LOOK: "find_order",
+    Goal.CLAIM: "invalid_generic",
+    Goal.UNDELIVERED: "paid_not_delivered",
+    Goal.REFUND: "refund_policy",
+}
 ENTRY_OF_STATUS = {
     OrderStatus.UNPAID: "pay_pending",
     OrderStatus.PAID_UNDELIVERED: "paid_not_delivered",

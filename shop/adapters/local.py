@@ -142,6 +142,7 @@ def _as_order(order: ShopOrder, product: Product, codes: list[CodeRef]) -> Order
             product.warranty,
             WarrantyFrom(product.warranty_from),
             Proof(product.proof),
+            product.return_within,
         ),
         quantity=order.quantity,
         paid=order.paid,

@@ -27,7 +27,7 @@ class Signal(StrEnum):
     STRAYS = "strays"  # typed codes that fit no order of theirs
     WRONG_PROOFS = "wrong_proofs"  # on this order
     DEAR = "dear"
-    BAD_BATCH = "bad_batch"  # others complain about the same batch
+    BAD_BATCH = "bad_batch"  # others complain about the same batch, or a person took it off sale
     HISTORY = "history"  # known for long, with orders that nothing was wrong with
 
 
@@ -90,6 +90,7 @@ class Facts:
     wrong_proofs: int = 0
     price: int = 0  # minor units
     batch_buyers: int = 0  # others with a believable claim about the batch
+    is_off_sale: bool = False  # a person took the batch off sale
     known_for: timedelta = timedelta()
     whole_orders: int = 0  # proved and without a claim
 
@@ -176,7 +177,13 @@ def _dear(facts: Facts, rules: RiskRules) -> Measured:
 
 
 def _bad_batch(facts: Facts, rules: RiskRules) -> Measured:
-    return Measured(facts.batch_buyers >= rules.batch_from, {"buyers": facts.batch_buyers})
+    is_bad = facts.is_off_sale or facts.batch_buyers >= rules.batch_from
+    return Measured(is_bad, {"buyers": facts.batch_buyers})
+
+
+def _like_picture(facts: Facts, _: RiskRules) -> Measured:
+    """However many: a platform's error page looks like itself."""
+    return Measured(facts.like_picture > 0, {"count": facts.like_picture})
 
 
 def _history(facts: Facts, rules: RiskRules) -> Measured:
@@ -203,7 +210,7 @@ MEASURES: Mapping[Signal, Callable[[Facts, RiskRules], Measured]] = {
     Signal.REFUSED: _count("refused"),
     Signal.REFUNDED: _count("refunded"),
     Signal.SAME_PICTURE: _count("same_picture"),
-    Signal.LIKE_PICTURE: _count("like_picture"),
+    Signal.LIKE_PICTURE: _like_picture,
     Signal.LINKED: _count("linked"),
     Signal.OTHERS_CODE: _count("others_codes"),
     Signal.STRAYS: _strays,

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
 from audit.trail import record
+from shop.batches import is_known_bad
 from shop.port import Order
 from shop.tables import Code, CodeState, Replacement, RevealLink, ShopOrder
 from shop.vault import Vault
@@ -114,20 +115,10 @@ class Suspicion:
             wrong_proofs=counts.wrong_proofs,
             price=claim.price,
             batch_buyers=believed.get(claim.batch_id or 0, 0),
+            is_off_sale=await is_known_bad(session, claim.batch_id),
             known_for=now - counts.met_at,
             whole_orders=max(0, counts.orders - len({one.place for one in own} | {place})),
         )
-
-    async def note_strays(
-        self, session: AsyncSession, now: datetime, conversation: Conversation, typed: Iterable[str]
-    ) -> None:
-        """A code was typed that the order did not deliver: remember it, and whether another order did. Never whose."""
-        prints = [self.vault.fingerprint(text) for text in typed]
-        # A code that nobody has bought is a lucky guess, no other buyer's.
-        theirs = select(col(Code.id)).where(col(Code.fingerprint).in_(prints), col(Code.state) != CodeState.FREE)
-        is_sold = bool(await _rows(session, theirs.limit(1)))
-        subject = f"buyer:{conversation.buyer_id}"
-        record(session, now, subject, TRIED if is_sold else STRAYED, subject)
 
     def _write(self, session: AsyncSession, now: datetime, claim: Claim, risk: Risk) -> None:
         before = {"risk": claim.risk} if claim.risk is not None else None
@@ -180,6 +171,18 @@ class Suspicion:
             .group_by(col(Claim.batch_id))
         )
         return {row[0]: row[1] for row in await _rows(session, others)}
+
+
+async def note_strays(
+    session: AsyncSession, now: datetime, vault: Vault, conversation: Conversation, typed: Iterable[str]
+) -> None:
+    """Codes were typed that the order did not deliver: remember it, and whether another order did. Never whose."""
+    prints = [vault.fingerprint(text) for text in typed]
+    # A code that nobody has bought is a lucky guess, no other buyer's.
+    theirs = select(col(Code.id)).where(col(Code.fingerprint).in_(prints), col(Code.state) != CodeState.FREE)
+    is_sold = bool(await _rows(session, theirs.limit(1)))
+    subject = f"buyer:{conversation.buyer_id}"
+    record(session, now, subject, TRIED if is_sold else STRAYED, subject)
 
 
 async def _linked(session: AsyncSession, now: datetime, claim: Claim) -> set[int]:

@@ -8,6 +8,7 @@ from bot.dialogue.state import Step
 from bot.dialogue.turn import Choice, Turn
 from shop.port import CodeRef, Order, OrderStatus, Verdict
 from tickets import filing
+from tickets.suspicion import note_strays
 
 MOST_STRAYS = 10  # typed codes that do not fit before a person looks: who tries that many may be guessing
 MOST_BUTTONS = 8  # codes that are offered as buttons; of a longer order the buyer pastes them
@@ -109,6 +110,8 @@ async def take_code(turn: Turn) -> None:
     elif any(check.verdict == Verdict.NEAR for check in checks):
         await turn.tell("claim.near", turn.choice(Act.CANCEL, "button.cancel"), turn.person)
     else:
+        typed = (text for texts in turn.intent.codes for text in texts)
+        await note_strays(turn.session, turn.now, turn.parts.vault, turn.conversation, typed)
         other = turn.choice(Act.FIND, "button.other_order", turn.state.goal)
         await turn.tell("claim.not_of_order", *_choices(turn, order), other, turn.person)
 

@@ -53,11 +53,12 @@ function image(address, description, onLoad) {
 
 // The picture itself, as it was kept; a press opens it larger in a page of its own.
 function kept(number, onLoad) {
+  const address = `/chat/api/pictures/${number}`;
   const link = document.createElement("a");
-  link.href = `/chat/api/pictures/${number}`;
+  link.href = address;
   link.target = "_blank";
   link.rel = "noopener";
-  link.append(image(link.href, words.photo, onLoad));
+  link.append(image(address, words.photo, onLoad));
   return link;
 }
 

@@ -17,7 +17,7 @@ from tests.tickets.test_pictures import pixels, send
 from tickets.claims import Claims, Settled
 from tickets.ownership import Ownership
 from tickets.risk import Facts, RiskRules, Signal
-from tickets.suspicion import Suspicion
+from tickets.suspicion import Suspicion, note_strays
 from tickets.tables import Claim, Conversation, Outcome, Reason, Ticket
 
 RULES = RiskRules(person_from=50)
@@ -189,10 +189,10 @@ async def _file_of_batch(counter: Counter, number: int) -> Claim:
 
 
 async def test_strays_and_codes_of_others_are_counted_and_never_named(counter: Counter) -> None:
-    floor, gate = counter.floor, Suspicion(counter.claims.vault, RULES)
+    floor, vault = counter.floor, counter.claims.vault
     await _file_of_batch(replace(counter, conversation=await floor.meet("other")), 1)
     for typed in (["NONSENSE-1"], ["NONSENSE-2"], ["SOLD-0001"], ["RSRV-0000-0009-XXXX"]):
-        await floor.do(gate.note_strays, counter.conversation, typed)
+        await floor.do(note_strays, vault, counter.conversation, typed)
 
     facts = await facts_of(counter, (await file(counter, 2)).claim, order(2))
 

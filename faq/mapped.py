@@ -6,7 +6,7 @@ import os
 import pickle
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 _ALIGNED = 64  # bytes: what arrays start at a multiple of
 _PLACE = 8  # bytes of a number in the file
@@ -37,12 +37,13 @@ def read(file: Path) -> Any:
     Reading could run any code: only for what this program wrote into its own data folder.
     """
     with file.open("rb") as kept:
+        sizes = [_number(kept) for _ in range(_number(kept) + 1)]
         mapped = memoryview(mmap.mmap(kept.fileno(), 0, access=mmap.ACCESS_READ))
-    count = _number(mapped, 0)
-    sizes = [_number(mapped, place) for place in range(1, count + 2)]
-    start = (count + 2) * _PLACE
-    pickled, buffers = mapped[start : start + sizes[0]], []
-    start += sizes[0]
+        if sum(sizes) > len(mapped):
+            raise EOFError
+        pickled = kept.read(sizes[0])
+        start = kept.tell()
+    buffers = []
     for size in sizes[1:]:
         start += -start % _ALIGNED
         buffers.append(mapped[start : start + size])
@@ -58,8 +59,8 @@ def read(file: Path) -> Any:
             gc.enable()
 
 
-def _number(mapped: memoryview, place: int) -> int:
-    found = mapped[place * _PLACE : (place + 1) * _PLACE]
+def _number(kept: BinaryIO) -> int:
+    found = kept.read(_PLACE)
     if len(found) < _PLACE:
         raise EOFError
     return int.from_bytes(found, "little")

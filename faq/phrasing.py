@@ -15,7 +15,7 @@ class Text:
     answer: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be a hundred thousand
 class Phrasing:
     """One way to ask."""
 

@@ -15,7 +15,7 @@ from faq.spelling import Speller
 from faq.syllables import sound
 from faq.thesaurus import linked_concepts
 
-BLOCK = 128  # queries that are compared at once
+BLOCK = 64  # queries that are compared at once
 BEHIND = 0.25  # of the best by grams and sound; no letters of rows below that are compared
 EXPECTED = 1500  # word pieces that the encoder prepares for
 LETTERED = 100  # rows whose letters are compared: the best by grams and sound

@@ -9,7 +9,7 @@ from faq import mapped
 
 WIDE = np.arange(12, dtype=np.float32).reshape(3, 4)
 THING = {"words": ["订单", "order"], "wide": WIDE, "none": np.zeros(0, np.int32)}
-RUBBISH = (b"rubbish", b"rubbish" * 100, bytes(8), bytes(400))
+RUBBISH = (b"rubbish", b"rubbish" * 100, bytes(8), bytes(400), bytes(8) + b"\xff" * 8)
 
 
 def test_an_object_comes_back_with_its_arrays(tmp_path: Path) -> None:

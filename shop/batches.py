@@ -84,12 +84,20 @@ async def release_batch(session: AsyncSession, now: datetime, batch_id: int, act
     return int(freed.rowcount)
 
 
-async def is_quarantined(session: AsyncSession, batch_id: int | None) -> bool:
-    """Whether the batch is kept back: what buyers say of its codes is likely true."""
+async def is_known_bad(session: AsyncSession, batch_id: int | None) -> bool:
+    """Whether a person took the batch off sale, and it still is: what buyers say of its codes is likely true.
+
+    A quarantine that claims alone brought about says no more than those claims, which may be lies.
+    """
     if batch_id is None:
         return False
-    found = await session.exec(select(Batch.quarantined_at).where(col(Batch.id) == batch_id))
-    return found.first() is not None
+    last = (
+        select(AuditRow.actor)
+        .join(Batch, col(Batch.quarantined_at) == col(AuditRow.at))
+        .where(col(Batch.id) == batch_id, col(AuditRow.subject) == f"batch:{batch_id}")
+        .where(col(AuditRow.action) == "batch.quarantined")
+    )
+    return ((await session.exec(last)).first() or "").startswith("agent:")
 
 
 async def released_at(session: AsyncSession, batch_id: int) -> datetime | None:

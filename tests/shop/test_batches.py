@@ -15,7 +15,7 @@ from shop.batches import (
     UNSOLD,
     count_out,
     count_states,
-    is_quarantined,
+    is_known_bad,
     lock_batch,
     quarantine_batch,
     release_batch,
@@ -56,8 +56,6 @@ async def test_quarantine_keeps_back_what_did_not_go_out(stall_of_six: Stall) ->
     assert kept == 4
     assert await states(stall_of_six) == {CodeState.QUARANTINED: 4, CodeState.ISSUED: 2}
     async with stall_of_six.database.reading() as session:
-        assert await is_quarantined(session, stall_of_six.batch_id)
-        assert not await is_quarantined(session, None)
         (row,) = (await session.exec(select(AuditRow).where(AuditRow.action == "batch.quarantined"))).all()
     assert (row.actor, row.subject, row.after) == ("agent:1", "batch:1", {"codes": 4, "why": "三张都被用过"})
 
@@ -99,7 +97,7 @@ async def test_release_frees_what_the_quarantine_kept_back_and_nothing_else(stal
     assert await states(stall_of_six) == {CodeState.FREE: 3, CodeState.QUARANTINED: 2, CodeState.ISSUED: 1}
     async with stall_of_six.database.reading() as session:
         assert await released_at(session, 1) == stall_of_six.now
-        assert not await is_quarantined(session, 1)
+        assert not await is_known_bad(session, 1)
 
 
 async def test_only_a_quarantined_batch_is_released(stall_of_six: Stall) -> None:
@@ -112,6 +110,17 @@ async def test_an_unknown_batch_is_named(stall: Stall) -> None:
     async with stall.database.writing() as session:
         with pytest.raises(UnknownBatch, match="77"):
             await lock_batch(session, 77)
+
+
+@pytest.mark.parametrize(("actor", "is_known"), [("agent:1", True), ("system", False)])
+async def test_a_person_says_more_of_a_batch_than_claims(stall_of_six: Stall, actor: str, is_known: bool) -> None:
+    async with stall_of_six.database.writing() as session:
+        await quarantine_batch(session, stall_of_six.now, 1, actor, "三张都被用过")
+
+    async with stall_of_six.database.reading() as session:
+        assert await is_known_bad(session, 1) is is_known
+        assert not await is_known_bad(session, None)
+        assert not await is_known_bad(session, 2)
 
 
 async def test_codes_are_counted_by_batch(stall_of_six: Stall) -> None:

@@ -9,7 +9,6 @@ import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
-from shop import batches
 from shop.codes import seal_code
 from shop.port import CodeRef, OrderStatus
 from shop.tables import Batch, Code, CodeState, OrderCode, Pool, ShopOrder
@@ -261,13 +260,7 @@ async def test_without_the_lock_claims_at_once_miss_it(hall: Hall, monkeypatch: 
     await asyncio.gather(*(hall.file(number) for number in range(3)))
 
     assert (await hall.floor.one(Batch)).quarantined_at is None
-    assert not await _is_kept_back(hall)
 
 
 async def _nothing(*_: object) -> None:
     return None
-
-
-async def _is_kept_back(hall: Hall) -> bool:
-    async with hall.floor.database.reading() as session:
-        return await batches.is_quarantined(session, 1)

@@ -67,10 +67,11 @@ def test_a_bad_batch_and_a_history_speak_for_the_buyer() -> None:
 
     alone = weigh(claims, RULES)
     with_others = weigh(Facts(claims=2, age=DAY, batch_buyers=2), RULES)
+    off_sale = weigh(Facts(claims=2, age=DAY, is_off_sale=True), RULES)
     known = weigh(Facts(claims=2, age=DAY, known_for=90 * DAY, whole_orders=5), RULES)
 
     assert needs_person(alone, RULES)
-    assert with_others.score == 0
+    assert (with_others.score, off_sale.score) == (0, 0)
     assert known.score == alone.score - 10
 
 

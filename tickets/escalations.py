@@ -25,8 +25,9 @@ from tickets.rungs import WARNING
 from tickets.tables import Clock, Heartbeat, Metric
 
 BEAT = "sweep"
-# Clocks to a transaction: to begin with, at least and at most; between these as many as the machine moves in HOLD.
-FIRST, LEAST, BATCH = 250, 200, 1_000
+# Clocks to a transaction, at least and at most; between these as many as the machine moves in HOLD. What a transaction
+# costs by itself is what sixty clocks cost, so fewer would only make a slow machine slower.
+LEAST, BATCH = 250, 1_000
 HOLD = 0.125  # seconds for which other writers wait; where clocks lie far apart on the disk, one page takes longer
 BEAT_EVERY = timedelta(seconds=20)  # of idle sweeps: writing costs more than looking
 
@@ -126,7 +127,7 @@ async def _drain(database: Database, clock: Callable[[], datetime], ladder: Ladd
 
 async def _pass(database: Database, clock: Callable[[], datetime], ladder: Ladder, limit: int) -> Sweep:
     """Every due clock once, page by page."""
-    done, after, size = Sweep(), None, min(FIRST, limit)
+    done, after, size = Sweep(), None, min(LEAST, limit)
     while True:
         now = clock()
         async with database.reading() as session:
@@ -141,8 +142,14 @@ async def _pass(database: Database, clock: Callable[[], datetime], ladder: Ladde
 
 
 def _next_size(size: int, seconds: float, limit: int) -> int:
-    """How many clocks to take next, when so many took so long."""
-    return min(max(LEAST, min(2 * size, int(size * HOLD / max(seconds, 0.001)))), limit)
+    """How many clocks to take next, when so many took so long: twice as many, if others can wait for that.
+
+    Doubled and halved, so that the sizes come again: each makes statements of its own, which the driver keeps.
+    """
+    after = min(2 * size, limit)
+    while after > LEAST and after * seconds / size > HOLD:
+        after //= 2
+    return max(after, min(LEAST, limit))
 
 
 async def _act_apart(database: Database, now: datetime, ladder: Ladder, batch: Sequence[Due]) -> Sweep:

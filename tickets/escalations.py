@@ -26,7 +26,7 @@ from tickets.tables import Clock, Heartbeat, Metric
 
 BEAT = "sweep"
 # Clocks to a transaction, at least and at most; between these as many as the machine moves in HOLD. What a transaction
-# costs by itself is what sixty clocks cost, so fewer would only make a slow machine slower.
+# costs by itself is what dozens of clocks cost, so fewer would only make a slow machine slower.
 LEAST, BATCH = 250, 1_000
 HOLD = 0.125  # seconds for which other writers wait; where clocks lie far apart on the disk, one page takes longer
 BEAT_EVERY = timedelta(seconds=20)  # of idle sweeps: writing costs more than looking

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from bot.phrases import LANGUAGES, Phrases
 
 # The phrases that are kept: notices, what subjects begin as, and what stands in both as a fact.
-KEPT = ("notice.", "incident.", "undelivered.subject", "ticket.subject_asked", "grievance.why.")
-FACTS = ("trigger.", "metric.", "breaker.")
+KEPT = ("notice.", "incident.", "undelivered.subject", "refund.subject", "ticket.subject_asked", "grievance.why.")
+FACTS = ("trigger.", "metric.", "breaker.", "approval.")
 FIGURES = frozenset({"minutes", "times", "count", "hours"})
 LONGEST = 1000  # characters; nothing of ours is longer
 

@@ -3,11 +3,12 @@
 Whose claims those are is not known here: `tickets.batch_incidents` counts them.
 """
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CompoundSelect, String, cast, func, literal, union_all, update
+from sqlalchemy import ColumnElement, CompoundSelect, String, cast, func, literal, union_all, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -111,11 +112,16 @@ async def released_at(session: AsyncSession, batch_id: int) -> datetime | None:
     return (await session.exec(last)).first()
 
 
+def sold_at() -> ColumnElement[datetime]:
+    """When an order's codes went out, as well as the order says it."""
+    return func.coalesce(ShopOrder.delivered_at, ShopOrder.paid_at, ShopOrder.created_at)
+
+
 def outgoings() -> CompoundSelect[Any]:
     """Every code that went out, sold or as a replacement: code_id, at, shop, order_no."""
     sold: Any = select(
         col(OrderCode.code_id).label("code_id"),
-        func.coalesce(ShopOrder.delivered_at, ShopOrder.paid_at, ShopOrder.created_at).label("at"),
+        sold_at().label("at"),
         col(ShopOrder.shop).label("shop"),
         col(ShopOrder.order_no).label("order_no"),
     ).join(ShopOrder, col(ShopOrder.id) == col(OrderCode.order_id))
@@ -127,14 +133,16 @@ def outgoings() -> CompoundSelect[Any]:
 
 async def count_out(session: AsyncSession, batch_ids: Collection[int]) -> dict[int, int]:
     """How many codes of each batch went out; a batch of which none did is missing."""
-    out = outgoings().subquery()
-    counted = (
-        select(Code.batch_id, func.count())
-        .join(out, out.c.code_id == col(Code.id))
-        .where(col(Code.batch_id).in_(batch_ids))
-        .group_by(col(Code.batch_id))
-    )
-    return dict((await session.exec(counted)).all())
+    counted: Counter[int] = Counter()
+    for way in (OrderCode, Replacement):  # one by one: a union of all that ever went out would be walked through
+        of_batch = (
+            select(Code.batch_id, func.count())
+            .join(way, col(way.code_id) == col(Code.id))
+            .where(col(Code.batch_id).in_(batch_ids))
+            .group_by(col(Code.batch_id))
+        )
+        counted.update(dict((await session.exec(of_batch)).all()))
+    return dict(counted)
 
 
 async def count_states(session: AsyncSession, batch_ids: Collection[int]) -> dict[tuple[int, str], int]:

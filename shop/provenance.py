@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shop import ledger
-from shop.batches import outgoings
+from shop.batches import sold_at
 from shop.masking import normalise_code
 from shop.tables import Batch, Code, ImportFile, OrderCode, Product, Replacement, RevealLink, ShopOrder, Supplier
 from shop.vault import Vault
@@ -71,16 +71,20 @@ async def find_source(session: AsyncSession, fingerprint: str) -> Source | None:
 
 
 async def find_out(session: AsyncSession, fingerprint: str) -> Out | None:
-    """When the code went out last."""
-    out = outgoings().subquery()
-    found = await session.exec(
-        select(out.c.at, out.c.shop, out.c.order_no)
-        .join(Code, col(Code.id) == out.c.code_id)
-        .where(col(Code.fingerprint) == fingerprint)
-        .order_by(out.c.at.desc())
+    """When the code went out, and in which order: as a replacement, or sold."""
+    given = (
+        select(Replacement.issued_at, Replacement.shop, Replacement.order_no)
+        .where(Replacement.fingerprint == fingerprint)
         .limit(1)
     )
-    row = found.first()
+    sold = (
+        select(sold_at(), ShopOrder.shop, ShopOrder.order_no)
+        .join(OrderCode, col(OrderCode.order_id) == col(ShopOrder.id))
+        .join(Code, col(Code.id) == col(OrderCode.code_id))
+        .where(Code.fingerprint == fingerprint)
+        .limit(1)
+    )
+    row = (await session.exec(given)).first() or (await session.exec(sold)).first()
     return Out(*row) if row else None
 
 

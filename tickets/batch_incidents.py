@@ -51,10 +51,11 @@ class BatchIncidents(BuyersDesk):
         batch = await lock_batch(session, claim.batch_id)
         if batch.quarantined_at is not None:
             return
-        claimed = await self._count_claimed(session, now, batch.id)
+        rules, claimed = self.rules.batches, await self._count_claimed(session, now, batch.id)
+        if claimed < rules.after:
+            return
         out = (await batches.count_out(session, [batch.id])).get(batch.id, 0)
-        rules = self.rules.batches
-        if claimed < rules.after or claimed < rules.share * out:
+        if claimed < rules.share * out:
             return
         facts = {"claimed": claimed, "out": out, "hours": round(rules.within.total_seconds() / 3600)}
         await self._quarantine(session, now, batch, ACTOR, self._say("incident.why", **facts))

@@ -114,7 +114,9 @@ class Claims(Grants):
             await self._file(session, now, conversation, order, code, reason)
             for code in sorted(codes, key=lambda code: code.position)
         ]
-        return await self._bring_to_people(session, now, conversation, filed, known)
+        # None is judged before all are there: how many they are is a fact about each.
+        settled = [await self._judge(session, now, one, order) if isinstance(one, Claim) else one for one in filed]
+        return await self._bring_to_people(session, now, conversation, settled, known)
 
     async def take_proof(
         self, session: AsyncSession, now: datetime, conversation: Conversation, order: Order
@@ -152,8 +154,8 @@ class Claims(Grants):
         order: Order,
         code: CodeRef,
         reason: Reason,
-    ) -> Settled:
-        """As far as the bot gets: what comes to people has no ticket yet."""
+    ) -> Settled | Claim:
+        """What there is to say already, or a claim to be judged; what comes to people has no ticket yet."""
         if (again := await self.link_again(session, now, conversation, order, code)) is not None:
             return again
         known = await filing.find_undecided(session, conversation.buyer_id, order, code)
@@ -165,7 +167,7 @@ class Claims(Grants):
             return Settled(claim, "proof", claim.why or "", is_repeat=True)
         if claim.decided_at is not None:
             return self._stop(session, now, claim, Stop("contested"))
-        return await self._judge(session, now, claim, order)
+        return claim
 
     async def _judge(
         self, session: AsyncSession, now: datetime, claim: Claim, order: Order, *, has_proof: bool = False

@@ -102,6 +102,17 @@ async def test_many_codes_bought_explain_some_claims(counter: Counter) -> None:
     assert (facts.claims, facts.codes, facts.of_order, facts.orders_today) == (3, 20, 3, 1)
 
 
+async def test_several_codes_claimed_together_are_weighed_together(counter: Counter) -> None:
+    """Judged one by one as they are written down, the first of them would go out."""
+    bought = order(1, quantity=8)
+    codes = [counter.new_code(f"SOLD-{number:04}", number) for number in range(1, 9)]
+
+    ends = await counter.file_all(codes, bought)
+
+    assert {end.why for end in ends} == {"risk"}
+    assert len(await counter.floor.all(Ticket)) == 1
+
+
 async def test_what_was_refused_counts_and_what_was_true_does_not(counter: Counter, lin: int) -> None:
     held = [await file(counter, number, reason=Reason.WRONG_REGION) for number in range(3)]
     await counter.resolve(held[0].ticket, lin, Outcome.REJECT)

@@ -42,7 +42,7 @@ class ClaimCard:
 
 
 async def cards_of(session: AsyncSession, ticket: Ticket) -> list[ClaimCard]:
-    """The claims of the ticket, and those of its conversation that needed none."""
+    """The claims of the ticket, and those of its conversation that needed none; what waits to be decided first."""
     settled = (
         select(Claim.id)
         .where(Claim.conversation_id == ticket.conversation_id, col(Claim.ticket_id).is_(None))
@@ -63,7 +63,7 @@ async def cards_of(session: AsyncSession, ticket: Ticket) -> list[ClaimCard]:
     cards: dict[int | None, ClaimCard] = {}
     for claim, replacement, code, opened_at in rows:
         cards.setdefault(claim.id, ClaimCard(claim, replacement, code, opened_at, ends.get(f"claim:{claim.id}")))
-    return list(cards.values())
+    return sorted(cards.values(), key=lambda card: not card.is_undecided)
 
 
 async def _warranty_ends(session: AsyncSession, claims: Sequence[Claim]) -> dict[str, datetime]:

@@ -116,21 +116,22 @@ async def _tell(turn: Turn, order: Order | None, settled: Sequence[Settled]) -> 
         ttl = turn.span(turn.parts.claims.rules.reveal_ttl)
         await turn.tell("claim.replaced_all", count=len(links), ttl=ttl)
     for one in links:
-        await _give_link(turn, order, one, is_alone=len(links) == 1)
+        await _give_link(turn, order, one, is_alone=len(links) == 1, is_last=one is links[-1])
     if unproved := [one.claim for one in settled if one.kind == "proof"]:
         await _ask_proof(turn, unproved)
     for ticket in {one.ticket.id: one.ticket for one in settled if one.kind == "ticket" and one.ticket}.values():
         await _promise(turn, ticket, [one for one in settled if one.ticket is not None and one.ticket.id == ticket.id])
 
 
-async def _give_link(turn: Turn, order: Order | None, settled: Settled, *, is_alone: bool) -> None:
+async def _give_link(turn: Turn, order: Order | None, settled: Settled, *, is_alone: bool, is_last: bool) -> None:
     assert settled.link is not None
     ttl = turn.span(turn.parts.claims.rules.reveal_ttl)
     key = "claim.link_again" if settled.kind == "link" else "claim.replaced_now" if is_alone else "claim.replaced_one"
     text = turn.word(key, masked=settled.claim.masked, link=MARK, ttl=ttl)
     others = order is not None and order.quantity > 1
     more = [turn.choice(Act.USE_ORDER, "button.other_codes", f"claim/{order.order_no}")] if order and others else []
-    await turn.say(text, *more, turn.person, ticket=settled.ticket, priority=Priority.OUTCOME, link_id=settled.link.id)
+    choices = [*more, turn.person] if is_last else []
+    await turn.say(text, *choices, ticket=settled.ticket, priority=Priority.OUTCOME, link_id=settled.link.id)
 
 
 async def _ask_proof(turn: Turn, claims: Sequence[Claim]) -> None:

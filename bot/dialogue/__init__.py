@@ -94,7 +94,7 @@ ASK_AGAIN: dict[Step, Callable[[Turn], Awaitable[None]]] = {
 # What is said beside the point: the bot answers it, then comes back to what it had asked.
 ASIDES = frozenset({Act.ASK, Act.CHAT, Act.EMPTY, Act.MEDIA, Act.TOO_LONG, Act.UNCLEAR, Act.ABUSE})
 # Words that belong to the person who has the case, if there is one.
-TALK = ASIDES | {Act.ORDER, Act.REPORT, Act.NUMBER}
+TALK = ASIDES | {Act.ORDER, Act.REPORT, Act.AGAIN, Act.NUMBER}
 
 
 class Dialogue:
@@ -199,7 +199,7 @@ class Dialogue:
         if ticket is None:
             return await self._note_on_ticket(turn)
         match = turn.intent.match
-        is_sure = act in (Act.ORDER, Act.REPORT) or (match is not None and match.outcome == "answer")
+        is_sure = act in (Act.ORDER, Act.REPORT, Act.AGAIN) or (match is not None and match.outcome == "answer")
         may_answer = act == Act.TOO_LONG or (is_sure and ticket.assignee_id is None)
         await tickets.pass_on(turn, ticket, silently=may_answer)
         return not may_answer

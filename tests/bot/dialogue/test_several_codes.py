@@ -201,6 +201,21 @@ async def test_the_third_round_comes_to_a_person(house: House) -> None:
     assert [claim.round for claim in await house.all(Claim)] == [1, 2, 3]
 
 
+async def test_who_has_a_persons_ear_says_it_to_the_person(house: House) -> None:
+    buyer = house.buyer()
+    await buyer.say(f"{ORDER} {PASSWORD} 提示已被使用")
+    await reveal(house, await buyer.press("****-3VNP"))
+    await buyer.say("转人工")
+    agent, ticket = await house.hire(), await house.one(Ticket)
+    async with house.database.writing() as session:
+        await house.desk.take(session, house.clock(), ticket.id, agent)
+
+    told = await buyer.say("还是不行")
+
+    assert "兑换时提示了什么" not in told
+    assert (await house.all(Message, text="还是不行"))[0].ticket_id == ticket.id
+
+
 async def test_a_stranger_who_says_so_learns_nothing(house: House) -> None:
     owner, stranger = house.buyer("owner"), house.buyer("stranger")
     await owner.say(f"{ORDER} {PASSWORD} 提示已被使用")

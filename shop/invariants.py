@@ -223,7 +223,8 @@ def _money_rules() -> Rules:
                 & (col(Replacement.replaced_fingerprint) == col(Refund.fingerprint)),
             )
             .join(Code, col(Code.id) == col(Replacement.code_id))
-            .where(live, col(Code.state).in_(OUT)),
+            # Until it is approved the replacement stays in use: who looks at it stops the refund.
+            .where(live, col(Refund.state) != RefundState.REQUESTED, col(Code.state).in_(OUT)),
         ),
     ]
 

@@ -56,24 +56,37 @@ class Asked:
 
 
 async def judge(
-    session: AsyncSession, now: datetime, order: Order, code: CodeRef | None, buyer_id: int
-) -> tuple[Ground | Bar, Claim | None]:
-    """On which ground this buyer may have the money back, or what stands against it; and the claim that it rests on."""
+    session: AsyncSession, now: datetime, order: Order, code: CodeRef | None, claim: Claim | None
+) -> Ground | Bar:
+    """On which ground a buyer may have the money back, or what stands against it; `claim` is theirs about the code."""
     if order.paid <= 0 or order.status == OrderStatus.UNPAID:
-        return Bar.UNPAID, None
+        return Bar.UNPAID
     unit = None
     if code is not None:
         unit = await compensation.sold_code(session, order.shop, order.order_no, code.fingerprint)
     is_refunded = await refunds.find_live(session, order.shop, order.order_no, unit) is not None
     if is_refunded or order.status == OrderStatus.REFUNDED or await refunds.left_of(session, order) <= 0:
-        return Bar.REFUNDED, None
+        return Bar.REFUNDED
     if code is None:
         is_owed = order.status in (OrderStatus.PAID_UNDELIVERED, OrderStatus.ABNORMAL) and not order.codes
-        return Ground.UNDELIVERED if is_owed else Bar.OTHER, None
-    claim = await _claim_about(session, order, code, buyer_id)
+        return Ground.UNDELIVERED if is_owed else Bar.OTHER
     if claim is not None and await _has_no_replacement(session, order, claim):
-        return Ground.WARRANTY, claim
-    return _judge_return(now, order, await is_unseen(session, order, code)), claim
+        return Ground.WARRANTY
+    return _judge_return(now, order, await is_unseen(session, order, code))
+
+
+async def find_claim(session: AsyncSession, order: Order, code: CodeRef | None, buyer_id: int) -> Claim | None:
+    """This buyer's claim about the code that people have before them."""
+    if code is None:
+        return None
+    found = await session.exec(
+        select(Claim)
+        .where(Claim.shop == order.shop, Claim.order_no == order.order_no, Claim.buyer_id == buyer_id)
+        .where(Claim.fingerprint == code.fingerprint, col(Claim.state).in_(WITH_PEOPLE))
+        .where(col(Claim.decided_at).is_(None))
+        .order_by(col(Claim.id).desc())
+    )
+    return found.first()
 
 
 async def is_unseen(session: AsyncSession, order: Order, code: CodeRef) -> bool:
@@ -105,11 +118,12 @@ class Returns:
         What nobody has seen is paid without a person up to the owner's limit; all else waits for one. The order is one
         that the buyer has proved.
         """
+        claim = await find_claim(session, order, code, conversation.buyer_id)
+        ticket = await self._find_ticket(session, order, claim, conversation)  # before the money, as everybody does
         await refunds.hold_order(session, order.shop, order.order_no, order.goods.currency)
-        ground, claim = await judge(session, now, order, code, conversation.buyer_id)
+        ground = await judge(session, now, order, code, claim)
         if isinstance(ground, Bar):
             return ground
-        ticket = await self._find_ticket(session, order, claim, conversation)
         if ticket is None:
             ticket = await self._desk.open(
                 session,
@@ -157,18 +171,6 @@ def _judge_return(now: datetime, order: Order, unseen: bool) -> Ground | Bar:
     if within is None or order.delivered_at is None:
         return Bar.NEVER
     return Ground.UNSEEN if now <= order.delivered_at + within else Bar.LATE
-
-
-async def _claim_about(session: AsyncSession, order: Order, code: CodeRef, buyer_id: int) -> Claim | None:
-    """This buyer's claim about the code that people have before them."""
-    found = await session.exec(
-        select(Claim)
-        .where(Claim.shop == order.shop, Claim.order_no == order.order_no, Claim.buyer_id == buyer_id)
-        .where(Claim.fingerprint == code.fingerprint, col(Claim.state).in_(WITH_PEOPLE))
-        .where(col(Claim.decided_at).is_(None))
-        .order_by(col(Claim.id).desc())
-    )
-    return found.first()
 
 
 async def _has_no_replacement(session: AsyncSession, order: Order, claim: Claim) -> bool:

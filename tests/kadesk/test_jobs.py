@@ -19,9 +19,11 @@ from kadesk.jobs import jobs
 from kadesk.settings import SHIPPED, Settings
 from kadesk.wiring import Kadesk, clock, wire
 from scheduler import Job
-from shop.tables import Supplier
+from shop.port import Goods, Order, OrderStatus
+from shop.tables import Refund, Supplier
 from tickets import outbox, watch
 from tickets.conversations import find_or_create
+from tickets.refunds import Refunds
 from tickets.staff import add_agent
 from tickets.tables import Claim, Level, Notice, Role, SupplierCheck, Ticket
 from tickets.watch import look
@@ -219,3 +221,20 @@ async def test_a_silent_supplier_is_noticed(install: Kadesk) -> None:
         assert (await session.exec(select(SupplierCheck.answer))).one() == "silent"
         assert (await session.exec(select(Ticket.level).where(Ticket.id == ticket.id))).one() == Level.LEAD
     assert next_look is None
+
+
+async def test_approved_refunds_are_paid_or_left_to_a_person(install: Kadesk) -> None:
+    now = clock()
+    goods = Goods("STEAM-50", "Steam", 4_850, "CNY", timedelta(days=30))
+    order = Order("demo", "AB12", OrderStatus.DELIVERED, goods, 1, 4_850, 0, now, now)
+    async with install.database.writing() as session:
+        conversation = await find_or_create(session, now, "web", "main", "a", "a", "zh")
+        ticket = await install.desk.open(session, now, conversation, "refund", "退款")
+        verbs = Refunds(install.desk)
+        refund = await verbs.request(session, now, ticket, order, None, "buyer:1")
+        await verbs.go_ahead(session, now, ticket, refund, "bot", None)
+
+    await job(install, "pay refunds").work()
+
+    async with install.database.reading() as session:
+        assert (await session.exec(select(Refund.state))).one() == "manual"

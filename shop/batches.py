@@ -44,13 +44,30 @@ async def quarantine_batch(session: AsyncSession, now: datetime, batch_id: int, 
     )
     if marked.rowcount != 1:
         return None
+    kept = await _keep_back(session, batch_id)
+    record(session, now, actor, "batch.quarantined", f"batch:{batch_id}", None, {"codes": kept, "why": why})
+    return kept
+
+
+async def keep_back_added(session: AsyncSession, now: datetime, batch_ids: Collection[int], actor: str) -> None:
+    """Codes that came into a batch which is kept back stay back with it.
+
+    For the transaction that brought them, once it has written to the rows of these batches: a quarantine under way is
+    waited for then, or waits for us.
+    """
+    off_sale = select(Batch.id).where(col(Batch.id).in_(batch_ids), col(Batch.quarantined_at).is_not(None))
+    for batch_id in (await session.exec(off_sale.order_by(col(Batch.id)))).all():
+        if kept := await _keep_back(session, batch_id):
+            record(session, now, actor, "batch.kept_back", f"batch:{batch_id}", None, {"codes": kept})
+
+
+async def _keep_back(session: AsyncSession, batch_id: int) -> int:
     kept = await session.exec(
         update(Code)
         .where(col(Code.batch_id) == batch_id, col(Code.state).in_(UNSOLD))
         .values(state=CodeState.QUARANTINED, reserved_for=None)
         .execution_options(synchronize_session=False)
     )
-    record(session, now, actor, "batch.quarantined", f"batch:{batch_id}", None, {"codes": kept.rowcount, "why": why})
     return int(kept.rowcount)
 
 

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from audit.trail import record
 from shop import import_rows
 from shop.adapters.local import hash_payment_tail, hash_query_password
+from shop.batches import keep_back_added
 from shop.codes import seal_row
 from shop.import_rows import CodeRow, OrderRow, ProductRow
 from shop.imports import Refusal, Report, known
@@ -89,6 +90,7 @@ class Codes:
             await (await session.connection()).execute(insert(Code), sealed)
         for batch_id, count in brought.items():
             await session.exec(update(Batch).where(col(Batch.id) == batch_id).values(imported=Batch.imported + count))
+        await keep_back_added(session, now, brought, "system")
         report.added += len(sealed)
 
     def _problem(self, row: CodeRow, product: Product | None, fingerprint: str, there: set[str]) -> str:

@@ -21,7 +21,7 @@ from tickets.alarms import Database
 from tickets.buyers import BuyersDesk
 from tickets.changes import lock_ticket
 from tickets.errors import BatchStands, NotAllowed
-from tickets.relations import make_part, relate
+from tickets.relations import children_of, make_part, relate
 from tickets.rights import is_lead
 from tickets.staff import get_agent
 from tickets.tables import (
@@ -147,7 +147,8 @@ class BatchIncidents(BuyersDesk):
         )
 
     async def _take_in(self, session: AsyncSession, now: datetime, incident: Ticket, tickets: Sequence[Ticket]) -> int:
-        joined = [ticket for ticket in tickets if ticket.id != incident.id and ticket.parent_id is None]
+        joined = [one for one in tickets if one.id != incident.id and one.parent_id is None]
+        joined = [one for one in joined if not await children_of(session, id_of(one))]  # it is an incident itself
         for ticket in joined:
             await make_part(session, now, ticket, incident, ACTOR)
         return len(joined)

@@ -16,14 +16,16 @@ from shop.batches import (
     count_out,
     count_states,
     is_known_bad,
+    keep_back_added,
     lock_batch,
     quarantine_batch,
     release_batch,
     released_at,
 )
+from shop.codes import seal_code
 from shop.errors import PoolEmpty, UnknownBatch
 from shop.states import quarantine
-from shop.tables import Batch, Code, CodeState
+from shop.tables import Batch, Code, CodeState, Pool
 from tests.shop.conftest import Stall
 
 RESERVE = [f"NEW{number:02}-7K2Q9-XPLM4" for number in range(4)]
@@ -98,6 +100,21 @@ async def test_release_frees_what_the_quarantine_kept_back_and_nothing_else(stal
     async with stall_of_six.database.reading() as session:
         assert await released_at(session, 1) == stall_of_six.now
         assert not await is_known_bad(session, 1)
+
+
+async def test_codes_that_come_into_a_quarantined_batch_stay_back_with_it(stall_of_six: Stall) -> None:
+    await do(stall_of_six, quarantine_batch)
+
+    async with stall_of_six.database.writing() as session:
+        place = {"product_id": stall_of_six.product_id, "batch_id": 1, "pool": Pool.STOCK}
+        session.add(seal_code(stall_of_six.vault, text="LATE1-AAAAA-BBBBB", **place))
+        await session.flush()
+        await keep_back_added(session, stall_of_six.now, [1, 2], "system")
+
+    assert await states(stall_of_six) == {CodeState.QUARANTINED: 5, CodeState.ISSUED: 2}
+    async with stall_of_six.database.reading() as session:
+        (row,) = (await session.exec(select(AuditRow).where(AuditRow.action == "batch.kept_back"))).all()
+    assert (row.subject, row.after) == ("batch:1", {"codes": 1})
 
 
 async def test_only_a_quarantined_batch_is_released(stall_of_six: Stall) -> None:

@@ -28,6 +28,7 @@ from kadesk.values import parse_span as parse_span
 from shop.errors import BadKeys
 from shop.vault import Keys
 from tickets.grievance import Grievance
+from tickets.ownership import OwnershipRules
 from tickets.timetables import parse_windows
 from tickets.words import Reason
 
@@ -146,6 +147,11 @@ class Claims(Section):
 class Ownership(Section):
     lock_after: int = Field(ge=1)
     lock_for: Span
+    crowd_all: int = Field(ge=1)
+
+    @property
+    def rules(self) -> OwnershipRules:
+        return OwnershipRules(self.lock_after, self.lock_for, crowd_all=self.crowd_all)
 
 
 class Bot(Section):

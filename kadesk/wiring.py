@@ -38,7 +38,7 @@ from tickets.clocks import ensure_policy
 from tickets.desk import Desk, DeskRules
 from tickets.grievance import Grievance
 from tickets.hours import Calendar, Window
-from tickets.ownership import Ownership, OwnershipRules
+from tickets.ownership import Ownership
 from tickets.payouts import Payer
 from tickets.quiet import QuietHours
 from tickets.routing import Level
@@ -133,7 +133,7 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
     dialogue = Dialogue(
         desk=desk,
         claims=claims,
-        ownership=Ownership(vault, OwnershipRules(settings.ownership.lock_after, settings.ownership.lock_for)),
+        ownership=Ownership(vault, settings.ownership.rules),
         shop=shop,
         answers=answers,
         phrases=phrases,

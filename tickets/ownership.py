@@ -9,10 +9,17 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit.tables import AuditRow
 from audit.trail import record
 from shop.port import Order, ProofWay
 from shop.vault import Vault
-from tickets.tables import OrderBinding, OwnershipMiss
+from tickets.desk import Desk
+from tickets.notices import find_staff, written
+from tickets.tables import Level, Notice, OrderBinding, OwnershipMiss
+from tickets.turns import take_turn
+
+EVERYBODY = "ownership:everybody"  # the subject of what is recorded of a crowd, and its turn
+TOLD_AGAIN = timedelta(days=1)  # of a crowd that does not end
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,8 @@ class OwnershipRules:
     counted: timedelta = timedelta(hours=1)
     # Misses on one order within `counted` after which not even newcomers may try: that many identities are one guesser.
     crowd: int = 50
+    # Misses of all identities on all orders within `counted` from which on every identity has one try per `lock_for`.
+    crowd_all: int = 200
 
 
 @dataclass(frozen=True)
@@ -38,13 +47,16 @@ class Ownership:
         """When this identity may try again on this order; None when it may now. Known and unknown orders lock alike.
 
         An identity that has missed nothing gets one try on a locked order: else a stranger who knows its number could
-        keep its owner out. None is an identity that we have not met.
+        keep its owner out. None is an identity that we have not met. While a crowd guesses, one miss locks its
+        identity: many accounts are as many tries, and a buyer who mistypes waits for one lock.
         """
         own = await self._misses(session, now, col(OwnershipMiss.identity_id) == identity_id)
         of_order = await self._misses(session, now, col(OwnershipMiss.order_hash) == self._hash(order_no))
         ends = [self._lock_end(own)]
         if own or len(of_order) >= self.rules.crowd:
             ends.append(self._lock_end(of_order))
+        if own and await self.is_crowded(session, now):
+            ends.append(own[0] + self.rules.lock_for)
         return max((end for end in ends if end is not None and end > now), default=None)
 
     async def miss(self, session: AsyncSession, now: datetime, identity_id: int, order_no: str) -> None:
@@ -54,6 +66,26 @@ class Ownership:
         after = {"order_hash": order_hash[:12]}
         record(session, now, f"identity:{identity_id}", "ownership.missed", f"identity:{identity_id}", after=after)
         await session.flush()
+
+    async def is_crowded(self, session: AsyncSession, now: datetime) -> bool:
+        """Whether so many proofs go wrong everywhere that somebody is guessing."""
+        since = col(OwnershipMiss.at) > now - self.rules.counted
+        found = select(OwnershipMiss.id).where(since).order_by(col(OwnershipMiss.at)).offset(self.rules.crowd_all - 1)
+        return (await session.exec(found.limit(1))).first() is not None
+
+    async def warn(self, session: AsyncSession, now: datetime, desk: Desk) -> bool:
+        """Tell the managers of a crowd, once a day while it lasts. Returns whether they were told now."""
+        if not await self.is_crowded(session, now) or await _is_told(session, now):
+            return False
+        await take_turn(session, now, EVERYBODY)
+        if await _is_told(session, now):  # by another, while we waited
+            return False
+        record(session, now, "system", "ownership.crowded", EVERYBODY, after={"misses": self.rules.crowd_all})
+        hours = f"{self.rules.counted / timedelta(hours=1):g}"
+        text = desk.say(desk.rules.staff_language, "notice.crowd", count=self.rules.crowd_all, hours=hours)
+        people = (await find_staff(session)).told(Level.MANAGER, "about wrong proofs")
+        session.add_all(Notice(**row) for row in written(now, desk.rules.quiet, None, Level.MANAGER, text, people))
+        return True
 
     async def bind(self, session: AsyncSession, now: datetime, identity_id: int, order: Order, way: ProofWay) -> None:
         """Remember that this identity owns the order."""
@@ -83,6 +115,11 @@ class Ownership:
 
     def _hash(self, order_no: str) -> str:
         return hash_order(self.vault, order_no)
+
+
+async def _is_told(session: AsyncSession, now: datetime) -> bool:
+    told = select(AuditRow.id).where(AuditRow.subject == EVERYBODY, AuditRow.action == "ownership.crowded")
+    return (await session.exec(told.where(col(AuditRow.at) > now - TOLD_AGAIN).limit(1))).first() is not None
 
 
 def hash_order(vault: Vault, order_no: str) -> str:

@@ -106,6 +106,7 @@ async def take_proof(turn: Turn) -> None:
         await proceed(turn)
         return
     await ownership.miss(turn.session, turn.now, turn.conversation.identity_id, looked.order_no)
+    await ownership.warn(turn.session, turn.now, turn.parts.desk)
     if not await _is_locked(turn):
         await turn.tell("order.wrong_proof", turn.choice(Act.FIND, "button.other_order", turn.state.goal), turn.person)
 

@@ -3,13 +3,14 @@
 from datetime import datetime, timedelta
 
 import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
 from shop.port import Goods, Order, OrderStatus, ProofWay
 from shop.vault import Vault
 from tests.tickets.conftest import Floor
 from tickets.ownership import Ownership, OwnershipRules
-from tickets.tables import OrderBinding, OwnershipMiss
+from tickets.tables import Notice, OrderBinding, OwnershipMiss, Role
 
 MINUTE = timedelta(minutes=1)
 ORDER_NO = "AB12CD34EF56GH78"
@@ -128,6 +129,56 @@ async def test_a_crowd_of_newcomers_locks_an_order_for_everybody(floor: Floor, v
     assert before is None
     assert await locked(floor, ownership, owner, 0) == floor.now + 10 * MINUTE
     assert await locked(floor, ownership, owner, 10) is None
+
+
+async def check_that_a_crowd_is_slowed(floor: Floor, ownership: Ownership) -> None:
+    """Six identities, each with an order of its own: none is locked by what it did itself."""
+    for number in range(6):
+        await miss(floor, ownership, await identity(floor, f"guesser-{number}"), number, order_no=f"ORDER-{number}")
+
+    assert await locked(floor, ownership, await identity(floor, "guesser-5"), 6, "ANOTHER") == floor.now + 15 * MINUTE
+    assert await locked(floor, ownership, await identity(floor, "guesser-5"), 15, "ANOTHER") is None
+
+
+async def test_a_crowd_over_all_orders_locks_whoever_has_missed_once(floor: Floor, vault: Vault) -> None:
+    await check_that_a_crowd_is_slowed(floor, Ownership(vault, OwnershipRules(crowd_all=6)))
+
+
+async def test_the_check_of_the_crowd_fails_when_nobody_counts_everybody(floor: Floor, vault: Vault) -> None:
+    class Blind(Ownership):
+        async def is_crowded(self, session: AsyncSession, now: datetime) -> bool:
+            return False
+
+    with pytest.raises(AssertionError):
+        await check_that_a_crowd_is_slowed(floor, Blind(vault, OwnershipRules(crowd_all=6)))
+
+
+async def test_a_crowd_keeps_no_newcomer_out_and_is_forgotten(floor: Floor, vault: Vault) -> None:
+    ownership = Ownership(vault, OwnershipRules(crowd_all=3))
+    newcomer = await identity(floor, "newcomer")
+    for number in range(3):
+        await miss(floor, ownership, await identity(floor, f"guesser-{number}"), 0, order_no=f"ORDER-{number}")
+
+    at_first = await locked(floor, ownership, newcomer, 1)
+    await miss(floor, ownership, newcomer, 59)
+
+    assert at_first is None
+    assert await locked(floor, ownership, newcomer, 59) == floor.now + 69 * MINUTE
+    assert await locked(floor, ownership, newcomer, 60) is None
+
+
+async def test_a_manager_is_told_of_a_crowd_once_a_day(floor: Floor, vault: Vault) -> None:
+    ownership = Ownership(vault, OwnershipRules(crowd_all=3))
+    boss = await floor.hire("boss", Role.MANAGER)
+    who = await identity(floor, "guesser")
+
+    told = []
+    for minute in (0, 1, 2, 3, 24 * 60 + 1, 24 * 60 + 2, 24 * 60 + 3):
+        await miss(floor, ownership, who, minute)
+        told.append(await floor.do(ownership.warn, floor.desk, at=floor.now + minute * MINUTE))
+
+    assert told == [False, False, True, False, False, False, True]
+    assert [notice.agent_id for notice in await floor.all(Notice)] == [boss, boss]
 
 
 async def test_spelling_an_order_number_otherwise_is_no_way_round(floor: Floor, ownership: Ownership) -> None:

@@ -10,7 +10,8 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shop import ledger, refunds, reveals
-from shop.tables import Refund, RefundState, Replacement
+from shop.states import OUT, quarantine
+from shop.tables import Code, CodeState, Refund, RefundState, Replacement
 from tickets import filing
 from tickets.claim_states import UNDECIDED, ClaimState, can_move
 from tickets.errors import AlreadyCompensated, CodeSeen, NotReplaced
@@ -107,8 +108,11 @@ async def make_room(
         if not await ledger.withdraw(session, now, given.code_id, actor):
             raise CodeSeen(number=number)
     claimed = await ledger.find_issued(session, shop, order_no, code) if code is not None else None
-    if claimed is not None:  # seen or not: it is the one that is paid back
-        await ledger.withdraw(session, now, claimed.code_id, actor)
+    if claimed is not None and not await ledger.withdraw(session, now, claimed.code_id, actor):
+        # Seen: it is the bad one, which is paid back.
+        bad = await session.get_one(Code, claimed.code_id, populate_existing=True)
+        if bad.state in OUT:
+            await quarantine(session, now, bad.id, CodeState(bad.state), actor, "refunded")
 
 
 async def settle_claim(session: AsyncSession, now: datetime, claim: Claim, outcome: Outcome, actor: str) -> None:

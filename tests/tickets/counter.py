@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import update
+from sqlmodel import col
+
 from shop import reveals
 from shop.codes import seal_code
+from shop.invariants import check_invariants
 from shop.port import CodeRef, Goods, Order, OrderStatus
-from shop.tables import Batch, Pool, Product, Refund, RevealLink, Supplier
+from shop.states import OUT
+from shop.tables import Batch, Code, Pool, Product, Refund, RevealLink, Supplier
 from shop.vault import Vault
 from tickets.claims import ClaimRules, Claims, Outcome, Reason, Settled
 from tickets.compensation import REFUNDS
@@ -81,6 +86,12 @@ class Counter:
     @property
     def refunds(self) -> Refunds:
         return Refunds(self.floor.desk)
+
+    async def call_back(self) -> None:
+        """What a broken twin gave beside the money: the books tell it, and it is out of use again."""
+        async with self.floor.database.writing() as session:
+            assert any("replaced and refunded" in problem for problem in await check_invariants(session))
+            await session.exec(update(Code).where(col(Code.state).in_(OUT)).values(state="quarantined"))
 
     async def look(self, link: RevealLink | None, *, at: datetime | None = None) -> str:
         assert link is not None

@@ -95,6 +95,7 @@ async def test_without_the_guard_code_and_money_both_go_out(
     await counter.resolve(settled.ticket, lin, Outcome.REFUND)
 
     assert await counter.look(settled.link) == RESERVE[0]
+    await counter.call_back()
 
 
 async def test_the_end_of_a_chain_counts_not_its_beginning(counter: Counter, lin: int, chen: int) -> None:

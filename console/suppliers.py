@@ -4,24 +4,32 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
+from starlette_admin import flash
 from starlette_admin.routing import route
 
+from audit.errors import KadeskError
 from audit.trail import record
 from console import times
 from console.banners import banners
+from console.doors import typed
+from console.refusals import sentence_of
 from console.reports import PERIODS, span_of
 from console.shell import Page, reader
 from console.verbs import number_in
 from console.words import Words, words_for
 from shop import money
 from tickets.rights import is_lead
+from tickets.supplier_checks import CONTACT_LIMIT
 from tickets.supplier_report import Asked, Claimed, Defects, SupplierFigures, codes_out, supplier_figures
 
 SHOWN = 500  # rows behind a figure
+LONGEST = 720  # hours that a supplier may have to answer
 
 # The rows behind each figure.
 CLAIMS: dict[str, Callable[[SupplierFigures], Sequence[Claimed]]] = {
@@ -81,12 +89,43 @@ class SuppliersPage(Page):
             gone = await codes_out(session, start, end, chosen.supplier, SHOWN) if is_out else []
             news = await banners(session, now, self.site.rules.sweep_stale, who.id)
         facts: dict[str, Any] = {"figures": figures, "chosen": chosen, "one": one, "gone": gone, "banners": news}
-        facts |= {"claims": [], "checks": [], "periods": PERIODS, "start": start, "end": end, "rate": rate_in_words}
+        facts |= {
+            "claims": [],
+            "checks": [],
+            "longest": LONGEST,
+            "contact_limit": CONTACT_LIMIT,
+            "periods": PERIODS,
+            "start": start,
+            "end": end,
+            "rate": rate_in_words,
+        }
         if one is not None and chosen.kind in CLAIMS:
             facts["claims"] = CLAIMS[chosen.kind](one)[:SHOWN]
         if one is not None and chosen.kind in CHECKS:
             facts["checks"] = CHECKS[chosen.kind](one)[:SHOWN]
         return await self.show(request, "suppliers.html", facts)
+
+    @route("/{supplier}/terms", methods=["GET"], name="supplier-back")
+    async def come_back(self, request: Request) -> Response:
+        return RedirectResponse("/console/suppliers", 303)
+
+    @route("/{supplier}/terms", methods=["POST"], name="supplier-terms")
+    async def set_terms(self, request: Request) -> Response:
+        """How long the supplier may take to answer, in hours; an empty field: it is not asked."""
+        form, say = await request.form(), words_for(request)
+        supplier, hours = number_in(request.path_params["supplier"]), number_in(typed(form, "hours").strip())
+        if typed(form, "hours").strip() and not hours:
+            raise HTTPException(422)  # the field of the page takes numbers alone
+        within = timedelta(hours=min(hours, LONGEST)) if hours else None
+        try:
+            async with self.site.database.writing() as session:
+                now, who = self.site.clock(), reader(request).id
+                await self.site.desk.set_terms(session, now, supplier, who, within, typed(form, "contact"))
+        except KadeskError as error:
+            flash(request, sentence_of(say, error), "error")
+        else:
+            flash(request, say("done.supplier_terms"), "success")
+        return RedirectResponse(f"/console/suppliers?supplier={supplier}#rows", 303)
 
     @route("/export", name="suppliers-export")
     async def export(self, request: Request) -> Response:

@@ -7,7 +7,7 @@ there, a person or an adapter, calls `answer_check` with what came back.
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -21,9 +21,10 @@ from tickets import filing, lifecycle, texts
 from tickets.alarms import Database
 from tickets.changes import get_ticket, lock_ticket
 from tickets.claim_states import ClaimState, can_move
-from tickets.errors import AnsweredAlready, AskedAlready, NoSupplier, NotAsked
+from tickets.errors import AnsweredAlready, AskedAlready, NoSupplier, NotAllowed, NotAsked
 from tickets.ladder import Ladder
-from tickets.rights import require_hands
+from tickets.rights import is_lead, require_hands
+from tickets.staff import get_agent
 from tickets.tables import Claim, Level, Reason, SupplierCheck, Ticket, Trigger, id_of
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ LANGUAGE = "zh"  # of complaints: that of the wholesale systems
 ACTOR = "scheduler"
 PAGE = 50  # checks in one transaction
 REFERENCE_LIMIT = 80  # characters
+CONTACT_LIMIT = 200
 BAD, GOOD, SILENT = "bad", "good", "silent"
 # The words that wholesale systems know for what is wrong with a card; the rest is "other", and said in the content.
 VOCABULARY = {
@@ -116,6 +118,31 @@ class SupplierChecks(Ladder):
         record(session, now, actor, "supplier.answered", f"claim:{claim.id}", before, after)
         self._back_to_people(session, now, claim, actor)
         return check
+
+    async def set_terms(
+        self,
+        session: AsyncSession,
+        now: datetime,
+        supplier_id: int,
+        agent_id: int,
+        answers_within: timedelta | None,
+        contact: str,
+    ) -> None:
+        """A lead writes down how long a supplier may take to answer; None: it is not asked. Running checks stay.
+
+        Raises `NotAllowed`, `NoSupplier`.
+        """
+        agent = await get_agent(session, agent_id)
+        if not is_lead(agent):
+            raise NotAllowed(role=agent.role, verb="change a supplier")
+        supplier = await session.get(Supplier, supplier_id, with_for_update=True)
+        if supplier is None:
+            raise NoSupplier(masked="")
+        before = {"answers_within": _hours(supplier.answers_within), "contact": supplier.contact}
+        supplier.answers_within, supplier.contact = answers_within, contact.strip()[:CONTACT_LIMIT]
+        session.add(supplier)
+        after = {"answers_within": _hours(answers_within), "contact": supplier.contact}
+        record(session, now, f"agent:{agent_id}", "supplier.terms_set", f"supplier:{supplier_id}", before, after)
 
     async def watch_check(self, session: AsyncSession, now: datetime, check: SupplierCheck) -> bool:
         """Act on a check whose instant has passed: remind staff, or let it be silent; False when nothing was due."""
@@ -275,6 +302,10 @@ async def _find_supplier(session: AsyncSession, claim: Claim) -> Supplier | None
     """Who sold us the code, if they answer at all."""
     supplier = await session.get(Supplier, claim.supplier_id) if claim.supplier_id is not None else None
     return supplier if supplier is not None and supplier.answers_within is not None else None
+
+
+def _hours(span: timedelta | None) -> float | None:
+    return span.total_seconds() / 3600 if span is not None else None
 
 
 async def _owed(session: AsyncSession, claim: Claim, answer: Answer) -> int:

@@ -222,8 +222,24 @@ async def test_a_lead_takes_a_batch_off_sale_and_back(stage: Stage, claimed: Set
     assert "批次已恢复销售" in (await lead.get("/console/batches")).text
 
 
+@pytest.mark.parametrize(("hours", "kept"), [("12", 12 * HOUR), ("", None), ("99999", 720 * HOUR)])
+async def test_a_lead_says_how_long_a_supplier_may_take(
+    stage: Stage, orders: list[DemoOrder], lead: Visitor, hours: str, kept: timedelta | None
+) -> None:
+    done = await lead.submit("/console/suppliers/1/terms", hours=hours, contact=" QQ 10001 ")
+
+    assert "供货商已更新" in (await lead.get(done.headers["location"])).text
+    async with stage.database.reading() as session:
+        supplier = await session.get_one(Supplier, 1)
+        (row,) = (await session.exec(select(AuditRow).where(AuditRow.action == "supplier.terms_set"))).all()
+    assert (supplier.answers_within, supplier.contact) == (kept, "QQ 10001")
+    assert (row.subject, (row.before or {})["answers_within"]) == ("supplier:1", 24)
+    assert (await lead.submit("/console/suppliers/1/terms", hours="a week")).status_code == 422
+
+
 async def test_an_agent_sees_neither_suppliers_nor_batches(signed_in: Visitor, claimed: Settled) -> None:
     for page in ("/console/suppliers", "/console/suppliers/export", "/console/batches"):
         assert (await signed_in.get(page)).status_code == 403
-    await signed_in.submit("/console/batches/1/quarantine", why="x")
+    assert (await signed_in.submit("/console/suppliers/1/terms", hours="1")).status_code == 403
+    assert (await signed_in.submit("/console/batches/1/quarantine", why="x")).status_code == 403
     assert "/console/suppliers" not in (await signed_in.get("/console/")).text

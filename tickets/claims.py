@@ -121,7 +121,10 @@ class Claims(Grants):
     async def take_proof(
         self, session: AsyncSession, now: datetime, conversation: Conversation, order: Order
     ) -> Sequence[Settled]:
-        """A screenshot has come: judge the claims about this order that waited for it; empty when none did."""
+        """A screenshot has come: judge the claims about this order that waited for it; empty when none did.
+
+        One that comes a little too late files them again.
+        """
         known = await filing.find_ticket(session, conversation, order.shop, order.order_no)
         claims = await filing.awaiting_proof(session, conversation, order.shop, order.order_no)
         await filing.hold_batches(session, [filing.code_of(claim) for claim in claims])
@@ -129,6 +132,12 @@ class Claims(Grants):
         for claim in claims:
             filing.move(session, now, claim, ClaimState.TRIAGE, f"buyer:{claim.buyer_id}")
             settled.append(await self._judge(session, now, claim, order, has_proof=True))
+        for late in await filing.unproved(session, now, conversation, order):
+            code, reason = filing.code_of(late), Reason(late.reason)
+            one = await self._file(session, now, conversation, order, code, reason)
+            if isinstance(one, Claim):
+                one = await self._judge(session, now, one, order, has_proof=True)
+            settled.append(one)
         return await self._bring_to_people(session, now, conversation, settled, known)
 
     async def go_without_proof(

@@ -24,6 +24,7 @@ from tickets.pictures import FRESH
 from tickets.tables import Claim, Conversation, Outcome, Phase, Picture, Reason, Ticket, id_of
 
 Facts = Mapping[str, object]
+PROOF_LATE = timedelta(days=7)  # after a claim was closed for want of a screenshot, one that comes opens it again
 _ID = col(Claim.id)
 
 
@@ -183,6 +184,38 @@ async def find_proving(session: AsyncSession, conversation_id: int) -> str | Non
     """The order whose claim waits for a screenshot in this conversation."""
     waiting = select(Claim.order_no).where(*_proving(conversation_id))
     return (await session.exec(waiting.order_by(_ID.desc()).limit(1))).first()
+
+
+async def find_unproved(session: AsyncSession, now: datetime, conversation_id: int) -> str | None:
+    """The order whose claim has waited for one in vain, lately."""
+    late = select(Claim.order_no).where(*_unproved(now, conversation_id))
+    return (await session.exec(late.order_by(_ID.desc()).limit(1))).first()
+
+
+async def unproved(session: AsyncSession, now: datetime, conversation: Conversation, order: Order) -> Sequence[Claim]:
+    """The claims of this conversation about the order that were closed lately because no screenshot came."""
+    late = select(Claim).where(*_unproved(now, id_of(conversation)))
+    theirs = late.where(Claim.shop == order.shop, Claim.order_no == order.order_no)
+    return (await session.exec(theirs.order_by(col(Claim.position)))).all()
+
+
+def _unproved(now: datetime, conversation_id: int) -> tuple[ColumnElement[bool], ...]:
+    """Closed for want of a screenshot, and not filed again since."""
+    later = aliased(Claim)
+    filed_again = (
+        select(later.id)
+        .where(later.shop == Claim.shop, later.order_no == Claim.order_no, later.fingerprint == Claim.fingerprint)
+        .where(col(later.id) > col(Claim.id))
+        .exists()
+    )
+    return (
+        col(Claim.conversation_id) == conversation_id,
+        col(Claim.state) == ClaimState.CLOSED,
+        col(Claim.outcome).is_(None),
+        col(Claim.why) == "proof",
+        col(Claim.state_at) > now - PROOF_LATE,
+        ~filed_again,
+    )
 
 
 async def find_given(session: AsyncSession, conversation_id: int) -> str | None:

@@ -133,6 +133,8 @@ class Dialogue:
             return scene
         if inbound.kind in PICTURES or reading.lacks_proof(inbound.text):
             scene = replace(scene, proving=await filing.find_proving(session, number) or "")
+        if inbound.kind in PICTURES and not scene.proving:
+            scene = replace(scene, proving=await filing.find_unproved(session, now, number) or "")
         if reading.fails_again(inbound.text):
             scene = replace(scene, given=await filing.find_given(session, number) or "")
         if reading.find_score(inbound.text) is None:

@@ -95,6 +95,18 @@ async def test_who_has_spoken_and_was_not_heard_yet_is_not_silent(counter: Count
     assert (await counter.floor.one(Claim)).state == "evidence"
 
 
+@pytest.mark.parametrize(("days", "kinds"), [(7, ["replaced"]), (8, [])], ids=["in time", "too late"])
+async def test_a_screenshot_that_comes_late_files_the_claim_again(
+    counter: Counter, days: int, kinds: list[str]
+) -> None:
+    await counter.file(PROVED)
+    await ring(counter, 48 * HOUR + TICK)
+
+    assert await take_proof(counter, timedelta(days=2 + days)) == kinds
+    assert [claim.state for claim in await counter.floor.all(Claim)] == ["closed", *["decided"] * len(kinds)]
+    assert await take_proof(counter, timedelta(days=2 + days)) == []
+
+
 async def test_it_is_asked_for_once_more_and_then_a_person_looks(counter: Counter) -> None:
     kinds = []
     for day in (0, 3, 6):
@@ -116,13 +128,16 @@ async def test_several_schedulers_close_it_once(counter: Counter, schedulers: in
     assert len(await counter.floor.queued()) == 5
 
 
-async def test_the_screenshot_and_the_tick_do_not_both_win(counter: Counter) -> None:
+async def test_the_screenshot_and_the_tick_leave_one_claim_with_one_outcome(counter: Counter) -> None:
     await counter.file(PROVED)
 
     (rung, kinds) = await asyncio.gather(ring(counter, 49 * HOUR), take_proof(counter, 49 * HOUR))
 
-    assert (rung.silent, kinds) in [(1, []), (0, ["replaced"])]
+    # In time, or a moment too late: then it is filed again.
+    assert (rung.silent, kinds) in [(1, ["replaced"]), (0, ["replaced"]), (1, [])]
     assert len(await counter.floor.all(Replacement)) == len(kinds)
+    states = [claim.state for claim in await counter.floor.all(Claim)]
+    assert states == ["closed"] * rung.silent + ["decided"] * len(kinds)
 
 
 # After the outcome

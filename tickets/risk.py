@@ -33,22 +33,22 @@ class Signal(StrEnum):
 
 def _points() -> dict[Signal, int]:
     return {
-        Signal.MANY_CLAIMS: 60,
-        Signal.MANY_ORDERS: 25,
+        Signal.MANY_CLAIMS: 40,
+        Signal.MANY_ORDERS: 40,
         Signal.MOST_OF_ORDER: 30,
         Signal.LATE: 30,
         Signal.SEEN: 25,
         Signal.REFUSED: 40,
         Signal.REFUNDED: 10,
         Signal.SAME_PICTURE: 100,
-        Signal.LIKE_PICTURE: 20,
+        Signal.LIKE_PICTURE: 10,
         Signal.LINKED: 30,
         Signal.OTHERS_CODE: 40,
         Signal.STRAYS: 15,
         Signal.WRONG_PROOFS: 15,
         Signal.DEAR: 10,
         Signal.BAD_BATCH: -60,
-        Signal.HISTORY: -10,
+        Signal.HISTORY: -5,
     }
 
 
@@ -60,11 +60,11 @@ class RiskRules:
     points: Mapping[Signal, int] = field(default_factory=_points)
     window: timedelta = timedelta(days=30)  # claims of so long are counted
     free_claims: int = 1  # in the window, this one included, that count nothing
-    free_share: float = 0.1  # and this share of the codes bought besides
+    free_share: float = 0.03  # and this share of the codes bought besides
     late_after: timedelta = timedelta(days=7)  # of the delivery
     seen_after: timedelta = timedelta(hours=24)  # of the first look at the code
     dear_from: int = 10_000  # minor units
-    batch_from: int = 2  # other buyers with a believable claim about the batch
+    batch_from: int = 4  # other buyers with a believable claim about the batch
     known_for: timedelta = timedelta(days=60)  # a history begins to speak
     whole_orders: int = 3  # of it, without a claim
 
@@ -142,11 +142,20 @@ def needs_person(risk: Risk, rules: RiskRules) -> bool:
     return 0 < rules.person_from <= risk.score
 
 
+def _excess(facts: Facts, rules: RiskRules) -> float:
+    """How many claims more than what was bought explains."""
+    return max(0.0, facts.claims - rules.free_claims - rules.free_share * facts.codes)
+
+
 def _many_claims(facts: Facts, rules: RiskRules) -> Measured:
-    free = rules.free_claims + rules.free_share * facts.codes
-    return Measured(
-        max(0.0, facts.claims - free), {"claims": facts.claims, "codes": facts.codes, "days": rules.window.days}
-    )
+    named = {"claims": facts.claims, "codes": facts.codes, "days": rules.window.days}
+    return Measured(_excess(facts, rules), named)
+
+
+def _many_orders(facts: Facts, rules: RiskRules) -> Measured:
+    """Who buys much claims about several orders on a day now and then."""
+    more = max(0, facts.orders_today - 1) if _excess(facts, rules) else 0
+    return Measured(more, {"count": more})
 
 
 def _most_of_order(facts: Facts, _: RiskRules) -> Measured:
@@ -191,19 +200,19 @@ def _history(facts: Facts, rules: RiskRules) -> Measured:
     return Measured(is_old, {"days": facts.known_for.days, "orders": facts.whole_orders})
 
 
-def _count(name: str, free: int = 0) -> Callable[[Facts, RiskRules], Measured]:
-    """Each one beyond the `free` ones counts."""
+def _count(name: str) -> Callable[[Facts, RiskRules], Measured]:
+    """Each one counts."""
 
     def measure(facts: Facts, _: RiskRules) -> Measured:
         count = getattr(facts, name)
-        return Measured(max(0, count - free), {"count": count})
+        return Measured(count, {"count": count})
 
     return measure
 
 
 MEASURES: Mapping[Signal, Callable[[Facts, RiskRules], Measured]] = {
     Signal.MANY_CLAIMS: _many_claims,
-    Signal.MANY_ORDERS: _count("orders_today", free=1),
+    Signal.MANY_ORDERS: _many_orders,
     Signal.MOST_OF_ORDER: _most_of_order,
     Signal.LATE: _late,
     Signal.SEEN: _seen,

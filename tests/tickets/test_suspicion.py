@@ -20,7 +20,7 @@ from tickets.risk import Facts, RiskRules, Signal
 from tickets.suspicion import Suspicion, note_strays
 from tickets.tables import Claim, Conversation, Outcome, Reason, Ticket
 
-RULES = RiskRules(person_from=50)
+RULES = RiskRules(person_from=50, batch_from=2)
 
 
 @pytest.fixture
@@ -93,13 +93,13 @@ async def test_a_claim_that_goes_to_a_person_anyway_is_weighed_too(counter: Coun
 
 
 async def test_many_codes_bought_explain_some_claims(counter: Counter) -> None:
-    large = order(1, quantity=20)
+    large = order(1, quantity=60)
 
     ends = [await file(counter, number, large) for number in range(3)]
 
     assert [end.kind for end in ends] == ["replaced"] * 3
     facts = await facts_of(counter, ends[2].claim, large)
-    assert (facts.claims, facts.codes, facts.of_order, facts.orders_today) == (3, 20, 3, 1)
+    assert (facts.claims, facts.codes, facts.of_order, facts.orders_today) == (3, 60, 3, 1)
 
 
 async def test_several_codes_claimed_together_are_weighed_together(counter: Counter) -> None:

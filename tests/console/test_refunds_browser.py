@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from shop.adapters.local import LocalShop
 from shop.port import OrderStatus
 from tests.console.chromium import new_context, sign_in
 from tests.console.house import House
+from tests.console.test_accessibility import findings
 from tickets.claims import Reason
 from tickets.desk import DeskRules
 from tickets.payouts import pay_refunds
@@ -90,3 +92,40 @@ async def test_a_dear_replacement_takes_two_persons(browser: Browser, house: Hou
     await agent.reload()
     await expect(agent.locator("#thread")).to_contain_text("一次性链接")
     await keep(agent, "9-granted")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("language", "width", "is_dark"),
+    [pytest.param("zh-CN", 1280, False, id="zh"), pytest.param("en-US", 390, True, id="en on a phone in the dark")],
+)
+async def test_nothing_of_it_stands_in_anybodys_way(
+    browser: Browser, house: House, agent_of: Agent, language: str, width: int, is_dark: bool
+) -> None:
+    stage = house.stage
+    object.__setattr__(stage.desk, "rules", DeskRules(money=MoneyRules(agent_limit=1_000, two_persons=4_000)))
+    await stage.add_agent("chen", Role.LEAD)
+    sold = [o for o in await stage.open_shop() if o.status == OrderStatus.DELIVERED and o.sku == "STEAM-CN-50"]
+    tickets = [(await stage.claim(await stage.meet(), order, Reason.WRONG_REGION)).ticket for order in sold[:2]]
+    shop = LocalShop(stage.database, stage.vault)
+    orders = [await shop.find_order(order.order_no) for order in sold[:2]]
+    async with stage.database.writing() as session:
+        for ticket, order, amount in zip(tickets, orders, (None, 900), strict=True):
+            assert ticket is not None
+            assert order is not None
+            who = (ticket.id or 0, agent_of.id or 0)
+            await Refunds(stage.desk).ask(session, stage.clock(), *who, order, amount=amount)
+    context = await new_context(browser, language, width, is_dark=is_dark)
+    page, found = await sign_in(context, house.address, "chen"), []
+    await pay_refunds(stage.database, stage.clock, Refunds(stage.desk), lambda name: None)
+
+    pages = ["/console/refunds", "/console/refunds?tab=manual", "/console/refunds?tab=all"]
+    for address in (*pages, *(f"/console/tickets/{ticket.number}" for ticket in tickets if ticket)):
+        await page.goto(house.address + address)
+        await page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        found += await findings(page)
+        overflow = await page.evaluate("document.documentElement.scrollWidth") - width
+        found += [f"{address} is {overflow} px too wide"] if overflow > 0 else []
+        await keep(page, f"{width}-{address.rpartition('/')[2].replace('?', '-')}")
+
+    assert found == [], "\n".join(found)

@@ -151,6 +151,11 @@ async def hold_batches(session: AsyncSession, codes: Collection[CodeRef]) -> Non
         await session.exec(select(Batch.id).where(col(Batch.id).in_(theirs)).order_by(col(Batch.id)).with_for_update())
 
 
+async def to_prove(session: AsyncSession, conversation: Conversation) -> Sequence[Claim]:
+    """The claims that wait for a screenshot in this conversation, the oldest first."""
+    return (await session.exec(select(Claim).where(*_proving(id_of(conversation))).order_by(_ID))).all()
+
+
 async def orders_to_prove(session: AsyncSession, conversation: Conversation) -> Sequence[tuple[str, str]]:
     """Shop and number of the orders whose claims wait for a screenshot in this conversation."""
     waiting = select(Claim.shop, Claim.order_no).where(*_proving(id_of(conversation))).distinct()

@@ -46,7 +46,7 @@ STEPS: dict[Act, Callable[[Turn], Awaitable[None]]] = {
     Act.CANCEL: greeting.cancel,
     Act.HUMAN: claims.hand_over,
     Act.GRIEVANCE: tickets.take_grievance,
-    Act.TICKETS: tickets.list_tickets,
+    Act.TICKETS: claims.list_open,
     Act.HURRY: tickets.hurry,
     Act.REPORT: orders.report,
     Act.FIND: orders.find,

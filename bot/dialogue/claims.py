@@ -8,6 +8,7 @@ from bot.dialogue.state import Step
 from bot.dialogue.turn import Choice, Turn
 from shop.errors import ChainTooLong, PoolEmpty
 from shop.port import CodeRef, Order
+from tickets import filing
 from tickets.claims import REFUSALS, Settled
 from tickets.links import MARK
 from tickets.tables import Claim, Priority, Reason, Ticket
@@ -72,6 +73,16 @@ async def give_links_again(turn: Turn, order: Order, given: Sequence[CodeRef]) -
         turn.rest()
         await _tell(turn, order, links)
     return bool(links)
+
+
+async def list_open(turn: Turn) -> None:
+    """What is under way: claims that wait for a screenshot have no ticket yet."""
+    waiting = await filing.to_prove(turn.session, turn.conversation)
+    if waiting:
+        none = turn.choice(Act.NO_PROOF, "button.no_proof")
+        await turn.tell("claim.proof_waits", none, turn.person, masked=names(waiting))
+    if not waiting or await turn.parts.desk.open_tickets(turn.session, turn.now, turn.conversation.buyer_id):
+        await tickets.list_tickets(turn)
 
 
 async def hand_over(turn: Turn) -> None:

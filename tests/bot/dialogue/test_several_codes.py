@@ -346,6 +346,22 @@ async def test_a_picture_that_nobody_asked_for_moves_nothing(house: House) -> No
     assert (await house.one(Claim)).state == "review"
 
 
+async def test_who_asks_how_it_stands_hears_what_is_waited_for(house: House) -> None:
+    await ask_for_proof(house)
+    buyer = house.buyer()
+    await buyer.say(f"{ORDER} {PASSWORD} 提示已被使用")
+    await buyer.press("****-3VNP")
+
+    alone = await buyer.say("我的工单")
+    await buyer.say("转人工")
+    with_a_person = await buyer.say("我的工单")
+
+    assert "****-3VNP 在等您的截图" in alone
+    assert "没有处理中的工单" not in alone
+    assert "截图" not in with_a_person
+    assert "K-000001" in with_a_person
+
+
 async def test_the_second_round_asks_for_no_screenshot(house: House) -> None:
     buyer = house.buyer()
     await buyer.say(f"{ORDER} {PASSWORD} 提示已被使用")

@@ -8,12 +8,15 @@ from zoneinfo import ZoneInfo
 
 from console import times
 from console.words import Words
+from shop import money
 
 # Facts whose value has a word, and the room of words where it stands.
 _ROOMS = {
     name: name
     for name in ("phase", "trigger", "category", "outcome", "metric", "reason", "channel", "language", "tier")
-} | {"state": "sending", "role": "role"}
+} | {"role": "role"}
+# Whose state it is, its word tells.
+_STATES = ("sending", "refund_state", "claim_state", "code_state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Facts:
 
     def __call__(self, facts: Mapping[str, Any] | None) -> str:
         told = {name: value for name, value in (facts or {}).items() if value is not None}
+        if isinstance(told.get("amount"), int) and "currency" in told:  # minor units
+            told["amount"] = money.in_words(told["amount"], told.pop("currency"))
         return ", ".join(f"{self.say.named('fact', name)}: {self._value(name, value)}" for name, value in told.items())
 
     def who(self, actor: str) -> str:
@@ -42,6 +47,10 @@ class Facts:
             return self.names.get(value, str(value))
         if name == "level":
             return f"L{value}"
+        if name == "state":
+            return next(
+                (self.say.named(room, value) for room in _STATES if self.say.has(f"{room}.{value}")), str(value)
+            )
         if name in _ROOMS:
             return self.say.named(_ROOMS[name], value)
         return self._text(value) if isinstance(value, str) else str(value)

@@ -97,7 +97,8 @@ class Refunds:
             ticket_id=ticket.id,
             facts={"code": fingerprint, "masked": code.masked if code is not None else "", "full": full},
         )
-        with changing(session, now, ticket, actor, "ticket.refund_asked", refund=refund.id, amount=refund.amount):
+        told = {"refund": refund.id, "amount": refund.amount, "currency": refund.currency}
+        with changing(session, now, ticket, actor, "ticket.refund_asked", **told):
             ticket.order_ref = ticket.order_ref or f"{order.shop}/{order.order_no}"
         return refund
 

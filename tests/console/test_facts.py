@@ -29,6 +29,11 @@ ZONE = ZoneInfo("Asia/Shanghai")
         ({"told": ["agent:3", "buyer:7"]}, "已通知: 小林, buyer:7", "told: 小林, buyer:7"),
         ({"assignee": None, "hm": {"a": 1}}, "hm: {'a': 1}", "hm: {'a': 1}"),
         ({"assignee": 9, "number": "2026-T"}, "处理人: 9, 工单: 2026-T", "holder: 9, ticket: 2026-T"),
+        (
+            {"state": "manual", "amount": 4850, "currency": "CNY"},
+            "状况: 等人工退款, 金额: 48.50 CNY",
+            "state: to be paid by hand, amount: 48.50 CNY",
+        ),
         (None, "", ""),
     ],
 )

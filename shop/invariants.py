@@ -3,9 +3,10 @@
 Constraints hold what a constraint can hold; this looks again, because a restored or hand-mended database may lack one.
 """
 
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, cast, func, literal
+from sqlalchemy import ColumnElement, Executable, String, cast, func, literal, literal_column, union_all
 from sqlalchemy.orm import aliased
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -33,18 +34,27 @@ SHOWN = 5  # rows named in one sentence
 
 async def check_invariants(session: AsyncSession) -> list[str]:
     """One sentence per broken rule, naming the first rows that break it; empty when all is well."""
-    problems = []
-    for rule, offenders in _rules():
-        first = offenders.order_by(*offenders.selected_columns).limit(SHOWN)
-        ids = (await session.exec(first)).all()
-        if ids:
-            problems.append(f"{rule}: not so for {', '.join(map(str, ids))}")
-    return problems
+    offenders: dict[str, list[str]] = {}
+    for number, row_id in await (await session.connection()).execute(_look()):
+        offenders.setdefault(_rules()[number][0], []).append(str(row_id))
+    return [f"{rule}: not so for {', '.join(ids)}" for rule, ids in offenders.items()]
+
+
+@cache
+def _look() -> Executable:
+    """One statement for all rules: the number of a rule, and the first rows that break it."""
+    looks = []
+    for number, (_, offenders) in enumerate(_rules()):
+        (row_id,) = offenders.selected_columns
+        first = offenders.with_only_columns(row_id.label("row_id")).order_by(row_id).limit(SHOWN).subquery()
+        looks.append(select(literal(number), first.c.row_id))
+    return union_all(*looks).order_by(literal_column("1"), literal_column("2"))
 
 
 Rules = list[tuple[str, SelectOfScalar[Any]]]
 
 
+@cache
 def _rules() -> Rules:
     return [*_state_rules(), *_code_rules(), *_ledger_rules(), *_chain_rules(), *_order_rules(), *_money_rules()]
 
@@ -73,6 +83,12 @@ def _state_rules() -> Rules:
         (
             "a code is reserved exactly while a claim keeps it",
             select(Code.id).where((col(Code.state) == CodeState.RESERVED) != col(Code.reserved_for).is_not(None)),
+        ),
+        (
+            "a batch that is kept back has no code to give",
+            select(Code.id)
+            .join(Batch, col(Batch.id) == col(Code.batch_id))
+            .where(col(Batch.quarantined_at).is_not(None), col(Code.state).in_([CodeState.FREE, CodeState.RESERVED])),
         ),
         (
             "a code that is free or reserved never went out",

@@ -12,7 +12,7 @@ from audit.trail import record
 from shop.invariants import check_invariants
 from shop.ledger import issue_replacement
 from shop.reveals import make_link, open_link, read_token
-from shop.tables import Code, OrderCode, OrderMoney, Refund, Replacement, RevealLink, ShopOrder
+from shop.tables import Batch, Code, OrderCode, OrderMoney, Refund, Replacement, RevealLink, ShopOrder
 from tests.shop.conftest import Stall
 
 
@@ -65,6 +65,7 @@ BREAKS = {
     "when somebody opened its link": update(Code).where(ISSUED).values(state="issued"),
     "a code is reserved exactly while": update(Code).where(FREE).values(state="reserved"),
     "while a claim keeps it": update(Code).where(FREE).values(reserved_for=9),
+    "a batch that is kept back": update(Batch).values(quarantined_at=datetime.fromisoformat("2026-03-02T04:00Z")),
     "free or reserved never went out": update(Code).where(SOLD).values(state="free"),
     "a mask shows four characters": update(Code).where(FREE).values(masked="NEW02-7K2Q9-XPLM4"),
     "between its making and its end": update(RevealLink).values(opened_at=col(RevealLink.expires_at)),

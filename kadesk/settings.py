@@ -33,6 +33,7 @@ from tickets.timetables import parse_windows
 from tickets.words import Reason
 
 PREFIX = "KADESK_"
+SHORTEST_SECRET = 32  # characters that sign a shop's links
 SHIPPED = Path(__file__).parent.parent / "settings.toml"
 
 
@@ -85,9 +86,16 @@ def _bot_token(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _link_secret(secret: SecretStr) -> SecretStr:
+    if 0 < len(secret.get_secret_value()) < SHORTEST_SECRET:
+        raise ValueError(f"make it {SHORTEST_SECRET} characters at least, such as 'openssl rand -hex 32' prints")
+    return secret
+
+
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 VaultKeys = Annotated[SecretStr, AfterValidator(_vault_keys)]
 BotToken = Annotated[SecretStr, AfterValidator(_bot_token)]
+LinkSecret = Annotated[SecretStr, AfterValidator(_link_secret)]
 
 
 class Web(Section):
@@ -148,6 +156,7 @@ class Ownership(Section):
     lock_after: int = Field(ge=1)
     lock_for: Span
     crowd_all: int = Field(ge=1)
+    link_secret: LinkSecret = SecretStr("")
 
     @property
     def rules(self) -> OwnershipRules:

@@ -1,6 +1,7 @@
 """`kadesk shop`: what the shop sells, brought in from the tables that its owner keeps."""
 
 import asyncio
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -51,6 +52,23 @@ def import_table(
     _print(report, what, dry_run, as_json)
     if report.refused:
         raise typer.Exit(1)
+
+
+@shop_commands.command("link")
+def print_link(
+    order_no: Annotated[str, typer.Argument(metavar="ORDER_NO", help="The order that it opens.")],
+    shop: Annotated[str, typer.Option(help="The shop that sold it.")] = "demo",
+    minutes: Annotated[int, typer.Option(min=1, help="How long it is good.")] = 30,
+) -> None:
+    """Print a signed link into the chat, to try what the shop's own page of an order would show."""
+    from kadesk.wiring import clock
+    from shop.deep_links import DeepLinks
+
+    settings = read_settings()
+    links = DeepLinks(shop, settings.ownership.link_secret.get_secret_value())
+    payload = links.sign(order_no, clock() + timedelta(minutes=minutes))
+    out.print(f"{settings.public_url}/chat?start={payload}")
+    out.print(f"https://t.me/YOUR_BOT?start={payload}")
 
 
 async def _import(what: What, file: Path, shop: str, defaults: "Defaults", dry_run: bool) -> "Report":

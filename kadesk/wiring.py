@@ -31,6 +31,7 @@ from kadesk.migrate import upgrade
 from kadesk.promises import promises_of
 from kadesk.settings import Settings
 from shop.adapters.local import LocalShop
+from shop.deep_links import DeepLinks
 from shop.tables import Code
 from shop.vault import Vault
 from tickets.claims import ClaimRules, Claims
@@ -137,6 +138,7 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
         shop=shop,
         answers=answers,
         phrases=phrases,
+        links=DeepLinks(shop.name, settings.ownership.link_secret.get_secret_value()),
         hours=settings.console.hours,
         time_zone=settings.console.time_zone,
     )

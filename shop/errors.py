@@ -16,6 +16,7 @@ ShopError
 ├─ UnknownRefund                                 no such thing
 ├─ BadFile · BadLine                             no table that can be imported; no line of one
 ├─ AlreadyImported                               this file was read before
+├─ NoLinkSecret · UnfitForLink                   no signed links here; not with this order number
 └─ ShopDown                                      the shop does not answer; try later
 """
 
@@ -56,6 +57,14 @@ class BadKeys(ShopError):
 
 class UnknownBatch(ShopError):
     """There is no batch {batch}."""
+
+
+class NoLinkSecret(ShopError):
+    """Shop {shop} signs no links: set KADESK_OWNERSHIP__LINK_SECRET."""
+
+
+class UnfitForLink(ShopError):
+    """The order number {order_no} does not fit into a link: it carries up to {longest} of A-Z, a-z, 0-9, - and _."""
 
 
 class ShopDown(ShopError):

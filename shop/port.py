@@ -28,6 +28,7 @@ class ProofWay(StrEnum):
 
     QUERY_PASSWORD = "query_password"
     PAYMENT_TAIL = "payment_tail"  # the last six characters of the payment number
+    DEEP_LINK = "deep_link"  # the shop's own page of the order led here, signed
 
 
 class Verdict(StrEnum):

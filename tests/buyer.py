@@ -22,8 +22,8 @@ class Front(Protocol):
 
     channel: Channel
 
-    async def open(self) -> None:
-        """Start the conversation."""
+    async def open(self, payload: str = "") -> None:
+        """Start the conversation, perhaps by a link that carries this."""
 
     async def say(self, text: str) -> None: ...
 
@@ -43,8 +43,8 @@ class Buyer:
         self._settle = settle
         self._seen = 0
 
-    async def start(self) -> str:
-        return await self._act(self._front.open())
+    async def start(self, payload: str = "") -> str:
+        return await self._act(self._front.open(payload))
 
     async def say(self, text: str) -> str:
         """Type a message; what Kadesk answers, all of it."""
@@ -87,7 +87,8 @@ class TerminalFront:
         self.channel = Terminal(name, self.screen.append, clock)
         self._accept = accept
 
-    async def open(self) -> None:
+    async def open(self, payload: str = "") -> None:
+        assert not payload, "nothing links to a terminal"
         await self._accept(self.channel.type(""))
 
     async def say(self, text: str) -> None:
@@ -121,8 +122,8 @@ class TelegramFront:
         self.chat_id = chat_id
         self._look = look
 
-    async def open(self) -> None:
-        self.fake.say(self.chat_id, "/start")
+    async def open(self, payload: str = "") -> None:
+        self.fake.say(self.chat_id, f"/start {payload}".strip())
         await self._look()
 
     async def say(self, text: str) -> None:
@@ -154,9 +155,9 @@ class WebFront:
         self.channel = channel
         self._ids = (f"m{number}" for number in itertools.count(1))
 
-    async def open(self) -> None:
+    async def open(self, payload: str = "") -> None:
         await self.client.get("/chat/api/history")
-        await self._post(start=True)
+        await self._post(start=True, **({"text": payload} if payload else {}))
 
     async def say(self, text: str) -> None:
         await self._post(text=text)

@@ -3,7 +3,8 @@
 POST /chat/api/messages
     {"id": "k3J…", "text": "…"} | {"id": "…", "handle": "…"} | {"id": "…", "start": true}, each + "language": "zh"|"en"
     `id` is made by the page, 1–64 of [A-Za-z0-9_-]; the same id again is the same message, so a page may repeat it
-    until it hears 202. `handle` presses a button, `start` asks for the greeting.
+    until it hears 202. `handle` presses a button, `start` asks for the greeting; with it, `text` may be the payload
+    of a link from the shop's own page of an order (`shop.deep_links`).
     → 202 {"id": "k3J…"}
     → 400, 413, 429 {"error": "bad_request"|"too_large"|"too_fast", "text": "a sentence for the buyer"};
       429 with Retry-After. 403 from a page of another site, 415 for what is not called application/json.
@@ -329,7 +330,9 @@ def _check(body: Any) -> dict[str, Any]:
     if body.get("language") in ("zh", "en"):
         kept["language"] = body["language"]
     if body.get("start") is True:
-        return kept | {"start": True}
+        payload = body.get("text")
+        is_payload = isinstance(payload, str) and _ID.fullmatch(payload)
+        return kept | {"start": True} | ({"text": payload} if is_payload else {})
     for name in ("handle", "text"):
         if isinstance(body.get(name), str) and body[name].strip():
             # Half of a surrogate pair can be written in JSON, and nowhere else.

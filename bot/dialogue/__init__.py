@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.channels.port import Inbound, Kind
 from bot.dialogue import (
+    arrival,
     claims,
     codes,
     delivered,
@@ -31,6 +32,7 @@ from bot.dialogue.state import SEAL, Scene, State, Step, set_scene
 from bot.dialogue.turn import Parts, Turn
 from bot.dialogue.understanding import PICTURES, Answers, Understanding
 from bot.tables import DialogueRow
+from shop.deep_links import DeepLinks
 from shop.port import Shop
 from tickets import conversations, filing, pictures
 from tickets.claims import Claims
@@ -41,7 +43,7 @@ from tickets.ownership import Ownership
 from tickets.tables import Buyer, Conversation, Message, id_of
 
 STEPS: dict[Act, Callable[[Turn], Awaitable[None]]] = {
-    Act.START: greeting.greet,
+    Act.START: arrival.arrive,
     Act.MENU: greeting.show_menu,
     Act.CANCEL: greeting.cancel,
     Act.HUMAN: claims.hand_over,
@@ -109,16 +111,21 @@ class Dialogue:
         shop: Shop,
         answers: Answers,
         phrases: Say,
+        links: DeepLinks | None = None,  # from the shop's pages
         hours: str = "",  # when people answer, as told to buyers: "09:00-23:00"
         time_zone: str = "Asia/Shanghai",  # of the shop
     ) -> None:
         self._parts = Parts(desk, claims, ownership, answers, phrases, claims.vault, hours, ZoneInfo(time_zone))
         self._shop = shop
+        self._links = links or DeepLinks(shop.name)
         self._understanding = Understanding(answers, desk.rules.message_limit, desk.rules.triggers.risky_words)
 
     async def set_scene(self, session: AsyncSession, now: datetime, inbound: Inbound) -> Heard:
         scene = await self._recall(session, now, inbound)
         intent = self._understanding.understand(scene, inbound)
+        if intent.act == Act.START:
+            linked = self._links.verify(inbound.text, now)
+            return Heard(scene, intent, linked or "", is_linked=linked is not None)
         order_no = order_no_of(intent, self._open_order(scene), scene)
         if not (order_no and intent.secret):
             return Heard(scene, intent, order_no)

@@ -19,6 +19,7 @@ class Heard:
     scene: Scene
     intent: Intent
     order_no: str = ""  # the number that the message is about
+    is_linked: bool = False  # the shop's own link says so: it is theirs
     is_locked: bool = False  # too many proofs were wrong: this one is not shown to the shop
 
 
@@ -43,6 +44,8 @@ async def look_up(shop: Shop, heard: Heard) -> Looked:
         return Looked(intent)
     owned = next((own for own in heard.scene.orders if normalise_code(own) == normalise_code(order_no)), None)
     try:
+        if heard.is_linked:
+            return Looked(intent, order_no, await shop.find_order(order_no), way=ProofWay.DEEP_LINK)
         if owned is None:
             return Looked(intent, order_no) if heard.is_locked else await _prove(shop, intent, order_no)
         order = await shop.find_order(owned)

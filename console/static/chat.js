@@ -30,12 +30,21 @@ async function start() {
     const { status, answer } = await call("history");
     if (status !== 200) throw new Error(status);
     answer.messages.forEach(show);
-    if (!answer.messages.length && !unsent.length) send({ start: true });
+    const payload = takePayload();
+    if (payload) send({ start: true, text: payload });
+    else if (!answer.messages.length && !unsent.length) send({ start: true });
     listen();
     pump();
   } catch {
     later(start);
   }
+}
+
+// What the shop's page of an order gave along, once: it opens that order, and must not stay in the address.
+function takePayload() {
+  const payload = new URLSearchParams(location.search).get("start");
+  if (payload !== null) history.replaceState(null, "", location.pathname);
+  return payload;
 }
 
 function listen() {

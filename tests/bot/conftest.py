@@ -22,6 +22,7 @@ from faq.text import sentences
 from kadesk.database import Database
 from shop.adapters.local import LocalShop, hash_payment_tail, hash_query_password
 from shop.codes import seal_code
+from shop.deep_links import DeepLinks
 from shop.invariants import check_invariants
 from shop.port import OrderStatus
 from shop.tables import Batch, CodeState, OrderCode, Pool, Product, ShopOrder, Supplier
@@ -33,6 +34,7 @@ from tickets.ownership import Ownership
 from tickets.tables import Agent, Message, Role
 
 KEYS = Keys.generate()
+LINKS = DeepLinks("demo", "a secret of the shop, long enough")
 ORDER, PASSWORD, PAYMENT = "AB12CD34EF56GH78", "open5esame", "4200001234567890"
 CODE = "K7Q2M-9XH4T-R3VNP"
 
@@ -227,7 +229,13 @@ async def house(database: Database, clock: Clock, vault: Vault, answers: Any, ru
     claims = Claims(desk, vault, ClaimRules(reveal_url=lambda token: f"https://kadesk.test/r/{token}"))
     shop = LocalShop(database, vault)
     dialogue = Dialogue(
-        desk=desk, claims=claims, ownership=Ownership(vault), shop=shop, answers=answers, phrases=phrases
+        desk=desk,
+        claims=claims,
+        ownership=Ownership(vault),
+        shop=shop,
+        answers=answers,
+        phrases=phrases,
+        links=LINKS,
     )
     house = House(database, clock, vault, phrases, desk, claims, shop, dialogue)
     await house.stock(reserve=["SPARE-11111-AAAAA", "SPARE-22222-BBBBB"])

@@ -1,0 +1,98 @@
+"""A link from the shop's page of an order, on every channel that links can lead to."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from bot.channels.telegram import Telegram
+from bot.channels.web import WebChat
+from shop.deep_links import DeepLinks
+from shop.errors import ShopDown
+from shop.port import Order
+from tests.bot.conftest import CODE, LINKS, ORDER, House
+from tests.buyer import Buyer, TelegramFront, WebFront
+from tests.fakes.telegram import TOKEN, FakeTelegram, serving
+from tickets.tables import OrderBinding, OwnershipMiss
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(params=["web", "telegram"])
+async def buyer(house: House, request: pytest.FixtureRequest) -> AsyncIterator[Buyer]:
+    if request.param == "web":
+        channel = WebChat(house.database, house.door.accept, house.phrases, house.clock, links=house.claims.links)
+        app = FastAPI()
+        app.include_router(channel.router)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kadesk.test") as client:
+            yield Buyer(WebFront(client, channel), house.settle(channel))
+    else:
+        async with serving(FakeTelegram()) as fake:
+            telegram = Telegram(TOKEN, fake.base)
+
+            async def look() -> None:
+                await telegram._look(house.door.accept, None)
+
+            yield Buyer(TelegramFront(fake, telegram, look), house.settle(telegram))
+            await telegram._bot.session.close()
+
+
+async def test_a_link_greets_with_the_order_and_a_claim_needs_no_proof(house: House, buyer: Buyer) -> None:
+    greeted = await buyer.start(LINKS.sign(ORDER, house.clock() + 30 * MINUTE))
+    await buyer.press("卡密用不了")
+    await buyer.say(CODE)
+    replaced = await buyer.press("已被使用")
+
+    assert "自动客服" in greeted
+    assert "Steam 50元充值卡" in greeted
+    assert CODE not in greeted
+    assert "https://kadesk.test/r/" in replaced
+    assert (await house.one(OrderBinding)).way == "deep_link"
+
+
+async def test_a_link_that_is_not_good_reads_like_a_plain_start(house: House, buyer: Buyer) -> None:
+    good = LINKS.sign(ORDER, house.clock() + 30 * MINUTE)
+    bad = {
+        "invalid": f"{good[:-1]}{'A' if good[-1] != 'A' else 'B'}",
+        "expired": LINKS.sign(ORDER, house.clock()),
+        "foreign": DeepLinks("other", LINKS.secret).sign(ORDER, house.clock() + 30 * MINUTE),
+        "of no order": LINKS.sign("QQ12CD34EF56GH78", house.clock() + 30 * MINUTE),
+        "another thing": "order-77",
+    }
+
+    plain = await buyer.start()
+    told = {name: await buyer.start(payload) for name, payload in bad.items()}
+
+    assert told == dict.fromkeys(bad, plain)
+    assert await house.all(OrderBinding) == []
+    assert await house.all(OwnershipMiss) == []
+
+
+async def test_a_link_comes_again_and_amid_other_things(house: House, buyer: Buyer) -> None:
+    payload = LINKS.sign(ORDER, house.clock() + 30 * MINUTE)
+    first = await buyer.start(payload)
+    await buyer.press("卡密用不了")
+
+    again = await buyer.start(payload)
+
+    assert again == first
+    assert len(await house.all(OrderBinding)) == 1
+
+
+async def test_while_the_shop_does_not_answer_a_link_says_so_and_binds_nothing(
+    house: House, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(order_no: str) -> Order | None:
+        raise ShopDown(shop="demo")
+
+    monkeypatch.setattr(house.shop, "find_order", fail)
+    payload = LINKS.sign(ORDER, house.clock() + 30 * MINUTE)
+
+    told = await buyer.start(payload)
+    monkeypatch.undo()
+
+    assert "没有回应" in told
+    assert await house.all(OrderBinding) == []
+    assert "Steam 50元充值卡" in await buyer.start(payload)

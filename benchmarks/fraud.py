@@ -46,7 +46,7 @@ from tickets.tables import Agent, Claim, Outcome, Reason, Role, Ticket, id_of
 
 WHOLE = 1_900  # honest claims of a crowd of size 1
 TUNED_ON = 7
-REPORTED = 20260302
+REPORTED = 20260401
 HELD, DELAYED = 0.95, 0.01  # the targets
 SEEN_THROUGH, WRONGLY_REFUSED = 0.7, 0.03  # of what persons decide
 SHOP = "synthetic"

@@ -46,17 +46,11 @@ class Known(NamedTuple):
     shop: str
     order_no: str
     outcome: str | None
-    decided_by: str | None
     batch_id: int | None
 
     @property
     def place(self) -> tuple[str, str]:
         return self.shop, self.order_no
-
-    @property
-    def was_true(self) -> bool:
-        """Whether a person found so."""
-        return (self.decided_by or "").startswith("agent:") and self.outcome in (Outcome.REPLACE, *REFUNDS)
 
 
 class Counts(NamedTuple):
@@ -92,8 +86,8 @@ class Suspicion:
         known = await _claims_before(session, now, claim, {claim.buyer_id, *linked})
         counts = await self._count(session, now, claim)
         believed = await self._believed(session, now, [claim.batch_id, *(one.batch_id for one in known)], linked, claim)
-        recent = [one for one in known if one.created_at > now - self.rules.window and not one.was_true]
-        # A bad batch explains the claims about it.
+        # What a person granted counts too: they may have been taken in. A bad batch explains the claims about it.
+        recent = [one for one in known if one.created_at > now - self.rules.window]
         recent = [one for one in recent if believed.get(one.batch_id or 0, 0) < self.rules.batch_from]
         own, place = [one for one in known if one.buyer_id == claim.buyer_id], (claim.shop, claim.order_no)
         today = {one.place for one in recent if one.created_at > now - DAY}

@@ -113,14 +113,14 @@ async def test_several_codes_claimed_together_are_weighed_together(counter: Coun
     assert len(await counter.floor.all(Ticket)) == 1
 
 
-async def test_what_was_refused_counts_and_what_was_true_does_not(counter: Counter, lin: int) -> None:
+async def test_what_was_refused_counts_and_so_does_what_a_person_granted(counter: Counter, lin: int) -> None:
     held = [await file(counter, number, reason=Reason.WRONG_REGION) for number in range(3)]
     await counter.resolve(held[0].ticket, lin, Outcome.REJECT)
     await counter.grant(held[1].ticket, lin, claim_id=held[1].claim.id)
 
     facts = await facts_of(counter, held[2].claim, order(2))
 
-    assert (facts.refused, facts.claims) == (1, 2)
+    assert (facts.refused, facts.claims) == (1, 3)
 
 
 async def test_a_window_forgets(counter: Counter) -> None:

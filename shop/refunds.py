@@ -85,13 +85,7 @@ async def request_refund(
         not_before=now,
         facts=facts or {},
     )
-    try:
-        async with session.begin_nested():
-            if not await _take(session, money, amount):
-                raise OverPaid(order_no=order.order_no, left=in_words(money.paid - money.refunded, money.currency))
-            session.add(refund)
-    except IntegrityError:
-        raise AlreadyRefunded(order_no=order.order_no) from None
+    await _set_aside(session, money, refund)
     after = {"order": f"{order.shop}/{order.order_no}", "amount": amount, "currency": money.currency, "claim": claim_id}
     record(session, now, actor, "refund.requested", f"refund:{refund.id}", None, after)
     return refund
@@ -207,6 +201,18 @@ async def _known(session: AsyncSession, money: OrderMoney, order: Order) -> int:
     )
     promised = select(func.coalesce(func.sum(Refund.amount), 0)).where(*is_live(money.shop, money.order_no), unsent)
     return order.refunded + int((await session.exec(promised)).one())
+
+
+async def _set_aside(session: AsyncSession, money: OrderMoney, refund: Refund) -> None:
+    """The amount and its row, or neither."""
+    try:
+        async with session.begin_nested():
+            if not await _take(session, money, refund.amount):
+                left = in_words(money.paid - money.refunded, money.currency)
+                raise OverPaid(order_no=money.order_no, left=left)
+            session.add(refund)
+    except IntegrityError:
+        raise AlreadyRefunded(order_no=money.order_no) from None
 
 
 async def _take(session: AsyncSession, money: OrderMoney, amount: int) -> bool:

@@ -19,8 +19,11 @@ from faq.knowledge import load
 from faq.matcher import Matcher, Price
 from kadesk.database import Database
 from shop.adapters.local import LocalShop
+from shop.deep_links import DeepLinks
 from tests.console.conftest import Clock, Stage
 from tickets.ownership import Ownership, OwnershipRules
+
+LINKS = DeepLinks("demo", "a secret of the shop, long enough")
 
 
 class House:
@@ -42,6 +45,7 @@ class House:
             shop=LocalShop(database, stage.vault),
             answers=KnownAnswers(entries, Matcher.build(entries, None, Price(50))),
             phrases=phrases,
+            links=LINKS,
             hours="09:00-23:00",
         )
         self.inbox = Inbox(database, stage.vault, [self.web], dialogue, clock, bell=bells[0], outbox_bell=bells[1])

@@ -8,8 +8,8 @@ from bot.dialogue import Dialogue
 from shop.port import CodeCheck, Order, ProofWay
 from tests.bot.conftest import CODE, ORDER, PASSWORD, House
 from tests.buyer import Buyer, TerminalFront
-from tickets.ownership import Ownership
-from tickets.tables import OrderBinding, OwnershipMiss
+from tickets.ownership import Ownership, OwnershipRules
+from tickets.tables import Notice, OrderBinding, OwnershipMiss
 
 OTHER = "ZZ98YX76WV54UT32"
 
@@ -40,13 +40,13 @@ class Counting:
 class Counted:
     """The house with a counting shop."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, rules: OwnershipRules | None = None) -> None:
         self.house = house
         self.shop = Counting(house.shop)
         self.dialogue = Dialogue(
             desk=house.desk,
             claims=house.claims,
-            ownership=Ownership(house.vault),
+            ownership=Ownership(house.vault, rules or OwnershipRules()),
             shop=self.shop,
             answers=house.dialogue._parts.answers,
             phrases=house.phrases,
@@ -115,6 +115,19 @@ async def test_known_and_unknown_orders_lock_alike(counted: Counted) -> None:
         answers[number] = [*await guess(second, 2, number)]
 
     assert len({tuple(told) for told in answers.values()}) == 1
+
+
+async def test_a_crowd_of_guessers_has_one_try_each_and_staff_are_told_once(house: House) -> None:
+    await house.hire()
+    counted = Counted(house, OwnershipRules(crowd_all=3))
+    guessers = [counted.buyer(f"guesser-{number}") for number in range(5)]
+
+    first = [(await guess(guesser, 1, f"QQ12CD34EF56GH7{number}"))[0] for number, guesser in enumerate(guessers)]
+    opened = await counted.buyer("owner").say(f"{ORDER} {PASSWORD}")
+
+    assert ["输错的次数太多" in answer for answer in first] == [False, False, True, True, True]
+    assert "Steam 50元充值卡" in opened
+    assert "有人在猜订单密码" in (await house.one(Notice)).text
 
 
 async def test_when_the_lock_ends_while_we_look_the_proof_is_asked_for_again(counted: Counted) -> None:

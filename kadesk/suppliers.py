@@ -20,12 +20,13 @@ class BatchesSection(Section):
     """[batches]"""
 
     quarantine_after: int = Field(ge=1)
+    buyers: int = Field(ge=1)
     within: Span
     share: float = Field(ge=0, le=1)
 
     @property
     def rules(self) -> BatchRules:
-        return BatchRules(self.quarantine_after, self.within, self.share)
+        return BatchRules(self.quarantine_after, self.buyers, self.within, self.share)
 
 
 class SuppliersSection(Section):

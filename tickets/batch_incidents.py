@@ -51,8 +51,8 @@ class BatchIncidents(BuyersDesk):
         batch = await lock_batch(session, claim.batch_id)
         if batch.quarantined_at is not None:
             return
-        rules, claimed = self.rules.batches, await self._count_claimed(session, now, batch.id)
-        if claimed < rules.after:
+        rules, (claimed, buyers) = self.rules.batches, await self._count_claimed(session, now, batch.id)
+        if claimed < rules.after or buyers < rules.buyers:  # one buyer alone must not take goods off sale
             return
         out = (await batches.count_out(session, [batch.id])).get(batch.id, 0)
         if claimed < rules.share * out:
@@ -153,11 +153,13 @@ class BatchIncidents(BuyersDesk):
             await make_part(session, now, ticket, incident, ACTOR)
         return len(joined)
 
-    async def _count_claimed(self, session: AsyncSession, now: datetime, batch_id: int) -> int:
-        """The codes of a batch that are claimed to be bad, lately and since somebody last found it sound."""
+    async def _count_claimed(self, session: AsyncSession, now: datetime, batch_id: int) -> tuple[int, int]:
+        """The codes of a batch claimed to be bad, lately and since somebody last found it sound; by how many buyers."""
         since = now - self.rules.batches.within
         sound_at = await batches.released_at(session, batch_id)
-        recent = select(func.count(col(Claim.fingerprint).distinct())).where(
+        recent = select(
+            func.count(col(Claim.fingerprint).distinct()), func.count(col(Claim.buyer_id).distinct())
+        ).where(
             col(Claim.batch_id) == batch_id,
             col(Claim.created_at) >= since,
             or_(col(Claim.outcome).is_(None), col(Claim.outcome).not_in(UNTRUE)),

@@ -59,9 +59,10 @@ class MoneyRules:
 
 @dataclass(frozen=True, slots=True)
 class BatchRules:
-    """When claims take a batch off sale: so many codes of it within a span, and so large a share of what went out."""
+    """When claims take a batch off sale: codes and buyers within a span, and their share of what went out."""
 
     after: int = 3  # codes claimed
+    buyers: int = 2  # who claimed them
     within: timedelta = timedelta(hours=24)
     share: float = 0.02
 

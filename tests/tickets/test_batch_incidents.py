@@ -32,11 +32,13 @@ class Hall:
     claims: Claims
     vault: Vault
 
-    async def file(self, number: int, *, at: timedelta = timedelta(), reason: Reason = Reason.OTHER) -> Settled:
-        """The buyer of this code claims it; for this reason no bot decides."""
+    async def file(
+        self, number: int, *, buyer: int | None = None, at: timedelta = timedelta(), reason: Reason = Reason.OTHER
+    ) -> Settled:
+        """The buyer of this code, or another, claims it; for this reason no bot decides."""
         order = replace(ORDER, order_no=f"ORDER-{number:04}", delivered_at=self.floor.now - DAY)
         code = CodeRef(self.vault.fingerprint(SOLD[number]), f"****-{number:04}", 1)
-        conversation = await self.floor.meet(f"buyer-{number}")
+        conversation = await self.floor.meet(f"buyer-{number if buyer is None else buyer}")
         return await self.floor.do(self.claims.file, conversation, order, code, reason, at=self.floor.now + at)
 
     async def ticket(self, number: int, **options: Any) -> Ticket:
@@ -94,6 +96,13 @@ async def test_the_third_code_in_a_day_takes_the_batch_off_sale(hall: Hall, chen
     (risen,) = await hall.floor.all(Escalation, ticket_id=incident.id)
     assert (risen.trigger, risen.told) == (Trigger.BATCH, [f"agent:{chen}"])
     assert [notice.agent_id for notice in await hall.floor.all(Notice, ticket_id=incident.id)] == [chen]
+
+
+async def test_one_buyer_alone_takes_no_batch_off_sale(hall: Hall) -> None:
+    for number in range(4):
+        await hall.file(number, buyer=0)
+
+    assert (await hall.floor.one(Batch)).quarantined_at is None
 
 
 async def test_the_claim_that_reached_it_gets_no_code_of_the_batch(hall: Hall) -> None:

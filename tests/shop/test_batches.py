@@ -172,10 +172,9 @@ async def unguarded(session: AsyncSession, now: datetime, batch_id: int, actor: 
     return int(kept.rowcount)
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # SQLite has one writer
 async def test_without_the_guard_many_do(stall_of_six: Stall) -> None:
-    if stall_of_six.database.is_sqlite:
-        pytest.skip("SQLite has one writer")
-
     kept = await at_once(stall_of_six, unguarded)
 
     assert kept.count(None) < 7

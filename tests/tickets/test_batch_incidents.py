@@ -252,9 +252,9 @@ async def test_claims_at_once_quarantine_it_exactly_once(hall: Hall) -> None:
     assert parents == [incident.id] * 8
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # SQLite has one writer
 async def test_without_the_lock_claims_at_once_miss_it(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
-    if hall.floor.database.is_sqlite:
-        pytest.skip("SQLite has one writer")
     there = asyncio.Barrier(3)
 
     async def look(session: AsyncSession, batch_id: int) -> Batch:

@@ -7,7 +7,7 @@ ours, since a foreign shop may answer slowly. A shop that does not answer raises
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from shop.tables import Proof, WarrantyFrom
 
@@ -86,10 +86,75 @@ class CodeCheck:
     code: CodeRef | None = None  # set when exact or near
 
 
+class Power(StrEnum):
+    """What a shop can do for us, beyond finding an order."""
+
+    PROVE_OWNER = "prove_owner"
+    LIST_CODES = "list_codes"
+    CHECK_CODE = "check_code"
+    STOCK = "stock"
+    ORIGIN = "origin"
+    ISSUE = "issue"
+    REFUND = "refund"
+    QUARANTINE = "quarantine"
+    NOTE = "note"
+
+
+class Answer(StrEnum):
+    """What a shop made of a request."""
+
+    DONE = "done"
+    MANUAL = "manual"  # a person has to do it there
+    REFUSED = "refused"  # it never will
+    UNSUPPORTED = "unsupported"  # it cannot do such a thing
+
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Generic[Value]):
+    """A shop's answer to a request."""
+
+    answer: Answer
+    value: Value | None = None  # when done
+    note: str = ""  # what a person has to do, or why it never will
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """How many codes of a product are free."""
+
+    for_sale: int
+    reserve: int = 0  # kept for replacements
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a code came from, as far as the shop knows."""
+
+    supplier: str
+    batch: str = ""
+    cost: int | None = None  # minor units
+    order_no: str = ""  # ours, at the supplier
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A code that the shop gave out of its own stock: seal it at once, never store, log or queue it."""
+
+    text: str = field(repr=False)
+    reference: str  # the shop's own number of it
+
+
 class Shop(Protocol):
-    """One shop beside us."""
+    """One shop beside us. What it has no power for it answers as `Powerless` does."""
 
     name: str
+
+    @property
+    def powers(self) -> frozenset[Power]:
+        """What it can do, by itself or by a person there."""
 
     async def find_order(self, order_no: str) -> Order | None:
         """The order with this number; full-width letters, spaces and case are tolerated."""
@@ -99,3 +164,51 @@ class Shop(Protocol):
 
     async def check_code(self, order_no: str, code: str) -> CodeCheck:
         """Compare a typed code with what the order delivered."""
+
+    async def stock(self, sku: str) -> Reply[Stock]:
+        """How many codes are left."""
+
+    async def origin_of(self, order_no: str, fingerprint: str) -> Reply[Origin]:
+        """Where a code of this order came from."""
+
+    async def issue(self, order_no: str, sku: str, key: str) -> Reply[Issued]:
+        """Take one code of the shop's own stock by compare-and-set: the same one for the same key."""
+
+    async def refund(self, order_no: str, amount: int, key: str) -> Reply[str]:
+        """Pay so much (minor units) of the order back, once per key; the shop's own number of it."""
+
+    async def quarantine(self, order_no: str, fingerprint: str) -> Reply[None]:
+        """Sell this code, and what the shop counts with it, no more."""
+
+    async def note(self, order_no: str, text: str) -> Reply[None]:
+        """Write beside the order what became of it; never a code."""
+
+
+class Powerless:
+    """What a shop answers that has no power of its own; an adapter takes the place of what its shop can do."""
+
+    powers: frozenset[Power] = frozenset()
+
+    async def prove_owner(self, order_no: str, proof: str) -> ProofWay | None:
+        return None
+
+    async def check_code(self, order_no: str, code: str) -> CodeCheck:
+        return CodeCheck(Verdict.OTHER)
+
+    async def stock(self, sku: str) -> Reply[Stock]:
+        return Reply(Answer.UNSUPPORTED)
+
+    async def origin_of(self, order_no: str, fingerprint: str) -> Reply[Origin]:
+        return Reply(Answer.UNSUPPORTED)
+
+    async def issue(self, order_no: str, sku: str, key: str) -> Reply[Issued]:
+        return Reply(Answer.UNSUPPORTED)
+
+    async def refund(self, order_no: str, amount: int, key: str) -> Reply[str]:
+        return Reply(Answer.UNSUPPORTED)
+
+    async def quarantine(self, order_no: str, fingerprint: str) -> Reply[None]:
+        return Reply(Answer.UNSUPPORTED)
+
+    async def note(self, order_no: str, text: str) -> Reply[None]:
+        return Reply(Answer.UNSUPPORTED)

@@ -8,14 +8,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Protocol
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shop import refunds
 from shop.errors import ShopDown
+from shop.port import Answer, Reply
 from shop.tables import Refund
 from tickets.refunds import Refunds
 
@@ -27,20 +27,11 @@ LEASE = timedelta(minutes=2)  # longer than that, so that no two ask at once
 WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 60, 120, 240))  # after each try without an answer
 
 
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """What the shop said: it has paid, a person must, or it never will."""
-
-    answer: Literal["done", "manual", "rejected"]
-    reference: str = ""  # the shop's own number of it
-    problem: str = ""
-
-
 class Payer(Protocol):
     """The shop, as far as it pays back."""
 
-    async def refund(self, order_no: str, amount: int, key: str) -> Payment:
-        """Pay so much (minor units) of the order back, once per key; raises `ShopDown`."""
+    async def refund(self, order_no: str, amount: int, key: str) -> Reply[str]:
+        """As `shop.port.Shop.refund`; raises `ShopDown`."""
 
 
 class Database(Protocol):
@@ -75,7 +66,7 @@ async def _pay(
     database: Database, clock: Callable[[], datetime], verbs: Refunds, refund: Refund, payer: Payer | None
 ) -> bool:
     try:
-        payment = await _ask(payer, refund)
+        reply = await _ask(payer, refund)
     except (ShopDown, TimeoutError) as silence:
         problem = str(silence) or "no answer in time"
         if refund.attempts <= len(WAITS):
@@ -83,20 +74,20 @@ async def _pay(
                 await refunds.put_off(session, clock(), refund, WAITS[refund.attempts - 1], problem)
             return False
         # Nobody knows whether it has paid: a person looks there.
-        payment = Payment("manual", problem=problem)
+        reply = Reply(Answer.MANUAL, note=problem)
     async with database.writing() as session:
-        match payment.answer:
-            case "done":
-                await verbs.paid(session, clock(), refund.id, payment.reference)
-            case "manual":
-                await verbs.by_hand(session, clock(), refund.id, payment.problem)
-            case "rejected":
-                await verbs.rejected(session, clock(), refund.id, payment.problem)
+        match reply.answer:
+            case Answer.DONE:
+                await verbs.paid(session, clock(), refund.id, reply.value or "")
+            case Answer.MANUAL | Answer.UNSUPPORTED:
+                await verbs.by_hand(session, clock(), refund.id, reply.note)
+            case Answer.REFUSED:
+                await verbs.rejected(session, clock(), refund.id, reply.note)
     return True
 
 
-async def _ask(payer: Payer | None, refund: Refund) -> Payment:
+async def _ask(payer: Payer | None, refund: Refund) -> Reply[str]:
     if payer is None:
-        return Payment("manual")
+        return Reply(Answer.MANUAL)
     async with asyncio.timeout(ANSWERS_WITHIN.total_seconds()):
         return await payer.refund(refund.order_no, refund.amount, refund.key)

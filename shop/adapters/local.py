@@ -9,14 +9,39 @@ from typing import Protocol
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from rapidfuzz.distance import Levenshtein
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shop.codes import read_code
 from shop.ledger import codes_issued
 from shop.masking import normalise_code
-from shop.port import CodeCheck, CodeRef, Goods, Order, OrderStatus, ProofWay, Verdict
-from shop.tables import Code, OrderCode, Product, Proof, ShopOrder, WarrantyFrom
+from shop.port import (
+    Answer,
+    CodeCheck,
+    CodeRef,
+    Goods,
+    Order,
+    OrderStatus,
+    Origin,
+    Power,
+    Powerless,
+    ProofWay,
+    Reply,
+    Stock,
+    Verdict,
+)
+from shop.tables import (
+    Batch,
+    Code,
+    CodeState,
+    OrderCode,
+    Pool,
+    Product,
+    Proof,
+    ShopOrder,
+    Supplier,
+    WarrantyFrom,
+)
 from shop.vault import Vault
 
 TAIL = 6  # characters of a payment number that prove ownership
@@ -36,8 +61,13 @@ class Readable(Protocol):
     def reading(self) -> AbstractAsyncContextManager[AsyncSession]: ...
 
 
-class LocalShop:
-    """`shop.port.Shop` on our own tables."""
+class LocalShop(Powerless):
+    """`shop.port.Shop` on our own tables.
+
+    Its codes are in our vault: replacing and quarantining them are the desk's own verbs, in its own transaction.
+    """
+
+    powers = frozenset({Power.PROVE_OWNER, Power.LIST_CODES, Power.CHECK_CODE, Power.STOCK, Power.ORIGIN, Power.REFUND})
 
     def __init__(self, database: Readable, vault: Vault, name: str = "demo") -> None:
         self.name = name
@@ -86,6 +116,35 @@ class LocalShop:
         texts = {row.fingerprint: read_code(self._vault, row) for row in known}
         nearest = _find_near(code, texts)
         return CodeCheck(Verdict.NEAR, refs[nearest]) if nearest else CodeCheck(Verdict.OTHER)
+
+    async def stock(self, sku: str) -> Reply[Stock]:
+        free = (
+            select(Code.pool, func.count())
+            .join(Product, col(Product.id) == col(Code.product_id))
+            .where(Product.shop == self.name, Product.sku == sku, Code.state == CodeState.FREE)
+            .group_by(col(Code.pool))
+        )
+        async with self._database.reading() as session:
+            counts = dict((await session.exec(free)).all())
+        return Reply(Answer.DONE, Stock(counts.get(Pool.STOCK, 0), counts.get(Pool.RESERVE, 0)))
+
+    async def origin_of(self, order_no: str, fingerprint: str) -> Reply[Origin]:
+        """Of a code that the order has; any other is not said to exist."""
+        found = (
+            select(Supplier.name, Batch.name, Batch.cost)
+            .join(Batch, col(Batch.supplier_id) == col(Supplier.id))
+            .join(Code, col(Code.batch_id) == col(Batch.id))
+            .where(Code.fingerprint == fingerprint)
+        )
+        async with self._database.reading() as session:
+            order = await self._find(session, normalise_code(order_no))
+            refs = await self._codes_of(session, order) if order else []
+            row = (await session.exec(found)).first() if fingerprint in {ref.fingerprint for ref in refs} else None
+        return Reply(Answer.DONE, Origin(*row)) if row else Reply(Answer.REFUSED, note="no such code in this order")
+
+    async def refund(self, order_no: str, amount: int, key: str) -> Reply[str]:
+        """The money came through somebody else's hands, and goes back through a person's."""
+        return Reply(Answer.MANUAL)
 
     async def _find(self, session: AsyncSession, order_no: str) -> ShopOrder | None:
         found = await session.exec(

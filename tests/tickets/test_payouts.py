@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from shop.errors import ShopDown
+from shop.port import Answer, Reply
 from shop.tables import OrderMoney, Refund
 from tests.tickets.counter import Counter
 from tickets import payouts
 from tickets.claims import Reason
-from tickets.payouts import LEASE, WAITS, Payment, pay_refunds
+from tickets.payouts import LEASE, WAITS, pay_refunds
 from tickets.tables import Claim, Notice, Phase, Ticket
 
 MINUTE = timedelta(minutes=1)
@@ -22,16 +23,16 @@ class Till:
     """A shop that pays once per key, whatever it answers, and how often it was asked."""
 
     counter: Counter
-    answers: list[Payment | Exception]
+    answers: list[Reply[str] | Exception]
     paid: dict[str, int] = field(default_factory=dict)
     asked: int = 0
 
-    async def refund(self, order_no: str, amount: int, key: str) -> Payment:
+    async def refund(self, order_no: str, amount: int, key: str) -> Reply[str]:
         async with self.counter.floor.database.writing():  # nobody holds the database while it is asked
             pass
         self.asked += 1
         self.paid.setdefault(key, amount)
-        answer = self.answers.pop(0) if self.answers else Payment("done", "T-1")
+        answer = self.answers.pop(0) if self.answers else Reply(Answer.DONE, "T-1")
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -75,7 +76,7 @@ async def test_a_shop_without_a_way_to_pay_leaves_it_to_a_person(counter: Counte
 async def test_a_shop_that_says_no_frees_the_money(counter: Counter, chen: int) -> None:
     await approved(counter, chen)
 
-    await run(counter, Till(counter, [Payment("rejected", problem="too old")]))
+    await run(counter, Till(counter, [Reply(Answer.REFUSED, note="too old")]))
 
     assert (await counter.floor.one(Refund)).state == "failed"
     assert (await counter.floor.one(OrderMoney)).refunded == 0
@@ -186,7 +187,7 @@ async def test_a_slow_shop_is_no_longer_waited_for(
     monkeypatch.setattr(payouts, "ANSWERS_WITHIN", timedelta(milliseconds=20))
 
     class Slow(Till):
-        async def refund(self, order_no: str, amount: int, key: str) -> Payment:
+        async def refund(self, order_no: str, amount: int, key: str) -> Reply[str]:
             await asyncio.Event().wait()
             raise AssertionError
 

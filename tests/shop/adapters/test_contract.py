@@ -1,0 +1,113 @@
+"""What every adapter keeps: each is a fixture's parameter, with one known order of two codes in its shop."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from shop.port import Answer, Order, OrderStatus, Power, Powerless, ProofWay, Reply, Shop, Verdict
+from tests.shop.conftest import Stall
+
+ORDER_NO, CODES = "AB12CD34EF56GH78", ("7K2Q9-XPLM4-TRWE3", "AAAAA-BBBBB-CCCC1")
+FOREIGN_NO, FOREIGN = "ZZ99ZZ99ZZ99ZZ99", "FFFFF-GGGGG-HHHH2"
+SKU = "STEAM-50"
+
+
+async def local(stall: Stall) -> Shop:
+    await stall.add_product(SKU, reserve=["NEW01-7K2Q9-XPLM4"])
+    await stall.sell(*CODES, order_no=ORDER_NO, paid=9_700)
+    await stall.sell(FOREIGN, order_no=FOREIGN_NO)
+    return stall.shop
+
+
+ADAPTERS: dict[str, Callable[[Stall], Awaitable[Shop]]] = {"local": local}
+
+# What each power is asked with.
+REQUESTS: dict[Power, Callable[[Shop, Order], Awaitable[Reply[Any]]]] = {
+    Power.STOCK: lambda shop, order: shop.stock(SKU),
+    Power.ORIGIN: lambda shop, order: shop.origin_of(ORDER_NO, order.codes[0].fingerprint),
+    Power.ISSUE: lambda shop, order: shop.issue(ORDER_NO, SKU, "key-1"),
+    Power.REFUND: lambda shop, order: shop.refund(ORDER_NO, 100, "key-1"),
+    Power.QUARANTINE: lambda shop, order: shop.quarantine(ORDER_NO, order.codes[0].fingerprint),
+    Power.NOTE: lambda shop, order: shop.note(ORDER_NO, "已补发"),
+}
+
+
+@pytest.fixture(params=ADAPTERS)
+async def shop(request: pytest.FixtureRequest, stall: Stall) -> Shop:
+    return await ADAPTERS[request.param](stall)
+
+
+async def found(shop: Shop, order_no: str = ORDER_NO) -> Order:
+    order = await shop.find_order(order_no)
+    assert order is not None
+    return order
+
+
+async def test_an_order_is_found_however_its_number_is_typed(shop: Shop) -> None:
+    order = await found(shop, f" {ORDER_NO[:4].lower()}-{ORDER_NO[4:]}\u3000")
+
+    assert (order.shop, order.order_no, order.status) == (shop.name, ORDER_NO, OrderStatus.DELIVERED)
+    assert (order.goods.sku, order.quantity, order.paid, order.refunded) == (SKU, 2, 9_700, 0)
+    assert [code.position for code in order.codes] == [1, 2]
+
+
+async def test_an_order_says_nothing_of_its_codes_but_their_masks(shop: Shop) -> None:
+    shown = repr(await found(shop))
+
+    assert not any(part in shown for code in CODES for part in code.split("-")[:2])
+
+
+@pytest.mark.parametrize("typed", ["AB12CD34EF56GH79", "", "%", "' OR 1=1 --", "x" * 5_000, "\0\ud800"])
+async def test_what_is_no_order_is_not_found_and_nobodys(shop: Shop, typed: str) -> None:
+    assert await shop.find_order(typed) is None
+    assert await shop.prove_owner(typed, "open sesame") is None
+    assert (await shop.check_code(typed, CODES[0])).verdict == Verdict.OTHER
+
+
+async def test_a_right_proof_opens_and_a_wrong_one_does_not(shop: Shop) -> None:
+    assert await shop.prove_owner(ORDER_NO, "open sesame") in set(ProofWay)
+    assert await shop.prove_owner(ORDER_NO, "open sesamo") is None
+
+
+async def test_a_code_is_compared_with_this_order_alone(shop: Shop) -> None:
+    order = await found(shop)
+
+    exact, near, foreign = [await shop.check_code(ORDER_NO, code) for code in (CODES[0], CODES[0][:-1] + "8", FOREIGN)]
+
+    assert (exact.verdict, exact.code) == (Verdict.EXACT, order.codes[0])
+    assert (near.verdict, near.code) == (Verdict.NEAR, order.codes[0])
+    assert (foreign.verdict, foreign.code) == (Verdict.OTHER, None)
+
+
+async def test_another_orders_code_has_no_origin_here(shop: Shop) -> None:
+    foreign = await found(shop, FOREIGN_NO)
+
+    reply = await shop.origin_of(ORDER_NO, foreign.codes[0].fingerprint)
+
+    assert reply.answer in (Answer.REFUSED, Answer.UNSUPPORTED)
+
+
+@pytest.mark.parametrize("power", REQUESTS)
+async def test_a_shop_can_do_what_it_says_and_says_what_it_can_do(shop: Shop, power: Power) -> None:
+    reply = await REQUESTS[power](shop, await found(shop))
+
+    assert (reply.answer != Answer.UNSUPPORTED) == (power in shop.powers)
+    assert (reply.value is not None) <= (reply.answer == Answer.DONE)
+
+
+@pytest.mark.parametrize("power", REQUESTS)
+async def test_a_shop_without_powers_says_so_of_each(stall: Stall, power: Power) -> None:
+    reply = await REQUESTS[power](Powerless(), await found(await local(stall)))  # type: ignore[arg-type]
+
+    assert reply == Reply(Answer.UNSUPPORTED)
+
+
+async def test_the_local_shop_counts_its_stock_and_knows_its_suppliers(stall: Stall) -> None:
+    shop = await local(stall)
+
+    stock, origin = await shop.stock(SKU), await shop.origin_of(ORDER_NO, (await found(shop)).codes[0].fingerprint)
+
+    assert stock.value is not None
+    assert origin.value is not None
+    assert (stock.value.for_sale, stock.value.reserve, origin.value.supplier) == (0, 1, f"supplier of {SKU}")

@@ -89,13 +89,10 @@ def _wake(kadesk: Kadesk) -> Work:
         if done.warned or done.closed:
             kadesk.outbox_bell.ring()
             log.info("woke %s tickets, warned of %s, closed %s", done.woken, done.warned, done.closed)
-        if not counts:
-            return None
-        rested = await claim_alarms.ring(kadesk.database, clock, kadesk.claims, _unheard)
-        if rested.silent:
+        if counts and (await claim_alarms.ring(kadesk.database, clock, kadesk.claims, _unheard)).silent:
             kadesk.outbox_bell.ring()
         async with kadesk.database.reading() as session:
-            return await alarms.next_alarm(session)
+            return await alarms.next_alarm(session, counts_silence=counts)
 
     return wake
 

@@ -34,6 +34,7 @@ SHOWN = 5  # rows named in one sentence
 
 async def check_invariants(session: AsyncSession) -> list[str]:
     """One sentence per broken rule, naming the first rows that break it; empty when all is well."""
+    await session.flush()  # what the transaction has not written yet is looked at too
     offenders: dict[str, list[str]] = {}
     for number, row_id in await (await session.connection()).execute(_look()):
         offenders.setdefault(_rules()[number][0], []).append(str(row_id))

@@ -112,10 +112,10 @@ async def find_passed(
     return [Alarm(ticket_id or 0, at) for ticket_id, at in (await session.exec(tickets)).all()]
 
 
-async def next_alarm(session: AsyncSession) -> datetime | None:
+async def next_alarm(session: AsyncSession, *, counts_silence: bool = True) -> datetime | None:
     """The first instant at which a tick will find something; the scheduler wakes then."""
     instants = []
-    for instant in (Ticket.snoozed_until, Ticket.closes_at):
+    for instant in (Ticket.snoozed_until, Ticket.closes_at) if counts_silence else (Ticket.snoozed_until,):
         first = select(instant).where(col(instant).is_not(None)).order_by(col(instant)).limit(1)
         instants.append((await session.exec(first)).first())
     coming = [instant for instant in instants if instant is not None]

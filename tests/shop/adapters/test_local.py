@@ -30,7 +30,7 @@ async def test_an_order_is_found_with_its_goods_and_codes(stall: Stall, now: dat
         ("****-RWE3", 1, False),
         ("****-CCC1", 2, False),
     ]
-    assert order.ways == set(ProofWay)
+    assert order.ways == {ProofWay.QUERY_PASSWORD, ProofWay.PAYMENT_TAIL}
 
 
 @pytest.mark.parametrize(

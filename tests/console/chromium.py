@@ -11,6 +11,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from tests.console.conftest import PASSWORD
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# Debian's chromium as root, without its own calls to the network.
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",

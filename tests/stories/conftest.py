@@ -3,29 +3,19 @@
 import asyncio
 import os
 import re
-import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
+
+from tests.console.chromium import open_browser
 
 ROOT = Path(__file__).parent.parent.parent
-# Debian's chromium as root, without its own calls to the network.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @dataclass
@@ -132,20 +122,5 @@ async def _wait_until_up(url: str) -> None:
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    async with _chromium() as browser:
+    async with open_browser() as browser:
         yield browser
-
-
-@asynccontextmanager
-async def _chromium() -> AsyncIterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI needs chromium for the browser stories")
-        pytest.skip("SKIPPED: the browser stories; install chromium (Debian: apt-get install chromium)")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
-        try:
-            yield browser
-        finally:
-            await browser.close()

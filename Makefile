@@ -8,7 +8,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-info test check format bench soak clean screenshots
+.PHONY: help run demo-info test cover check format bench soak clean screenshots
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -20,8 +20,11 @@ demo-info: .venv/ready ## print the demo's addresses, orders and staff accounts 
 	@$(RUN)/kadesk demo-info
 
 test: .venv/ready-dev ## run the whole suite, on SQLite and on a private PostgreSQL server
-	@$(RUN)/python -m pytest -q -rs -n auto --dist worksteal -m "not alone and not browser" --cov --cov-report=
-	@$(RUN)/python -m pytest -q -rs -m "alone or browser" --cov --cov-append --cov-report=
+	@$(RUN)/python -m pytest -q -rs -n auto --dist worksteal -m "not alone and not browser"
+	@$(RUN)/python -m pytest -q -rs -m "alone or browser"
+
+cover: .venv/ready-dev ## which lines the suite runs; apart from it, since tracing them doubles its time
+	@$(RUN)/python -m pytest -q -n auto --dist worksteal -m "not alone and not browser and not slow" --cov --cov-report=
 	@$(RUN)/coverage report --skip-covered
 	@$(RUN)/coverage report --include='tickets/*,shop/*,faq/*' --fail-under=95 --format=total >/dev/null \
 		|| { echo "Less than 95 % of the lines of tickets/, shop/ and faq/ are covered."; exit 1; }

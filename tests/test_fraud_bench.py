@@ -32,7 +32,6 @@ def test_the_seed_that_is_reported_is_not_the_one_that_was_tuned_on() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover
 def test_a_small_crowd_is_played_through_the_engine() -> None:
     result = find("fraud")(100)
 

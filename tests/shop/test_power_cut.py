@@ -120,7 +120,6 @@ def find_losses(recording: Recording, settings: dict[str, str], wanted: int) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover
 @pytest.mark.parametrize("is_sound", [True, False], ids=["wal", "rollback journal"])
 async def test_what_was_acknowledged_survives_the_power_cut(
     tmp_path: Path, sqlite_template: Path, now: datetime, is_sound: bool, monkeypatch: pytest.MonkeyPatch

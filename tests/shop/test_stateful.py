@@ -280,7 +280,6 @@ def play(template: Path, steps: int, phases: Sequence[Phase] = tuple(Phase)) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_whatever_happens_the_books_are_right(sqlite_template: Path, shard: int) -> None:
     play(sqlite_template, STEPS // SHARDS)

@@ -155,7 +155,6 @@ async def test_no_reply_through_the_verbs_is_followed_by_a_stale_escalation(
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover
 async def test_ten_thousand_replies_meet_no_stale_escalation(
     floor: Floor, agent: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

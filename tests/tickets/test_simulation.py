@@ -41,7 +41,6 @@ async def test_nor_in_bulk(floor: Floor) -> None:
 
 @on_sqlite
 @pytest.mark.slow
-@pytest.mark.no_cover
 async def test_nor_in_more_than_a_year(floor: Floor, record_property: Callable[[str, object], None]) -> None:
     started = time.monotonic()
     world = await play(floor, TICKETS, DAYS, InBulk)

@@ -222,7 +222,6 @@ def lived(template: Path, folder: Path, life: Sequence[tuple[str, int]]) -> list
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover
 def test_whatever_happened_before_an_open_ticket_that_is_left_alone_reaches_the_manager(
     sqlite_template: Path, tmp_path: Path
 ) -> None:

@@ -1,8 +1,9 @@
 """A process of workers who replace codes: `python issuer.py URL WAY FIRST COUNT`; see `crew`.
 
-WAY is the ledger's `guarded` verb or its `naive` twin. Every claim is tried by two workers. Reports [code, claim].
+WAY is the ledger's `guarded` verb or its `naive` twin. Each tenth claim is tried by two workers. Reports [code, claim].
 """
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,8 @@ from shop.vault import Keys, Vault
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 KEYS = Keys("k", {"k": bytes(32)}, bytes(range(32)))
 VAULT = Vault(KEYS)
-CODES, CLAIMS = 10_000, 10_400
+CODES = int(os.environ.get("RACED", "4000"))
+CLAIMS = CODES * 104 // 100
 GOODS = Goods("STEAM-50", "Steam 50", 4850, "CNY", timedelta(days=30))
 
 
@@ -61,12 +63,17 @@ async def naive(database: Database, claim: int, worker: int) -> int | None:
     return code_id
 
 
+def is_tried_by(claim: int, worker: int) -> bool:
+    """Each claim is one worker's, and each tenth is its neighbour's too."""
+    rivals = {claim, claim + 1} if claim % 10 == 0 else {claim}
+    return worker % WORKERS in {rival % WORKERS for rival in rivals}
+
+
 async def work(database: Database, way: str, worker: int) -> list[list[Any]]:
-    """This worker's claims are those of its number and of the one before: so each claim has two who try."""
-    claims = CLAIMS if way == "guarded" else CLAIMS // 20
+    claims = CLAIMS if way == "guarded" else 500
     issued = []
     for claim in range(claims):
-        if worker % WORKERS in (claim % WORKERS, (claim + 1) % WORKERS):
+        if is_tried_by(claim, worker):
             code_id = await {"guarded": guarded, "naive": naive}[way](database, claim, worker)
             issued += [[code_id, claim]] if code_id is not None else []
     return issued

@@ -34,6 +34,18 @@ for name in list(os.environ):
         del os.environ[name]
 
 
+# Whose tests the 95 % of covered lines are measured by: tracing doubles the time of a test, so once is enough.
+TRACED = ("audit", "faq", "shop", "tickets")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Trace no test that is slow, that repeats another on PostgreSQL, or whose room is not measured."""
+    for item in items:
+        is_measured = item.path.relative_to(Path(__file__).parent).parts[0] in TRACED
+        if not is_measured or item.get_closest_marker("postgres") or item.get_closest_marker("slow"):
+            item.add_marker("no_cover")
+
+
 @pytest.fixture
 def now() -> datetime:
     return NOW

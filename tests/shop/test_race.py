@@ -1,4 +1,4 @@
-"""Sixteen workers in four processes, thousands of codes, each tenth claim tried by two: no code goes out twice."""
+"""Sixteen workers in four processes, ten thousand codes, each tenth claim tried by two: no code goes out twice."""
 
 from collections import Counter
 from datetime import timedelta
@@ -39,7 +39,7 @@ async def fill(url: str, codes: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.alone
-async def test_sixteen_workers_issue_every_code_once(shared_url: str) -> None:
+async def test_sixteen_workers_issue_ten_thousand_codes_once(shared_url: str) -> None:
     await fill(shared_url, CODES)
 
     issued = await gather(ISSUER, shared_url, "guarded")

@@ -29,6 +29,7 @@ class ProofWay(StrEnum):
     QUERY_PASSWORD = "query_password"
     PAYMENT_TAIL = "payment_tail"  # the last six characters of the payment number
     DEEP_LINK = "deep_link"  # the shop's own page of the order led here, signed
+    MAILED_CODE = "mailed_code"  # a code that was mailed to the address of the order
 
 
 class Verdict(StrEnum):
@@ -90,6 +91,7 @@ class Power(StrEnum):
     """What a shop can do for us, beyond finding an order."""
 
     PROVE_OWNER = "prove_owner"
+    CONTACT = "contact"
     LIST_CODES = "list_codes"
     CHECK_CODE = "check_code"
     STOCK = "stock"
@@ -119,6 +121,15 @@ class Reply(Generic[Value]):
     answer: Answer
     value: Value | None = None  # when done
     note: str = ""  # what a person has to do, or why it never will
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Where the owner of an order can be written to."""
+
+    # Masked. Of what is no order, or has no address, another order's, always the same: strangers see it too.
+    shown: str
+    address: str = field(default="", repr=False)  # "" when there is nobody to write to
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +173,9 @@ class Shop(Protocol):
     async def prove_owner(self, order_no: str, proof: str) -> ProofWay | None:
         """The way in which `proof` opens the order, None when it does not; unknown orders cost what misses cost."""
 
+    async def contact_of(self, order_no: str) -> Reply[Contact]:
+        """The mail address of the order; known and unknown orders cost the same and look the same."""
+
     async def check_code(self, order_no: str, code: str) -> CodeCheck:
         """Compare a typed code with what the order delivered."""
 
@@ -191,6 +205,9 @@ class Powerless:
 
     async def prove_owner(self, order_no: str, proof: str) -> ProofWay | None:
         return None
+
+    async def contact_of(self, order_no: str) -> Reply[Contact]:
+        return Reply(Answer.UNSUPPORTED)
 
     async def check_code(self, order_no: str, code: str) -> CodeCheck:
         return CodeCheck(Verdict.OTHER)

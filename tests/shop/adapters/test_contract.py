@@ -1,5 +1,6 @@
 """What every adapter keeps: each is a fixture's parameter, with one known order of two codes in its shop."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,20 +11,22 @@ from tests.shop.conftest import Stall
 
 ORDER_NO, CODES = "AB12CD34EF56GH78", ("7K2Q9-XPLM4-TRWE3", "AAAAA-BBBBB-CCCC1")
 FOREIGN_NO, FOREIGN = "ZZ99ZZ99ZZ99ZZ99", "FFFFF-GGGGG-HHHH2"
-SKU = "STEAM-50"
+SKU, ADDRESS = "STEAM-50", "chen.xiao@mail.qq.com"
 
 
 async def local(stall: Stall) -> Shop:
     await stall.add_product(SKU, reserve=["NEW01-7K2Q9-XPLM4"])
-    await stall.sell(*CODES, order_no=ORDER_NO, paid=9_700)
-    await stall.sell(FOREIGN, order_no=FOREIGN_NO)
+    await stall.sell(*CODES, order_no=ORDER_NO, paid=9_700, contact=ADDRESS)
+    await stall.sell(FOREIGN, order_no=FOREIGN_NO, contact="")
     return stall.shop
 
 
+MASK = re.compile(r"[a-z0-9]\*{3}@[a-z0-9]\*{2}\.[a-z]+")
 ADAPTERS: dict[str, Callable[[Stall], Awaitable[Shop]]] = {"local": local}
 
 # What each power is asked with.
 REQUESTS: dict[Power, Callable[[Shop, Order], Awaitable[Reply[Any]]]] = {
+    Power.CONTACT: lambda shop, order: shop.contact_of(ORDER_NO),
     Power.STOCK: lambda shop, order: shop.stock(SKU),
     Power.ORIGIN: lambda shop, order: shop.origin_of(ORDER_NO, order.codes[0].fingerprint),
     Power.ISSUE: lambda shop, order: shop.issue(ORDER_NO, SKU, "key-1"),
@@ -68,6 +71,20 @@ async def test_what_is_no_order_is_not_found_and_nobodys(shop: Shop, typed: str)
 async def test_a_right_proof_opens_and_a_wrong_one_does_not(shop: Shop) -> None:
     assert await shop.prove_owner(ORDER_NO, "open sesame") in set(ProofWay)
     assert await shop.prove_owner(ORDER_NO, "open sesamo") is None
+
+
+async def test_an_address_is_shown_masked_and_what_has_none_looks_the_same(shop: Shop) -> None:
+    known, without, unknown = [(await shop.contact_of(one)).value for one in (ORDER_NO, FOREIGN_NO, "NO SUCH ORDER 1")]
+    again = (await shop.contact_of("nosuchorder1")).value
+
+    if Power.CONTACT in shop.powers:
+        assert known is not None
+        assert without is not None
+        assert unknown is not None
+        assert (known.shown, known.address) == ("c***@m**.com", ADDRESS)
+        assert ADDRESS not in repr(known)
+        assert (without.address, unknown.address, unknown) == ("", "", again)
+        assert all(MASK.fullmatch(one.shown) for one in (without, unknown))
 
 
 async def test_a_code_is_compared_with_this_order_alone(shop: Shop) -> None:

@@ -53,7 +53,8 @@ class Claim(SQLModel, table=True):
     risk_points: list[dict[str, Any]] = Field(
         default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]")
     )  # {"signal": …, "points": …, "facts": {…}}: what a person is shown as the reason
-    error_text: str = Field(default="", sa_column_kwargs={"server_default": ""})  # what the platform said, masked
+    # The buyer's own words about what the shop or the game said, masked as their messages are.
+    error_text: str = Field(default="", sa_column_kwargs={"server_default": ""})
     decided_by: str | None = None  # as in the audit: "bot", "agent:3"
     created_at: datetime
     decided_at: datetime | None = None

@@ -101,12 +101,13 @@ class Claims(Grants):
         order: Order,
         codes: Collection[CodeRef],
         reason: Reason,
+        words: str = "",
     ) -> Sequence[Settled]:
         """Settle a claim per code at once where the rules allow it, else open one ticket; filed again, it is found.
 
         Whoever has a replacement that nobody has seen yet gets its link again, never another code. What many wait for
         is held from the beginning and in one order (ticket, batches, codes by position), so that no two wait for each
-        other.
+        other. `words` are the buyer's own about what the shop or the game said, masked.
         """
         known = await filing.find_ticket(session, conversation, order.shop, order.order_no)
         await filing.hold_batches(session, codes)
@@ -114,27 +115,31 @@ class Claims(Grants):
             await self._file(session, now, conversation, order, code, reason)
             for code in sorted(codes, key=lambda code: code.position)
         ]
+        for one in filed:
+            filing.note(one if isinstance(one, Claim) else one.claim, words)
         # None is judged before all are there: how many they are is a fact about each.
         settled = [await self._judge(session, now, one, order) if isinstance(one, Claim) else one for one in filed]
         return await self._bring_to_people(session, now, conversation, settled, known)
 
     async def take_proof(
-        self, session: AsyncSession, now: datetime, conversation: Conversation, order: Order
+        self, session: AsyncSession, now: datetime, conversation: Conversation, order: Order, words: str = ""
     ) -> Sequence[Settled]:
         """A screenshot has come: judge the claims about this order that waited for it; empty when none did.
 
-        One that comes a little too late files them again.
+        One that comes a little too late files them again. `words` came with it, as in `file_all`.
         """
         known = await filing.find_ticket(session, conversation, order.shop, order.order_no)
         claims = await filing.awaiting_proof(session, conversation, order.shop, order.order_no)
         await filing.hold_batches(session, [filing.code_of(claim) for claim in claims])
         settled = []
         for claim in claims:
+            filing.note(claim, words)
             filing.move(session, now, claim, ClaimState.TRIAGE, f"buyer:{claim.buyer_id}")
             settled.append(await self._judge(session, now, claim, order, has_proof=True))
         for late in await filing.unproved(session, now, conversation, order):
             code, reason = filing.code_of(late), Reason(late.reason)
             one = await self._file(session, now, conversation, order, code, reason)
+            filing.note(one if isinstance(one, Claim) else one.claim, late.error_text or words)
             if isinstance(one, Claim):
                 one = await self._judge(session, now, one, order, has_proof=True)
             settled.append(one)

@@ -25,12 +25,19 @@ from tickets.tables import Claim, Conversation, Outcome, Phase, Picture, Reason,
 
 Facts = Mapping[str, object]
 PROOF_LATE = timedelta(days=7)  # after a claim was closed for want of a screenshot, one that comes opens it again
+WORDS_LIMIT = 300  # characters of the buyer's own words
 _ID = col(Claim.id)
 
 
 def move(session: AsyncSession, now: datetime, claim: Claim, state: ClaimState, actor: str, **facts: object) -> None:
     """Bring a claim to a state, with effect from `now`; raises `ClaimStands` where the table has no such step."""
     _step(session, now, claim, state, actor, "claim.moved", facts)
+
+
+def note(claim: Claim, words: str) -> None:
+    """Keep what the buyer said of an undecided claim; what they said first stays."""
+    if claim.outcome is None:
+        claim.error_text = claim.error_text or words[:WORDS_LIMIT]
 
 
 def _step(

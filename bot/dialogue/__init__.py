@@ -157,6 +157,7 @@ class Dialogue:
         if not (await tickets.tell_standing(turn) or await self._leave_to_people(turn)):
             if looked.intent.beside is not None and looked.intent.act != Act.ASK:
                 await questions.answer_beside(turn, looked.intent.beside)
+            claims.keep_words(turn)
             await STEPS[looked.intent.act](turn)
             if looked.intent.act in ASIDES and turn.state.step in ASK_AGAIN:
                 await ASK_AGAIN[turn.state.step](turn)

@@ -1,11 +1,14 @@
 """Codes that do not work: what is wrong with them, the screenshot that may be asked for, and what follows."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from bot.dialogue import tickets
+from bot.channels.port import Kind
+from bot.dialogue import reading, tickets
 from bot.dialogue.acts import Act
 from bot.dialogue.state import Step
 from bot.dialogue.turn import Choice, Turn
+from bot.dialogue.understanding import REASON_OF_ENTRY
 from shop.errors import ChainTooLong, PoolEmpty
 from shop.port import CodeRef, Order
 from tickets import filing
@@ -15,6 +18,17 @@ from tickets.tables import Claim, Priority, Reason, Ticket
 
 NO_CODE_LEFT = frozenset({REFUSALS[PoolEmpty], REFUSALS[ChainTooLong]})
 REASONS = tuple(reason for reason in Reason if reason != Reason.NOT_DELIVERED)  # that one is a flow of its own
+
+
+def keep_words(turn: Turn) -> None:
+    """What a buyer says is wrong with a code, in their own words: kept for who looks at the claim, and the supplier."""
+    intent, typed = turn.intent, reading.what_is_wrong(turn.intent.stored)
+    if turn.inbound.kind == Kind.PRESS or not typed:
+        return
+    sure = intent.match.entry if intent.match is not None and intent.match.outcome == "answer" else None
+    is_reply = turn.state.step == Step.REASON and intent.act in (Act.REASON, Act.UNCLEAR)
+    if is_reply or intent.act == Act.PICTURE or sure in REASON_OF_ENTRY or reading.find_reason(typed):
+        turn.state = replace(turn.state, words=typed[: filing.WORDS_LIMIT])
 
 
 async def go_on(turn: Turn, order: Order) -> None:
@@ -45,7 +59,8 @@ async def take_picture(turn: Turn) -> None:
     """The screenshot that claims of this conversation wait for."""
     order, of_claims = turn.looked.order, turn.parts.claims
     if order is not None:
-        settled = await of_claims.take_proof(turn.session, turn.now, turn.conversation, order)
+        words = _take_words(turn)
+        settled = await of_claims.take_proof(turn.session, turn.now, turn.conversation, order, words)
     else:  # nobody shall wait for a shop that is away
         settled = await of_claims.go_without_proof(turn.session, turn.now, turn.conversation, "shop_away")
     if not settled:
@@ -115,9 +130,16 @@ def has_others(turn: Turn, order: Order) -> bool:
 
 async def _file(turn: Turn, order: Order, reason: Reason) -> None:
     chosen = picked(turn, order)
-    settled = await turn.parts.claims.file_all(turn.session, turn.now, turn.conversation, order, chosen, reason)
+    words, of_claims = _take_words(turn), turn.parts.claims
+    settled = await of_claims.file_all(turn.session, turn.now, turn.conversation, order, chosen, reason, words)
     turn.rest()
     await _tell(turn, order, settled)
+
+
+def _take_words(turn: Turn) -> str:
+    """What was said of these codes; it is not said of the next ones."""
+    words, turn.state = turn.state.words, replace(turn.state, words="")
+    return words
 
 
 async def _tell(turn: Turn, order: Order | None, settled: Sequence[Settled]) -> None:

@@ -1,5 +1,7 @@
 """Hello, the menu, and kind words for what is no request."""
 
+from dataclasses import replace
+
 from bot.dialogue import reading
 from bot.dialogue.acts import Act, Goal
 from bot.dialogue.state import Step
@@ -33,6 +35,7 @@ async def show_menu(turn: Turn) -> None:
 async def cancel(turn: Turn) -> None:
     was_busy = turn.state.step != Step.IDLE
     turn.rest()
+    turn.state = replace(turn.state, words="")
     await turn.tell("greeting.cancelled" if was_busy else "greeting.nothing_to_cancel", *menu(turn))
 
 

@@ -71,6 +71,11 @@ _YES = re.compile(
     "|(?:ok|okay|yes|yep|yeah|fine|got it|i see|understood|all right|alright|great|cool|good|never mind|solved|done)"
     "(?: (?:ok|then|got it|great|good|thanks))*"
 )
+_BLANKED = re.compile(
+    r"(?:订单(?:编号|号码|号)?|单号|\border(?: (?:number|no\.?))?)[#:：=是为\s]*\*{4}[-0-9A-Za-z]*[\s,，;；]*"
+    rf"|(?:查询密码|取卡密码|查单密码|查询码|密码|尾号|\b(?:password|pass|pwd)\b)?\s*[:：=是为]*\s*{HIDDEN}[\s,，;；]*",
+    re.IGNORECASE,
+)
 _SCORE = re.compile(
     r"(?:我)?(?:打|给|评)?(?:个)?(?:(?P<bare>[1-5])|(?P<figure>[1-5])\s*(?:分|星|颗星)|(?P<word>[一二三四五])\s*(?:分|星|颗星))(?:好评|吧|啦)*"
     r"|(?P<en>[1-5])\s*(?:stars?|points?|/ ?5|out of 5)"
@@ -146,6 +151,11 @@ def find_command(text: str) -> Act | None:
 def find_reason(text: str) -> Reason | None:
     plain = unicodedata.normalize("NFKC", text)
     return next((reason for reason, pattern in _REASONS if pattern.search(plain)), None)
+
+
+def what_is_wrong(stored: str) -> str:
+    """The buyer's words as they are kept, without the order number and the proof that were hidden in them."""
+    return _BLANKED.sub(" ", stored).strip(" ,，;；")
 
 
 def find_language(text: str, current: str) -> str:

@@ -41,6 +41,7 @@ class State:
     order: str = ""  # sealed: until it is proved, what was taken for an order number may be a code
     picked: str = ""  # fingerprints of the codes claimed, with blanks between
     reason: str = ""  # Reason, as soon as it is known
+    words: str = ""  # what the buyer said is wrong, as it may be kept
     misses: int = 0  # questions in a row that were not understood
     strays: int = 0  # typed codes that were none of the order's, in the whole conversation
     told: int = 0  # the ticket whose buyer knows that words are passed on
@@ -68,7 +69,7 @@ class State:
 
 
 # What the next words may lean on.
-TOPIC = frozenset({"entry", "disliked", "offered", "in_hand", "status", "warranty"})
+TOPIC = frozenset({"entry", "disliked", "offered", "in_hand", "status", "warranty", "words"})
 
 
 @dataclass(frozen=True, slots=True)

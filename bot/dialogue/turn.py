@@ -125,7 +125,7 @@ class Turn:
 
     def rest(self) -> None:
         """Nothing is asked for any more; what was said about tickets and the order in hand stays said."""
-        kept = {"strays", "told", "disliked", "in_hand", "status", "warranty"}
+        kept = {"strays", "told", "disliked", "in_hand", "status", "warranty", "words"}
         self.state = State(**{name: getattr(self.state, name) for name in kept})
 
     def hold(self, order: Order | None) -> None:

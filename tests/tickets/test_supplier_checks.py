@@ -32,9 +32,9 @@ class Desk:
     claims: Claims
     vault: Vault
 
-    async def file(self, reason: Reason = Reason.OTHER) -> Ticket:
+    async def file(self, reason: Reason = Reason.OTHER, words: str = "") -> Ticket:
         conversation, code = await self.floor.meet(), CodeRef(self.vault.fingerprint(SOLD), "****-BBBB", 1)
-        settled = await self.floor.do(self.claims.file, conversation, ORDER, code, reason)
+        (settled,) = await self.floor.do(self.claims.file_all, conversation, ORDER, [code], reason, words)
         assert settled.ticket is not None
         return settled.ticket
 
@@ -84,10 +84,18 @@ async def test_a_claim_that_comes_to_people_is_put_to_its_supplier(desk_of: Desk
 
 
 async def test_the_complaint_finds_the_code_and_does_not_tell_it(desk_of: Desk) -> None:
-    ticket = await desk_of.file(Reason.WRONG_REGION)
+    ticket = await desk_of.file(Reason.WRONG_REGION, "提示：此卡限港服")
 
     text = (await desk_of.check()).text
-    for fact in (ORDER.order_no, ticket.number, "****-BBBB", "其它", "zh:reason.wrong_region", "2026-03-01 04:00"):
+    for fact in (
+        ORDER.order_no,
+        ticket.number,
+        "****-BBBB",
+        "其它",
+        "zh:reason.wrong_region",
+        "提示：此卡限港服",
+        "2026-03-01 04:00",
+    ):
         assert fact in text
     assert "SOLD-0001" not in text
 

@@ -330,3 +330,25 @@ async def test_a_date_is_told_in_the_time_zone_of_the_shop_by_its_name(house: Ho
     shown = await house.buyer().say(f"查订单 NI98YX76WV54UT32 {PASSWORD}")
 
     assert "日期：2026-03-03 01:30 (Asia/Shanghai)" in shown
+
+
+@pytest.mark.parametrize(
+    ("said", "words_kept"),
+    [
+        ([f"订单号 {ORDER} 查询密码 {PASSWORD}，提示已被使用 {CODE}", "****-3VNP"], "提示已被使用 ****-3VNP"),
+        (["!卡密用不了", ORDER, PASSWORD, "****-3VNP", "0x80070422 该卡已被兑换"], "0x80070422 该卡已被兑换"),
+        (["提示已被使用", "!卡密用不了", ORDER, PASSWORD, "****-3VNP"], "提示已被使用"),
+        (["提示已被使用", "算了", "!卡密用不了", ORDER, PASSWORD, "****-3VNP", "!账号"], ""),
+    ],
+    ids=["with the order", "when asked", "before all", "called off"],
+)
+async def test_what_the_page_said_is_kept_with_the_claim_in_the_buyers_words(
+    house: House, said: list[str], words_kept: str
+) -> None:
+    buyer = house.buyer()
+    await buyer.start()
+
+    for words in said:
+        await (buyer.press(words.lstrip("!")) if words[0] in "!*" else buyer.say(words))
+
+    assert (await house.one(Claim)).error_text == words_kept

@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, Connection, Integer, UpdateBase, bindparam
 from sqlmodel import UTCDateTime, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit import rows
 from audit.trail import record, record_now
-from tickets import notices, queue, rights, routing, rows, staff
+from tickets import notices, queue, rights, routing, staff
 from tickets.changes import lock_ticket
 from tickets.errors import HandsFull, IsAway, NotAllowed, UnknownAgent
 from tickets.outbox import Say

@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit import rows
 from audit.tables import AuditRow
-from tickets import lifecycle, rows, rungs, standing
+from tickets import lifecycle, rungs, standing
 from tickets.changes import difference, facts_of
 from tickets.ladder import Ladder
 from tickets.notices import Staff, written

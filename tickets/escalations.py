@@ -16,7 +16,8 @@ from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from tickets import rows, standing
+from audit import rows
+from tickets import standing
 from tickets.breaches import Breaches
 from tickets.clocks import resume_cycles
 from tickets.ladder import Ladder

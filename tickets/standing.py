@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from tickets import routing, rows
+from audit import rows
+from tickets import routing
 from tickets.routing import Level, Tier
 from tickets.tables import Buyer, Conversation, Cycle, Phase, Ticket
 

@@ -10,10 +10,10 @@ from sqlalchemy import Connection, bindparam, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, select
 
+from audit import rows
 from audit.tables import AuditRow
 from audit.trail import record_now
 from tests.tickets.conftest import Floor
-from tickets import rows
 from tickets.tables import Agent, Notice, Trigger
 
 AT = datetime(2026, 3, 2, 4, 0, 0, 123456, tzinfo=UTC)

@@ -14,9 +14,10 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col, select
 
+from audit import rows
 from tests.tickets.conftest import Floor
 from tests.tickets.world import MINUTE, ByVerbs, InBulk, Life, meet_buyers, play, problems
-from tickets import escalations, rows
+from tickets import escalations
 from tickets.breaches import Breaches
 from tickets.tables import Clock, Cycle, Escalation, Ticket
 

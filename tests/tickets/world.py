@@ -19,9 +19,10 @@ from sqlalchemy import bindparam, event, func, literal_column, select, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit import rows
 from audit.tables import AuditRow
 from tests.tickets.conftest import Floor
-from tickets import clocks, escalations, outbox, rows
+from tickets import clocks, escalations, outbox
 from tickets.escalations import Sweep
 from tickets.routing import GENERAL
 from tickets.sla import Policy

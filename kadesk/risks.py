@@ -42,7 +42,11 @@ class RiskSection(Section):
     free_share: float = Field(ge=0, le=1)
     late_after: Span
     seen_after: Span
+    hasty_within: Wait
     dear_from: Decimal = Field(ge=0)
+    new_for: Span
+    place_most: int = Field(ge=0)
+    vouched_from: int = Field(ge=1)
     batch_from: int = Field(ge=1)
     known_for: Span
     whole_orders: int = Field(ge=1)
@@ -57,10 +61,16 @@ class RiskSection(Section):
     same_picture: Points
     like_picture: Points
     linked: Points
+    same_contact: Points
+    same_place: Points
+    other_contact: Points
     others_code: Points
     strays: Points
     wrong_proofs: Points
     dear: Points
+    new_and_dear: Points
+    second_round: Points
+    hasty: Points
     bad_batch: Points
     history: Points
 
@@ -74,7 +84,11 @@ class RiskSection(Section):
             free_share=self.free_share,
             late_after=self.late_after,
             seen_after=self.seen_after,
+            hasty_within=self.hasty_within,
             dear_from=int(self.dear_from * 100),
+            new_for=self.new_for,
+            place_most=self.place_most,
+            vouched_from=self.vouched_from,
             batch_from=self.batch_from,
             known_for=self.known_for,
             whole_orders=self.whole_orders,

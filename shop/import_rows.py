@@ -36,6 +36,7 @@ ORDERS = (
     "refunded",
     "currency",
     "contact",
+    "bought_from",
     "query_password",
     "payment_no",
     "created_at",
@@ -140,6 +141,7 @@ def read_order(cells: Cells, defaults: Defaults) -> OrderRow:
     }
     facts: dict[str, Any] = {"quantity": quantity, "status": status, "paid": paid, "refunded": refunded}
     facts |= {"currency": currency, "contact": cells.get("contact", ""), **times}
+    facts["bought_from"] = cells.get("bought_from", "")
     order_no = normalise_code(_need(cells, "order_no"))
     sku = _need(cells, "sku", defaults.sku)
     return OrderRow(order_no, sku, facts, cells.get("query_password", ""), cells.get("payment_no", ""), codes)

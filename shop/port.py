@@ -79,6 +79,8 @@ class Order:
     delivered_at: datetime | None
     codes: tuple[CodeRef, ...] = ()  # as sold, then the replacements issued for the order
     ways: frozenset[ProofWay] = field(default_factory=frozenset)
+    contact: str = field(default="", repr=False)  # mail or number given with it; "" when the shop does not tell
+    bought_from: str = field(default="", repr=False)  # network address that it was placed from, as the shop saw it
 
 
 @dataclass(frozen=True, slots=True)

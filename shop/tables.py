@@ -165,6 +165,7 @@ class ShopOrder(SQLModel, table=True):
     refunded: int = 0
     currency: str = "CNY"
     contact: str = ""  # mail
+    bought_from: str = Field(default="", sa_column_kwargs={"server_default": ""})  # network address of the buyer
     password_hash: str | None = None  # query password, argon2id
     payment_tail_hash: str | None = None  # keyed HMAC of the last six characters of the payment number
     created_at: datetime
@@ -209,6 +210,7 @@ class RevealLink(SQLModel, table=True):
     """A one-time way to see one code. Its token is found by its hash, and sealed until it is of no use any more."""
 
     __tablename__ = "reveal_link"
+    __table_args__ = (Index("reveal_link_place", "opened_from", "opened_at", **partial("opened_from IS NOT NULL")),)
 
     id: int = Field(default=None, primary_key=True)
     token_hash: str = Field(unique=True)

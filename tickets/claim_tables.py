@@ -21,6 +21,7 @@ class Claim(SQLModel, table=True):
             unique=True,
             **partial("decided_at IS NULL"),
         ),
+        Index("claim_of_order", "shop", "order_no"),
         Index("claim_of_product", "shop", "sku", "created_at"),
         Index("claim_of_batch", "batch_id", "created_at"),
         Index("claim_state", "state", "state_at", **partial("state <> 'closed'")),
@@ -152,7 +153,12 @@ class OrderBinding(SQLModel, table=True):
     """An identity has proved that an order is theirs."""
 
     __tablename__ = "order_binding"
-    __table_args__ = (UniqueConstraint("identity_id", "shop", "order_no"),)
+    __table_args__ = (
+        UniqueConstraint("identity_id", "shop", "order_no"),
+        Index("binding_of_order", "shop", "order_no"),
+        Index("binding_contact", "contact_hash", **partial("contact_hash IS NOT NULL")),
+        Index("binding_place", "place_hash", "proved_at", **partial("place_hash IS NOT NULL")),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     identity_id: int = Field(foreign_key="identity.id")
@@ -160,6 +166,9 @@ class OrderBinding(SQLModel, table=True):
     order_no: str
     way: str  # ProofWay
     proved_at: datetime
+    # Keyed, of what the shop tells of its buyer; None where it tells nothing.
+    contact_hash: str | None = None
+    place_hash: str | None = None  # of the network address that it was bought from
 
 
 class OwnershipMiss(SQLModel, table=True):

@@ -3,6 +3,7 @@
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.exc import IntegrityError
@@ -90,7 +91,13 @@ class Ownership:
     async def bind(self, session: AsyncSession, now: datetime, identity_id: int, order: Order, way: ProofWay) -> None:
         """Remember that this identity owns the order."""
         binding = OrderBinding(
-            identity_id=identity_id, shop=order.shop, order_no=order.order_no, way=way, proved_at=now
+            identity_id=identity_id,
+            shop=order.shop,
+            order_no=order.order_no,
+            way=way,
+            proved_at=now,
+            contact_hash=hash_contact(self.vault, order.contact),
+            place_hash=hash_place(self.vault, order.bought_from),
         )
         try:
             async with session.begin_nested():
@@ -120,6 +127,25 @@ class Ownership:
 async def _is_told(session: AsyncSession, now: datetime) -> bool:
     told = select(AuditRow.id).where(AuditRow.subject == EVERYBODY, AuditRow.action == "ownership.crowded")
     return (await session.exec(told.where(col(AuditRow.at) > now - TOLD_AGAIN).limit(1))).first() is not None
+
+
+def hash_contact(vault: Vault, contact: str) -> str | None:
+    """What is kept of the mail or number of an order; the same in every shop and spelling. None of none."""
+    folded = "".join(unicodedata.normalize("NFKC", contact).casefold().split())
+    return vault.keyed_hash("contact", folded) if folded else None
+
+
+def hash_place(vault: Vault, address: str) -> str | None:
+    """What is kept of a network address; None of one that says nothing of who is there: a proxy's, a loopback."""
+    return vault.keyed_hash("place", address) if is_place(address) else None
+
+
+def is_place(address: str) -> bool:
+    """Whether this is an address of the open network."""
+    try:
+        return ip_address(address).is_global
+    except ValueError:
+        return False
 
 
 def hash_order(vault: Vault, order_no: str) -> str:

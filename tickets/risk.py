@@ -23,10 +23,16 @@ class Signal(StrEnum):
     SAME_PICTURE = "same_picture"  # of another claim
     LIKE_PICTURE = "like_picture"  # nearly one of another claim
     LINKED = "linked"  # other buyers who share orders or pictures
+    SAME_CONTACT = "same_contact"  # others with claims about orders of the same mail: likely the same person
+    SAME_PLACE = "same_place"  # orders placed, or codes opened, from where a few others with claims did
+    OTHER_CONTACT = "other_contact"  # all that they proved before was ordered with another mail
     OTHERS_CODE = "others_code"  # a code of somebody else's order was tried
     STRAYS = "strays"  # typed codes that fit no order of theirs
     WRONG_PROOFS = "wrong_proofs"  # on this order
     DEAR = "dear"
+    NEW_AND_DEAR = "new_and_dear"  # and nothing is known of the buyer
+    SECOND_ROUND = "second_round"  # the code was given for another one, and nobody else complains about its batch
+    HASTY = "hasty"  # sooner after the first look than anybody can have tried it
     BAD_BATCH = "bad_batch"  # others complain about the same batch, or a person took it off sale
     HISTORY = "history"  # known for long, with orders that nothing was wrong with
 
@@ -43,10 +49,16 @@ def _points() -> dict[Signal, int]:
         Signal.SAME_PICTURE: 100,
         Signal.LIKE_PICTURE: 10,
         Signal.LINKED: 30,
+        Signal.SAME_CONTACT: 15,
+        Signal.SAME_PLACE: 20,
+        Signal.OTHER_CONTACT: 15,
         Signal.OTHERS_CODE: 40,
         Signal.STRAYS: 15,
         Signal.WRONG_PROOFS: 15,
         Signal.DEAR: 10,
+        Signal.NEW_AND_DEAR: 10,
+        Signal.SECOND_ROUND: 40,
+        Signal.HASTY: 15,
         Signal.BAD_BATCH: -60,
         Signal.HISTORY: -5,
     }
@@ -63,7 +75,11 @@ class RiskRules:
     free_share: float = 0.03  # and this share of the codes bought besides
     late_after: timedelta = timedelta(days=7)  # of the delivery
     seen_after: timedelta = timedelta(hours=24)  # of the first look at the code
+    hasty_within: timedelta = timedelta(minutes=1)  # of the first look, or the delivery
     dear_from: int = 10_000  # minor units
+    new_for: timedelta = timedelta(hours=24)  # since we met a buyer
+    place_most: int = 2  # others at one place; more are a carrier's or an office's
+    vouched_from: int = 2  # other buyers with a believable claim about its batch explain a second round
     batch_from: int = 4  # other buyers with a believable claim about the batch
     known_for: timedelta = timedelta(days=60)  # a history begins to speak
     whole_orders: int = 3  # of it, without a claim
@@ -73,7 +89,7 @@ class RiskRules:
 class Facts:
     """What is known of a claim and of who files it; a fact that is not known speaks neither way."""
 
-    claims: int = 1  # in the window, this one included, of this buyer and of linked ones
+    claims: int = 1  # in the window, this one included, of this buyer and of linked ones; an earlier round is the same
     codes: int = 1  # bought, as far as orders were proved
     orders_today: int = 1  # that this buyer claimed about within 24 hours
     of_order: int = 1  # claims about this order
@@ -85,10 +101,16 @@ class Facts:
     same_picture: int = 0  # other claims
     like_picture: int = 0
     linked: int = 0  # buyers
+    same_contact: int = 0  # buyers
+    same_place: int = 0  # buyers
+    other_contact: int = 0  # orders that were proved before, all of them with another contact
     others_codes: int = 0
     strays: int = 0
     wrong_proofs: int = 0
     price: int = 0  # minor units
+    round: int = 1
+    second_rounds: int = 0  # about other codes
+    vouchers: int = 0  # others with a believable claim about the batch of this code, or of the one before it
     batch_buyers: int = 0  # others with a believable claim about the batch
     is_off_sale: bool = False  # a person took the batch off sale
     known_for: timedelta = timedelta()
@@ -190,6 +212,34 @@ def _bad_batch(facts: Facts, rules: RiskRules) -> Measured:
     return Measured(is_bad, {"buyers": facts.batch_buyers})
 
 
+def _same_place(facts: Facts, rules: RiskRules) -> Measured:
+    """Where many are, nobody has anything to do with the others."""
+    return Measured(0 < facts.same_place <= rules.place_most, {"count": facts.same_place})
+
+
+def _other_contact(facts: Facts, _: RiskRules) -> Measured:
+    """However many: an account in other hands, or a second mail."""
+    return Measured(facts.other_contact > 0, {"count": facts.other_contact})
+
+
+def _new_and_dear(facts: Facts, rules: RiskRules) -> Measured:
+    is_new = facts.known_for < rules.new_for and not facts.whole_orders
+    hours = facts.known_for // timedelta(hours=1)
+    return Measured(is_new and facts.price >= rules.dear_from, {"price": f"{facts.price / 100:.2f}", "hours": hours})
+
+
+def _second_round(facts: Facts, rules: RiskRules) -> Measured:
+    """And once more for every other code that was claimed twice."""
+    is_alone = facts.round > 1 and facts.vouchers < rules.vouched_from
+    return Measured(is_alone * (1 + facts.second_rounds), {"round": facts.round, "count": facts.second_rounds})
+
+
+def _hasty(facts: Facts, rules: RiskRules) -> Measured:
+    known = [span for span in (facts.age, facts.seen_for) if span is not None]
+    since = min(known, default=rules.hasty_within)
+    return Measured(since < rules.hasty_within, {"seconds": since // timedelta(seconds=1)})
+
+
 def _like_picture(facts: Facts, _: RiskRules) -> Measured:
     """However many: a platform's error page looks like itself."""
     return Measured(facts.like_picture > 0, {"count": facts.like_picture})
@@ -221,10 +271,16 @@ MEASURES: Mapping[Signal, Callable[[Facts, RiskRules], Measured]] = {
     Signal.SAME_PICTURE: _count("same_picture"),
     Signal.LIKE_PICTURE: _like_picture,
     Signal.LINKED: _count("linked"),
+    Signal.SAME_CONTACT: _count("same_contact"),
+    Signal.SAME_PLACE: _same_place,
+    Signal.OTHER_CONTACT: _other_contact,
     Signal.OTHERS_CODE: _count("others_codes"),
     Signal.STRAYS: _strays,
     Signal.WRONG_PROOFS: _wrong_proofs,
     Signal.DEAR: _dear,
+    Signal.NEW_AND_DEAR: _new_and_dear,
+    Signal.SECOND_ROUND: _second_round,
+    Signal.HASTY: _hasty,
     Signal.BAD_BATCH: _bad_batch,
     Signal.HISTORY: _history,
 }

@@ -292,7 +292,7 @@ class Outgoing(SQLModel, table=True):
             "id",
             **partial("state = 'queued'"),
         ),
-        Index("outbox_lost", "conversation_id", **partial("state IN ('failed','blocked','unknown')")),
+        Index("outbox_lost", "not_before", **partial("state IN ('failed','blocked','unknown')")),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)

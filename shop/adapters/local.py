@@ -238,6 +238,8 @@ def _as_order(order: ShopOrder, product: Product, codes: list[CodeRef]) -> Order
         delivered_at=order.delivered_at,
         codes=tuple(codes),
         ways=frozenset(way for way, proof in ways.items() if proof),
+        contact=order.contact,
+        bought_from=order.bought_from,
     )
 
 

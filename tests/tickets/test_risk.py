@@ -38,7 +38,13 @@ def test_a_first_claim_soon_after_the_delivery_weighs_nothing() -> None:
         pytest.param(Facts(others_codes=1), Signal.OTHERS_CODE, id="somebody else's code"),
         pytest.param(Facts(strays=3), Signal.STRAYS, id="strays"),
         pytest.param(Facts(wrong_proofs=3), Signal.WRONG_PROOFS, id="wrong proofs"),
+        pytest.param(Facts(same_contact=1), Signal.SAME_CONTACT, id="another account of the same mail"),
+        pytest.param(Facts(same_place=2), Signal.SAME_PLACE, id="two others at the place"),
+        pytest.param(Facts(other_contact=3), Signal.OTHER_CONTACT, id="other mail than ever before"),
         pytest.param(Facts(price=10_000), Signal.DEAR, id="dear"),
+        pytest.param(Facts(price=10_000), Signal.NEW_AND_DEAR, id="dear, of who is new"),
+        pytest.param(Facts(round=2), Signal.SECOND_ROUND, id="the replacement too"),
+        pytest.param(Facts(seen_for=timedelta(seconds=20)), Signal.HASTY, id="seen a moment ago"),
     ],
 )
 def test_each_signal_adds_its_points(facts: Facts, signal: Signal) -> None:
@@ -57,6 +63,9 @@ def test_each_signal_adds_its_points(facts: Facts, signal: Signal) -> None:
         pytest.param(Facts(strays=2), id="two strays"),
         pytest.param(Facts(claims=4, codes=400, orders_today=3), id="three orders of who buys much"),
         pytest.param(Facts(price=9_999), id="not quite dear"),
+        pytest.param(Facts(same_place=3), id="a place where many are"),
+        pytest.param(Facts(round=2, vouchers=2), id="a replacement of a batch that others complain about"),
+        pytest.param(Facts(age=timedelta(minutes=1)), id="a minute after the delivery"),
     ],
 )
 def test_what_happens_to_honest_buyers_weighs_nothing(facts: Facts) -> None:
@@ -103,14 +112,19 @@ def test_every_point_is_explained_in_words(signal: Signal, language: str) -> Non
         same_picture=9,
         like_picture=9,
         linked=9,
+        same_contact=9,
+        same_place=2,
+        other_contact=9,
         others_codes=9,
         strays=9,
         wrong_proofs=9,
         price=99_999,
-        batch_buyers=9,
-        known_for=99 * DAY,
-        whole_orders=9,
+        round=2,
     )
+    if signal in {Signal.BAD_BATCH, Signal.HISTORY}:
+        worst = replace(worst, batch_buyers=9, known_for=99 * DAY, whole_orders=9)
+    if signal == Signal.HASTY:
+        worst = replace(worst, age=timedelta(seconds=9))
     point = next(one for one in weigh(worst, RULES).points if one.signal == signal)
 
     sentence = words(language)(f"risk.{signal}", **point.facts)

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
 from shop.tables import Code, CodeState, Replacement, RevealLink
-from tickets.claim_states import UNDECIDED
+from tickets.claim_states import UNDECIDED, ClaimState, can_move
 from tickets.outbox import Say
 from tickets.tables import Buyer, Claim, Outcome, Reason, Ticket
 
@@ -39,6 +39,10 @@ class ClaimCard:
     @property
     def is_undecided(self) -> bool:
         return self.claim.state in UNDECIDED
+
+    @property
+    def may_ask_proof(self) -> bool:
+        return can_move(self.claim.state, ClaimState.EVIDENCE)
 
 
 async def cards_of(session: AsyncSession, ticket: Ticket) -> list[ClaimCard]:
@@ -73,6 +77,11 @@ async def _warranty_ends(session: AsyncSession, claims: Sequence[Claim]) -> dict
     rows = (await session.exec(filed)).all()
     ends = {row.subject: (row.after or {}).get("warranty_ends_at") for row in rows}
     return {subject: datetime.fromisoformat(end) for subject, end in ends.items() if end}
+
+
+def proof_words(say: Say, buyer: Buyer, claim: Claim) -> str:
+    """What an agent may ask for a screenshot with, in the buyer's language: to be read, and changed."""
+    return say(buyer.language, "claim.staff_asks_proof", product=claim.product_name, masked=claim.masked)
 
 
 def prepared(say: Say, buyer: Buyer, claim: Claim, outcome: str, because: str = "") -> str:

@@ -15,7 +15,7 @@ from starlette_admin.routing import route
 from audit.errors import KadeskError
 from console.banners import banners
 from console.case import Case, Line, find_case
-from console.claim_cards import prepared
+from console.claim_cards import prepared, proof_words
 from console.doors import typed
 from console.facts import Facts
 from console.pictures import evidence_of
@@ -156,6 +156,7 @@ class TicketPage(Page):
             "explained": IN_WORDS,
             "reasons": list(Reason),
             "because": {"outcome": outcome, "claim": number_in(claim), "reason": reason},
+            "proof_words": lambda card: proof_words(say, buyer, card.claim),
             "prepared": lambda card, chosen, because: prepared(say, buyer, card.claim, chosen, because),
         }
 

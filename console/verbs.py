@@ -19,6 +19,7 @@ from tickets.errors import CodeInText, NotAllowed, PastInstant, UnknownTicket
 from tickets.labels import read_tags
 from tickets.macros import Macros
 from tickets.rights import is_lead
+from tickets.screenshots import Screenshots
 from tickets.staff import get_agent, set_account_manager
 from tickets.supplier_checks import BAD, GOOD, Answer
 from tickets.tables import Claim, Outcome, Phase, Ticket, id_of
@@ -133,6 +134,11 @@ class Verbs:
         await lock_ticket(asked.session, asked.ticket_id, asked.version)
         who, claim = (asked.ticket_id, asked.agent_id), asked.number("claim")
         await self._site.claims.explain(asked.session, asked.now, *who, claim, asked.outcome, asked.text())
+
+    async def do_ask_proof(self, asked: Asked) -> None:
+        await lock_ticket(asked.session, asked.ticket_id, asked.version)
+        who = (asked.ticket_id, asked.agent_id, asked.number("claim"))
+        await Screenshots(self._site.claims).ask(asked.session, asked.now, *who, asked.text())
 
     async def do_supplier_ask(self, asked: Asked) -> None:
         await lock_ticket(asked.session, asked.ticket_id, asked.version)

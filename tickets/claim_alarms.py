@@ -4,12 +4,12 @@ A tick only finds them and acts, guarded by the state that it found: however lat
 schedulers it runs, each is closed once.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, text
-from sqlmodel import col, select
+from sqlmodel import and_, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tickets import filing
@@ -54,8 +54,10 @@ async def ring(
         filing.move(session, now, claim, ClaimState.CLOSED, ACTOR)
         return True
 
-    silent = await _act(database, clock, [ClaimState.EVIDENCE], rules.proof_within, lapse, limit)
-    settled = await _act(database, clock, sorted(SETTLED), rules.closed_after, close, limit)
+    # Where people asked for it, the silence is the ticket's.
+    is_unproved = and_(col(Claim.state) == ClaimState.EVIDENCE, col(Claim.ticket_id).is_(None))
+    silent = await _act(database, clock, is_unproved, rules.proof_within, lapse, limit)
+    settled = await _act(database, clock, col(Claim.state).in_(sorted(SETTLED)), rules.closed_after, close, limit)
     return Rested(silent, settled)
 
 
@@ -63,17 +65,22 @@ Act = Callable[[AsyncSession, datetime, Claim], Awaitable[bool]]
 
 
 async def _act(
-    database: Database, clock: Callable[[], datetime], states: Sequence[str], span: timedelta, act: Act, limit: int
+    database: Database,
+    clock: Callable[[], datetime],
+    which: ColumnElement[bool],
+    span: timedelta,
+    act: Act,
+    limit: int,
 ) -> int:
     done = 0
     while True:
         now = clock()
         # An idle tick is one look at an index, and no transaction that writes.
         async with database.reading() as session:
-            if (await session.exec(select(Claim.id).where(*_waited(states, now - span)).limit(1))).first() is None:
+            if (await session.exec(select(Claim.id).where(*_waited(which, now - span)).limit(1))).first() is None:
                 return done
         async with database.writing() as session:
-            due = select(Claim).where(*_waited(states, now - span)).order_by(col(Claim.state_at), col(Claim.id))
+            due = select(Claim).where(*_waited(which, now - span)).order_by(col(Claim.state_at), col(Claim.id))
             found = (await session.exec(due.limit(limit).with_for_update(skip_locked=True))).all()
             acted = sum([await act(session, now, claim) for claim in found])
         if not acted:  # somebody else holds the rest, or their buyers have spoken: the next tick looks again
@@ -81,8 +88,8 @@ async def _act(
         done += acted
 
 
-def _waited(states: Sequence[str], since: datetime) -> tuple[ColumnElement[bool], ...]:
-    return (_LIVE, col(Claim.state).in_(states), col(Claim.state_at) < since)  # type: ignore[return-value]
+def _waited(which: ColumnElement[bool], since: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (_LIVE, which, col(Claim.state_at) < since)  # type: ignore[return-value]
 
 
 async def _tell(session: AsyncSession, now: datetime, claims: Claims, claim: Claim, conversation: Conversation) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
-from sqlmodel import col, select
+from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -189,13 +189,17 @@ async def has_picture(session: AsyncSession, now: datetime, claim: Claim) -> boo
 
 
 def _proving(conversation_id: int) -> tuple[ColumnElement[bool], ...]:
-    return (col(Claim.conversation_id) == conversation_id, col(Claim.state) == ClaimState.EVIDENCE)
+    """By the bot; what people have asked for stands on their ticket (see `tickets.screenshots`)."""
+    is_with_bot = (col(Claim.state) == ClaimState.EVIDENCE, col(Claim.ticket_id).is_(None))
+    return (col(Claim.conversation_id) == conversation_id, *is_with_bot)
 
 
 async def find_proving(session: AsyncSession, conversation_id: int) -> str | None:
-    """The order whose claim waits for a screenshot in this conversation."""
-    waiting = select(Claim.order_no).where(*_proving(conversation_id))
-    return (await session.exec(waiting.order_by(_ID.desc()).limit(1))).first()
+    """The order whose claim waits for a screenshot in this conversation, whoever asked; the one asked for last."""
+    theirs = select(Ticket.id).where(Ticket.conversation_id == conversation_id)
+    is_asked = or_(and_(*_proving(conversation_id)), col(Claim.ticket_id).in_(theirs))
+    waiting = select(Claim.order_no).where(Claim.state == ClaimState.EVIDENCE, is_asked)
+    return (await session.exec(waiting.order_by(col(Claim.state_at).desc(), _ID.desc()).limit(1))).first()
 
 
 async def find_unproved(session: AsyncSession, now: datetime, conversation_id: int) -> str | None:

@@ -14,6 +14,7 @@ from shop.port import CodeRef, Order
 from tickets import filing
 from tickets.claims import REFUSALS, Settled
 from tickets.links import MARK
+from tickets.screenshots import Screenshots
 from tickets.tables import Claim, Priority, Reason, Ticket
 
 NO_CODE_LEFT = frozenset({REFUSALS[PoolEmpty], REFUSALS[ChainTooLong]})
@@ -57,25 +58,32 @@ async def ask_reason_again(turn: Turn) -> None:
 
 async def take_picture(turn: Turn) -> None:
     """The screenshot that claims of this conversation wait for."""
-    order, of_claims = turn.looked.order, turn.parts.claims
+    order, of_claims, words = turn.looked.order, turn.parts.claims, _take_words(turn)
+    assert turn.message is not None
+    asked = (turn.looked.order_no, turn.message, order, words)
+    brought = await Screenshots(of_claims).take(turn.session, turn.now, turn.conversation, *asked)
+    await _tell_people_know(turn, "claim.proof_passed_on", brought)
     if order is not None:
-        words = _take_words(turn)
         settled = await of_claims.take_proof(turn.session, turn.now, turn.conversation, order, words)
     else:  # nobody shall wait for a shop that is away
         settled = await of_claims.go_without_proof(turn.session, turn.now, turn.conversation, "shop_away")
-    if not settled:
+    if settled:
+        await turn.tell("claim.proof_seen")
+        await _tell(turn, order, settled)
+    elif not brought:
         await excuse(turn)
-        return
-    await turn.tell("claim.proof_seen")
-    await _tell(turn, order, settled)
 
 
 async def go_without_proof(turn: Turn) -> None:
-    settled = await turn.parts.claims.go_without_proof(turn.session, turn.now, turn.conversation)
+    of_claims, brought = turn.parts.claims, []
+    if turn.message is not None:
+        brought = [*await Screenshots(of_claims).do_without(turn.session, turn.now, turn.conversation, turn.message)]
+    settled = await of_claims.go_without_proof(turn.session, turn.now, turn.conversation)
     turn.rest()
+    await _tell_people_know(turn, "claim.no_proof_passed_on", brought)
     if settled:
         await _tell(turn, None, settled)
-    else:
+    elif not brought:
         await excuse(turn)
 
 
@@ -165,6 +173,14 @@ async def _give_link(turn: Turn, order: Order | None, settled: Settled, *, is_al
     more = [turn.choice(Act.USE_ORDER, "button.other_codes", f"claim/{order.order_no}")] if order and others else []
     choices = [*more, turn.person] if is_last else []
     await turn.say(text, *choices, ticket=settled.ticket, priority=Priority.OUTCOME, link_id=settled.link.id)
+
+
+async def _tell_people_know(turn: Turn, key: str, brought: Sequence[Ticket]) -> None:
+    """Whoever asked for the screenshot goes on."""
+    if brought:
+        turn.rest()
+        numbers = "、".join(ticket.number for ticket in brought)
+        await turn.tell(key, turn.choice(Act.TICKETS, "button.tickets"), ticket=brought[-1], numbers=numbers)
 
 
 async def _ask_proof(turn: Turn, claims: Sequence[Claim]) -> None:

@@ -69,6 +69,13 @@ document.addEventListener("submit", (event) => {
 });
 window.addEventListener("pageshow", () => document.querySelectorAll("form").forEach((form) => delete form.dataset.sent));
 
+// A screenshot is asked for by words that can be changed first: open them.
+function ask(summary) {
+  if (!summary) return;
+  summary.parentElement.open = true;
+  summary.parentElement.querySelector("textarea").focus();
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) {
     if (event.key === "Escape") event.target.blur();
@@ -79,6 +86,7 @@ document.addEventListener("keydown", (event) => {
     choose(mode);
     field(mode).focus();
   } else if (event.key === "t" || event.key === "x") document.querySelector(`[data-key="${event.key}"]`)?.click();
+  else if (event.key === "s") ask(document.querySelector('[data-key="s"]'));
   else if (event.key === "u") location.href = "/console/";
   else return;
   event.preventDefault();

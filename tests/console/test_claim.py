@@ -193,3 +193,26 @@ async def test_an_outcome_that_words_do_not_bring_is_refused(stage: Stage, signe
 
     assert answer.status_code == 409
     assert "只发说明不能判定为这个结果" in text_of(answer)
+
+
+async def test_an_agent_asks_for_a_screenshot_in_words_of_the_buyers_language(stage: Stage, signed_in: Visitor) -> None:
+    order = next(o for o in await stage.open_shop() if o.status == OrderStatus.DELIVERED and "STEAM" in o.sku)
+    settled = await stage.claim(await stage.meet(), order, Reason.WRONG_REGION)
+    assert settled.ticket is not None
+    page = f"/console/tickets/{settled.ticket.number}"
+    form = {
+        "claim": str(settled.claim.id),
+        "text": "请发截图。",
+        "version": await _version(stage, settled.ticket.number),
+    }
+
+    offered = await signed_in.get(page)
+    asked = await signed_in.submit(f"{page}/ask-proof", **form)
+    twice = await signed_in.submit(f"{page}/ask-proof", **form)
+
+    shown = await signed_in.get(page)
+    assert 'data-key="s"' in offered.text
+    assert f"{order.product} {settled.claim.masked} 尽快处理好" in text_of(offered)
+    assert [answer.status_code for answer in (asked, twice)] == [303, 409]
+    assert "等截图" in text_of(shown)
+    assert 'data-key="s"' not in shown.text

@@ -9,6 +9,7 @@ from bot.channels.port import Inbound, Kind
 from shop.errors import ShopDown
 from shop.tables import Product, Proof, Replacement, RevealLink
 from tests.bot.conftest import CODE, ORDER, PASSWORD, House
+from tickets.screenshots import Screenshots
 from tickets.tables import Claim, Conversation, Message, Ticket
 
 MANY = "MM12CD34EF56GH78"
@@ -344,6 +345,28 @@ async def test_a_picture_that_nobody_asked_for_moves_nothing(house: House) -> No
 
     assert "截图收到了" not in await buyer.news()
     assert (await house.one(Claim)).state == "review"
+
+
+@pytest.mark.parametrize(("is_sent", "told"), [(True, "截图收到了"), (False, "没有截图也没关系")])
+async def test_what_staff_asked_for_goes_to_them(house: House, is_sent: bool, told: str) -> None:
+    await ask_for_proof(house)
+    lin, buyer = await house.hire(), house.buyer()
+    await buyer.say(f"{ORDER} {PASSWORD} 提示已被使用")
+    await buyer.press("****-3VNP")
+    await buyer.press("没有截图")
+    ticket, claim = await house.one(Ticket), await house.one(Claim)
+    async with house.database.writing() as session:
+        await Screenshots(house.claims).ask(session, house.clock(), ticket.id, lin, claim.id, "请发截图。")
+
+    if is_sent:
+        await send_picture(house)
+    answer = await buyer.news() if is_sent else await buyer.say("我没有截图")
+
+    claim = await house.one(Claim)
+    assert told in answer
+    assert ticket.number in answer
+    assert (claim.state, claim.outcome, claim.ticket_id) == ("review", None, ticket.id)
+    assert (await house.one(Ticket)).phase == "open"
 
 
 async def test_who_asks_how_it_stands_hears_what_is_waited_for(house: House) -> None:

@@ -137,6 +137,7 @@ def chat(
             while True:
                 await inbox.drain()
                 await delivery.drain()
+                await kadesk.send_mail()
                 async with kadesk.database.reading() as session:
                     place = terminal.name, terminal.account
                     if await is_settled(session, *place) and await is_delivered(session, *place):

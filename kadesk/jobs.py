@@ -17,7 +17,18 @@ from kadesk.inspection import find_problems, report
 from kadesk.wiring import Kadesk, build_matcher, clock
 from scheduler import Job, Work
 from shop import refunds
-from tickets import alarms, batch_incidents, canary, claim_alarms, escalations, payouts, reminders, supplier_checks
+from tickets import (
+    alarms,
+    batch_incidents,
+    canary,
+    claim_alarms,
+    escalations,
+    letters,
+    mailed_codes,
+    payouts,
+    reminders,
+    supplier_checks,
+)
 from tickets.refunds import Refunds
 from tickets.routing import Assignment
 from tickets.tables import Conversation
@@ -35,10 +46,13 @@ LINK_EVERY = timedelta(seconds=5)
 LINK_PAGE = 2_000  # audit rows chained in one transaction
 LEARN_EVERY = timedelta(seconds=10)
 PAY_EVERY = timedelta(seconds=10)
+MAIL_EVERY = timedelta(seconds=3)  # a buyer waits for the code
 TIDY_EVERY = timedelta(hours=6)
 INSPECT_EVERY = timedelta(days=1)
 # Telegram repeats an update for a day; a repeat of a forgotten one would count as new.
 INBOX_KEPT = timedelta(days=7)
+LETTERS_KEPT = timedelta(days=30)  # without their text: whether and when they went out
+MAILED_CODES_KEPT = timedelta(days=1)  # longer than any limit counts
 
 
 def jobs(kadesk: Kadesk) -> list[Job]:
@@ -53,6 +67,7 @@ def jobs(kadesk: Kadesk) -> list[Job]:
         Job("link audit rows", LINK_EVERY, _link(kadesk)),
         Job("rebuild answers", LEARN_EVERY, _rebuild(kadesk)),
         Job("pay refunds", PAY_EVERY, _pay(kadesk)),
+        *([Job("send mail", MAIL_EVERY, _send_mail(kadesk))] if kadesk.settings.mail.host else []),
         Job("tidy", TIDY_EVERY, _tidy(kadesk)),
         Job("inspect", INSPECT_EVERY, _inspect(kadesk)),
     ]
@@ -193,6 +208,17 @@ def _pay(kadesk: Kadesk) -> Work:
     return pay
 
 
+def _send_mail(kadesk: Kadesk) -> Work:
+    """Any number of processes may: a letter that one of them tries is left alone by the others."""
+
+    async def send() -> datetime | None:
+        await kadesk.send_mail()
+        async with kadesk.database.reading() as session:
+            return await letters.next_due(session)
+
+    return send
+
+
 def _tidy(kadesk: Kadesk) -> Work:
     """Forget what need not be kept."""
 
@@ -202,6 +228,9 @@ def _tidy(kadesk: Kadesk) -> Work:
             await forget(session, now, now - kadesk.settings.faq.questions_kept)
         async with kadesk.database.writing() as session:
             await forget_done(session, now - INBOX_KEPT)
+        async with kadesk.database.writing() as session:
+            await letters.forget(session, now - LETTERS_KEPT)
+            await mailed_codes.forget(session, now - MAILED_CODES_KEPT)
 
     return tidy
 

@@ -5,7 +5,7 @@ the last watchman.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from hmac import compare_digest
 from ipaddress import ip_address
 
@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot import dead_letters
 from kadesk.wiring import Kadesk, clock
-from tickets import queue, watch
+from tickets import letters, queue, watch
 from tickets.tables import Outgoing, Sending, Ticket
 
 HEADERS_OF_PROXIES = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
@@ -71,6 +71,9 @@ async def measure(session: AsyncSession, now: datetime) -> Figures:
     figures.add("clocks_due", "Clocks that are due and not acted on", await watch.count_due(session, now))
     figures.add("notices_undeliverable", "Notices that there was nobody to give to", seen.undeliverable)
     figures.add("dead_letters", "Messages of buyers that could not be processed", await dead_letters.count(session))
+    figures.add("mail_length", "Letters to send", await letters.count_waiting(session))
+    failed = await letters.count_failed(session, now - timedelta(days=1))
+    figures.add("mail_failed", "Letters of the last day that were given up", failed)
     await _measure_queues(session, figures)
     await _measure_outbox(session, now, figures)
     return figures

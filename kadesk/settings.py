@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from kadesk.errors import SettingsError
 from kadesk.fields import Fields
+from kadesk.mail import MailSection
 from kadesk.money import RefundsSection, SumOrNothing
 from kadesk.promises import CalendarSection, PolicySection, find_problems
 from kadesk.risks import BreakersSection, RiskSection
@@ -242,6 +243,7 @@ class Settings(BaseSettings):
     batches: BatchesSection
     suppliers: SuppliersSection
     ownership: Ownership
+    mail: MailSection
     bot: Bot
     ratings: Ratings
     fields: Fields = Field(default_factory=dict)

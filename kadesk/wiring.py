@@ -34,11 +34,13 @@ from shop.adapters.local import LocalShop
 from shop.deep_links import DeepLinks
 from shop.tables import Code
 from shop.vault import Vault
+from tickets import letters
 from tickets.claims import ClaimRules, Claims
 from tickets.clocks import ensure_policy
 from tickets.desk import Desk, DeskRules
 from tickets.grievance import Grievance
 from tickets.hours import Calendar, Window
+from tickets.mailed_codes import MailedCodes
 from tickets.ownership import Ownership
 from tickets.payouts import Payer
 from tickets.quiet import QuietHours
@@ -86,6 +88,11 @@ class Kadesk:
     @property
     def door(self) -> Door:
         return Door(self.database, self.vault, clock, self.inbox_bell, self.settings.bot.rate)
+
+    async def send_mail(self) -> None:
+        """Send the letters that are due, where there is a mail server."""
+        if postman := self.settings.mail.postman:
+            await letters.send_letters(self.database, clock, self.vault, postman)
 
     def inbox(self, channels: Iterable[Channel]) -> Inbox:
         return Inbox(
@@ -135,6 +142,7 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
         desk=desk,
         claims=claims,
         ownership=Ownership(vault, settings.ownership.rules),
+        mails=MailedCodes(vault, phrases, settings.mail.shop, settings.mail.rules) if settings.mail.host else None,
         shop=shop,
         answers=answers,
         phrases=phrases,

@@ -51,6 +51,7 @@ TicketError
 ├─ TooSoon                           hurried again too early
 ├─ AlwaysClosed                      a calendar without opening hours
 ├─ NeverDue                          a clock that would stand still for ever
+├─ MailNotSent                       the mail server has not taken a letter
 └─ UnknownCountry                    no public holidays are known for it
 """
 
@@ -327,3 +328,10 @@ class ReasonMissing(TicketError):
 
 class LookedEnough(NotAllowed):
     """You have opened {limit} masked messages in a shift; ask a lead."""
+
+
+class MailNotSent(TicketError):
+    """A letter was not sent: {problem}.
+
+    The facts are `problem`, which never says to whom or what, and `permanent`: no other try will do.
+    """

@@ -28,16 +28,17 @@ from bot.dialogue import (
 )
 from bot.dialogue.acts import Act, Intent
 from bot.dialogue.look_up import Heard, Looked, look_up, order_no_of
-from bot.dialogue.state import SEAL, Scene, State, Step, set_scene
+from bot.dialogue.state import Scene, State, Step, set_scene
 from bot.dialogue.turn import Parts, Turn
 from bot.dialogue.understanding import PICTURES, Answers, Understanding
 from bot.tables import DialogueRow
 from shop.deep_links import DeepLinks
-from shop.port import Shop
+from shop.port import Power, Shop
 from tickets import conversations, filing, pictures
 from tickets.claims import Claims
 from tickets.desk import Desk
 from tickets.hidden_words import keep_typed
+from tickets.mailed_codes import MailedCodes
 from tickets.outbox import Say
 from tickets.ownership import Ownership
 from tickets.tables import Buyer, Conversation, Message, id_of
@@ -57,6 +58,7 @@ STEPS: dict[Act, Callable[[Turn], Awaitable[None]]] = {
     Act.MISSING: delivered.take_missing,
     Act.REFUND: refunds.take,
     Act.PROOF: orders.take_proof,
+    Act.MAIL_CODE: orders.mail_code,
     Act.WAS_CODE: orders.take_as_code,
     Act.IS_ORDER: orders.take_as_order,
     Act.PICK_CODE: codes.pick_code,
@@ -112,10 +114,14 @@ class Dialogue:
         answers: Answers,
         phrases: Say,
         links: DeepLinks | None = None,  # from the shop's pages
+        mails: MailedCodes | None = None,  # where mail can be sent
         hours: str = "",  # when people answer, as told to buyers: "09:00-23:00"
         time_zone: str = "Asia/Shanghai",  # of the shop
     ) -> None:
-        self._parts = Parts(desk, claims, ownership, answers, phrases, claims.vault, hours, ZoneInfo(time_zone))
+        can_mail = mails if mails and Power.CONTACT in shop.powers else None
+        self._parts = Parts(
+            desk, claims, ownership, can_mail, answers, phrases, claims.vault, hours, ZoneInfo(time_zone)
+        )
         self._shop = shop
         self._links = links or DeepLinks(shop.name)
         self._understanding = Understanding(answers, desk.rules.message_limit, desk.rules.triggers.risky_words)
@@ -126,11 +132,14 @@ class Dialogue:
         if intent.act == Act.START:
             linked = self._links.verify(inbound.text, now)
             return Heard(scene, intent, linked or "", is_linked=linked is not None)
-        order_no = order_no_of(intent, self._open_order(scene), scene)
-        if not (order_no and intent.secret):
+        order_no = order_no_of(intent, scene.state.open_order(self._parts.vault, scene.conversation_id), scene)
+        if not order_no or not (intent.secret or intent.act == Act.MAIL_CODE):
             return Heard(scene, intent, order_no)
-        until = await self._parts.ownership.locked_until(session, now, scene.identity_id, order_no)
-        return Heard(scene, intent, order_no, is_locked=until is not None)
+        mails, identity = self._parts.mails, scene.identity_id
+        if await self._parts.ownership.locked_until(session, now, identity, order_no):
+            return Heard(scene, intent, order_no, is_locked=True)
+        is_mailed = mails and identity and await mails.fits(session, now, identity, order_no, intent.secret)
+        return Heard(scene, intent, order_no, is_mailed=bool(is_mailed))
 
     async def _recall(self, session: AsyncSession, now: datetime, inbound: Inbound) -> Scene:
         """The scene, with what only some messages may be about."""
@@ -247,11 +256,6 @@ class Dialogue:
         if inbound.kind != Kind.PRESS and not (intent.secret or is_asked_proof):
             keep_typed(self._parts.vault, message, reading.clean(inbound.text))
         return message
-
-    def _open_order(self, scene: Scene) -> str:
-        if not scene.state.order:
-            return ""
-        return self._parts.vault.open_text(SEAL, str(scene.conversation_id), scene.state.order)
 
 
 def _language_of_app(inbound: Inbound) -> str:

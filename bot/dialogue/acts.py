@@ -27,6 +27,7 @@ class Act(StrEnum):
 
     # Answer what the bot asked
     PROOF = "proof"
+    MAIL_CODE = "mail_code"  # instead of a proof: mail a code to the address of the order
     WAS_CODE = "was_code"  # "that was the code, not the order number"
     IS_ORDER = "is_order"  # "that number was the order"
     PICK_CODE = "code"  # argument: order number/fingerprint

@@ -7,7 +7,7 @@ from bot.dialogue.acts import Act, Intent
 from bot.dialogue.state import Scene, Step
 from shop.errors import ShopDown
 from shop.masking import normalise_code
-from shop.port import CodeCheck, Order, ProofWay, Shop, Verdict
+from shop.port import CodeCheck, Contact, Order, ProofWay, Shop, Verdict
 
 _BEST_FIRST = (Verdict.EXACT, Verdict.NEAR, Verdict.OTHER)
 
@@ -21,6 +21,7 @@ class Heard:
     order_no: str = ""  # the number that the message is about
     is_linked: bool = False  # the shop's own link says so: it is theirs
     is_locked: bool = False  # too many proofs were wrong: this one is not shown to the shop
+    is_mailed: bool = False  # the proof is the code that was mailed to the address of the order
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Looked:
     is_bound: bool = False  # it was proved before
     is_owner: bool | None = None  # what the shop said of a proof; None when it was not asked
     way: ProofWay | None = None  # in which that proof fits
+    contact: Contact | None = None  # where a code can be mailed, when one is asked for
     checks: tuple[CodeCheck, ...] = ()  # of the codes that were typed
     is_down: bool = False  # the shop does not answer
 
@@ -47,7 +49,7 @@ async def look_up(shop: Shop, heard: Heard) -> Looked:
         if heard.is_linked:
             return Looked(intent, order_no, await shop.find_order(order_no), way=ProofWay.DEEP_LINK)
         if owned is None:
-            return Looked(intent, order_no) if heard.is_locked else await _prove(shop, intent, order_no)
+            return Looked(intent, order_no) if heard.is_locked else await _prove(shop, heard)
         order = await shop.find_order(owned)
         typed = intent.codes if intent.act == Act.TYPED_CODE else ()
         checks = tuple([await _check(shop, owned, ways) for ways in typed])
@@ -73,7 +75,7 @@ def order_no_of(intent: Intent, current: str, scene: Scene) -> str:
             return scene.proving
         case Act.AGAIN:
             return scene.given
-        case Act.PROOF | Act.TYPED_CODE | Act.REASON | Act.IS_ORDER | Act.CODES_DONE:
+        case Act.PROOF | Act.MAIL_CODE | Act.TYPED_CODE | Act.REASON | Act.IS_ORDER | Act.CODES_DONE:
             return current
         case Act.ASK | Act.UNCLEAR if scene.state.step in (Step.CODE, Step.REASON):
             return current
@@ -81,10 +83,13 @@ def order_no_of(intent: Intent, current: str, scene: Scene) -> str:
             return ""
 
 
-async def _prove(shop: Shop, intent: Intent, order_no: str) -> Looked:
+async def _prove(shop: Shop, heard: Heard) -> Looked:
+    intent, order_no = heard.intent, heard.order_no
+    if intent.act == Act.MAIL_CODE:
+        return Looked(intent, order_no, contact=(await shop.contact_of(order_no)).value)
     if intent.act not in (Act.PROOF, Act.ORDER) or not intent.secret:
         return Looked(intent, order_no)
-    way = await shop.prove_owner(order_no, intent.secret)
+    way = ProofWay.MAILED_CODE if heard.is_mailed else await shop.prove_owner(order_no, intent.secret)
     order = await shop.find_order(order_no) if way else None
     return Looked(intent, order_no, order, is_owner=order is not None, way=way)
 

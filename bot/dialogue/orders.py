@@ -11,7 +11,7 @@ from bot.dialogue.state import ORDERS_OFFERED, Step, orders_of
 from bot.dialogue.turn import Choice, Turn
 from bot.dialogue.understanding import REASON_OF_ENTRY
 from shop.masking import mask
-from shop.port import OrderStatus
+from shop.port import OrderStatus, ProofWay
 
 
 async def find(turn: Turn) -> None:
@@ -82,11 +82,37 @@ async def use_order(turn: Turn) -> None:
 
 async def ask_proof(turn: Turn) -> None:
     was_code = turn.choice(Act.WAS_CODE, "button.was_code")
-    await turn.tell("order.ask_proof", was_code, turn.person, number=mask(turn.looked.order_no))
+    number = mask(turn.looked.order_no)
+    await turn.tell("order.ask_proof", *await _mail_choice(turn), was_code, turn.person, number=number)
 
 
 async def ask_proof_again(turn: Turn) -> None:
-    await turn.tell("order.ask_proof_again", turn.choice(Act.CANCEL, "button.cancel"), turn.person)
+    key = "order.ask_mailed_again" if await _is_code_awaited(turn) else "order.ask_proof_again"
+    await turn.tell(key, *await _mail_choice(turn), turn.choice(Act.CANCEL, "button.cancel"), turn.person)
+
+
+async def mail_code(turn: Turn) -> None:
+    """The buyer has no proof: mail a code to the address of the order, or do as if there were one."""
+    looked, mails = turn.looked, turn.parts.mails
+    if not looked.order_no or mails is None:
+        await ask_order(turn, turn.state.goal)
+        return
+    if looked.is_bound or looked.is_down:
+        await proceed(turn)
+        return
+    if await _is_locked(turn):
+        return
+    if looked.contact is None:  # the lock has ended since we looked
+        await ask_proof_again(turn)
+        return
+    identity, address = turn.conversation.identity_id, looked.contact.address
+    until = await mails.ask(turn.session, turn.now, identity, looked.order_no, address, turn.language)
+    turn.go(Step.PROOF)
+    if until is not None:
+        await turn.tell("order.mail_later", turn.person, span=turn.span(until - turn.now))
+        return
+    span, again = turn.span(mails.rules.lives), turn.choice(Act.MAIL_CODE, "button.mail_code_again")
+    await turn.tell("order.mailed", again, turn.person, address=looked.contact.shown, span=span)
 
 
 async def take_proof(turn: Turn) -> None:
@@ -100,7 +126,7 @@ async def take_proof(turn: Turn) -> None:
     if looked.is_owner is None:  # the lock has ended since we looked
         await ask_proof_again(turn)
         return
-    if looked.is_owner and looked.order is not None and looked.way is not None:
+    if looked.is_owner and looked.order is not None and looked.way is not None and await _use_code(turn):
         identity = turn.conversation.identity_id
         await ownership.bind(turn.session, turn.now, identity, looked.order, looked.way)
         await proceed(turn)
@@ -108,7 +134,9 @@ async def take_proof(turn: Turn) -> None:
     await ownership.miss(turn.session, turn.now, turn.conversation.identity_id, looked.order_no)
     await ownership.warn(turn.session, turn.now, turn.parts.desk)
     if not await _is_locked(turn):
-        await turn.tell("order.wrong_proof", turn.choice(Act.FIND, "button.other_order", turn.state.goal), turn.person)
+        key = "order.wrong_mailed" if await _is_code_awaited(turn) else "order.wrong_proof"
+        other = turn.choice(Act.FIND, "button.other_order", turn.state.goal)
+        await turn.tell(key, *await _mail_choice(turn), other, turn.person)
 
 
 async def proceed(turn: Turn) -> None:
@@ -134,6 +162,29 @@ async def proceed(turn: Turn) -> None:
 def _reason_in_mind(turn: Turn, goal: Goal) -> str:
     """What is wrong with the code by the entry that was answered last."""
     return REASON_OF_ENTRY.get(turn.state.entry, "") if goal == Goal.CLAIM else ""
+
+
+async def _use_code(turn: Turn) -> bool:
+    """Whether the proof holds still: a mailed code is used up by it, and another message may have been first."""
+    looked, mails = turn.looked, turn.parts.mails
+    if looked.way != ProofWay.MAILED_CODE or mails is None:
+        return True
+    identity = turn.conversation.identity_id
+    return await mails.use(turn.session, turn.now, identity, looked.order_no, turn.intent.secret)
+
+
+async def _is_code_awaited(turn: Turn) -> bool:
+    """Whether a code was asked for; it says nothing of whether one was sent."""
+    mails, identity = turn.parts.mails, turn.conversation.identity_id
+    order_no = turn.looked.order_no or turn.state.open_order(turn.parts.vault, turn.conversation.id)
+    return mails is not None and await mails.is_awaited(turn.session, turn.now, identity, order_no)
+
+
+async def _mail_choice(turn: Turn) -> list[Choice]:
+    if turn.parts.mails is None:
+        return []
+    label = "button.mail_code_again" if await _is_code_awaited(turn) else "button.mail_code"
+    return [turn.choice(Act.MAIL_CODE, label)]
 
 
 async def _is_locked(turn: Turn) -> bool:

@@ -64,6 +64,10 @@ class State:
         known["goal"] = Goal(known.get("goal", Goal.LOOK))
         return cls(step=Step(row.step), **known)
 
+    def open_order(self, vault: Vault, conversation_id: int | None) -> str:
+        """The number of the order that is spoken of, proved or not; "" when there is none."""
+        return vault.open_text(SEAL, str(conversation_id), self.order) if self.order else ""
+
     def facts(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if name != "step" and value}
 

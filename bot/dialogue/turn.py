@@ -19,6 +19,7 @@ from shop.port import Order
 from shop.vault import Vault
 from tickets.claims import Claims
 from tickets.desk import Desk
+from tickets.mailed_codes import MailedCodes
 from tickets.outbox import Say, post
 from tickets.ownership import Ownership
 from tickets.tables import Author, Conversation, Message, Priority, Ticket, id_of
@@ -33,6 +34,7 @@ class Parts:
     desk: Desk
     claims: Claims
     ownership: Ownership
+    mails: MailedCodes | None  # None: no code is mailed here
     answers: Answers
     say: Say
     vault: Vault

@@ -55,6 +55,7 @@ class Try:
     product: str
     status: str
     codes: int
+    shows: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,18 @@ def _to_try(shop: DemoShop) -> list[Try]:
     several = [order for order in shop.orders if len(order.codes) > 2][:2]
     single = [order for order in shop.orders if order.status is OrderStatus.DELIVERED and len(order.codes) == 1]
     undelivered = [order for order in shop.orders if order.status is OrderStatus.PAID_UNDELIVERED][:1]
-    chosen = [shop.example, *several, *undelivered, *(order for order in single if order is not shop.example)]
+    shows = {
+        shop.example.order_no: "replaced at once",
+        shop.to_prove.order_no: "asks for a screenshot",
+        shop.to_return.order_no: "money back while the new code is unseen",
+        **{order.order_no: "several codes" for order in several},
+        **{order.order_no: "paid, nothing came" for order in undelivered},
+    }
+    chosen = {order.order_no: order for order in [shop.example, shop.to_prove, shop.to_return, *several, *undelivered]}
+    chosen |= {order.order_no: order for order in single}
     return [
-        Try(order.order_no, order.query_password, order.product, order.status, len(order.codes))
-        for order in chosen[: SHOWN + 1]
+        Try(number, order.query_password, order.product, order.status, len(order.codes), shows.get(number, ""))
+        for number, order in [*chosen.items()][: SHOWN + 1]
     ]
 
 
@@ -123,8 +132,10 @@ def print_guide(guide: Guide, public_url: str) -> None:
     out.print(f"Demo order {first.order_no}  query password {first.query_password}", style="bold")
     out.print("Ask 怎么查订单, or say 卡密无效 and report its code.\n")
     _print_table(("staff", "name", "role", "password"), [tuple(asdict(one).values()) for one in guide.staff])
-    rows = [(one.order_no, one.query_password, one.product, one.status, str(one.codes)) for one in guide.orders]
-    _print_table(("order", "query password", "product", "status", "codes"), rows)
+    rows = [
+        (one.order_no, one.query_password, one.product, one.status, str(one.codes), one.shows) for one in guide.orders
+    ]
+    _print_table(("order", "query password", "product", "status", "codes", "shows"), rows)
 
 
 def _print_table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from shop.adapters.local import hash_payment_tail, hash_query_password
 from shop.codes import seal_code
 from shop.port import OrderStatus
-from shop.tables import Batch, Code, CodeState, OrderCode, Pool, Product, ShopOrder, Supplier
+from shop.tables import Batch, Code, CodeState, OrderCode, Pool, Product, Proof, ShopOrder, Supplier
 from shop.vault import Vault
 
 SHOP = "demo"
@@ -56,7 +56,21 @@ class DemoShop:
     @property
     def example(self) -> DemoOrder:
         """The order to try first: one cheap code, delivered, in warranty, with replacements in reserve."""
-        sold = (order for order in self.orders if order.status is OrderStatus.DELIVERED and order.sku == GOODS[0].sku)
+        return self._sold(GOODS[0])
+
+    @property
+    def to_prove(self) -> DemoOrder:
+        """An order whose claim needs a screenshot."""
+        return self._sold(next(goods for goods in GOODS if goods.proof is Proof.SCREENSHOT))
+
+    @property
+    def to_return(self) -> DemoOrder:
+        """An order whose replacement may be given back while nobody has looked at it: the newest of such goods."""
+        return min((self._sold(goods) for goods in GOODS if goods.return_within), key=self.orders.index)
+
+    def _sold(self, goods: "_Goods") -> DemoOrder:
+        """The newest order of one code of these goods."""
+        sold = (order for order in self.orders if order.status is OrderStatus.DELIVERED and order.sku == goods.sku)
         return next(order for order in sold if len(order.codes) == 1)
 
 
@@ -85,16 +99,21 @@ class _Goods:
     supplier: str
     make_code: CodeMaker
     reserve: int = 12  # codes kept for replacements
+    proof: Proof = Proof.NONE
+    return_within: timedelta | None = None
 
 
+SHOT, WEEK = Proof.SCREENSHOT, timedelta(days=7)
 GOODS = (
     _Goods("STEAM-CN-50", "Steam 50元充值卡", 4850, timedelta(days=30), "星河数卡", _groups(3, 5)),
     _Goods("STEAM-CN-100", "Steam 100元充值卡", 9650, timedelta(days=30), "星河数卡", _groups(3, 5)),
-    _Goods("QQ-VIP-1M", "QQ会员月卡", 1150, timedelta(days=7), "北斗点卡批发", _card_and_password),
-    _Goods("NETEASE-MUSIC-3M", "网易云音乐季卡", 2680, timedelta(days=15), "蓝鲸权益平台", _run(16)),
+    _Goods("QQ-VIP-1M", "QQ会员月卡", 1150, timedelta(days=7), "北斗点卡批发", _card_and_password, return_within=WEEK),
+    _Goods(
+        "NETEASE-MUSIC-3M", "网易云音乐季卡", 2680, timedelta(days=15), "蓝鲸权益平台", _run(16), return_within=WEEK
+    ),
     _Goods("TENCENT-VIDEO-1M", "腾讯视频VIP月卡", 1980, timedelta(days=7), "蓝鲸权益平台", _run(14)),
     _Goods("XBOX-GPU-1M", "Xbox Game Pass Ultimate 1个月", 5800, timedelta(days=30), "Eastgate Keys", _groups(5, 5)),
-    _Goods("PSN-HK-200", "PSN 港服 200元点卡", 17600, timedelta(days=30), "Eastgate Keys", _groups(3, 4)),
+    _Goods("PSN-HK-200", "PSN 港服 200元点卡", 17600, timedelta(days=30), "Eastgate Keys", _groups(3, 4), proof=SHOT),
     _Goods("WIN11-PRO", "Windows 11 专业版激活码", 8800, timedelta(days=90), "Eastgate Keys", _groups(5, 5), reserve=0),
 )
 
@@ -149,7 +168,15 @@ async def _create_shelves(session: AsyncSession, now: datetime, vault: Vault, ra
     names = dict.fromkeys(goods.supplier for goods in GOODS)
     suppliers = {name: Supplier(name=name, answers_within=ANSWERS.get(name)) for name in names}
     products = [
-        Product(shop=SHOP, sku=goods.sku, name=goods.name, price=goods.price, warranty=goods.warranty)
+        Product(
+            shop=SHOP,
+            sku=goods.sku,
+            name=goods.name,
+            price=goods.price,
+            warranty=goods.warranty,
+            proof=goods.proof,
+            return_within=goods.return_within,
+        )
         for goods in GOODS
     ]
     session.add_all([*suppliers.values(), *products])

@@ -92,3 +92,14 @@ async def test_the_demo_shop_is_made_quickly(stall: Stall, now: datetime) -> Non
         await create_demo_shop(session, now, stall.vault, Random(8))
 
     assert time.process_time() - start < 3
+
+
+async def test_one_order_asks_for_a_screenshot_and_one_may_be_given_back(
+    stall: Stall, demo: DemoShop, now: datetime
+) -> None:
+    proved, returned = await stall.order(demo.to_prove.order_no), await stall.order(demo.to_return.order_no)
+
+    assert (proved.goods.proof, len(proved.codes)) == ("screenshot", 1)
+    assert returned.goods.return_within == timedelta(days=7)
+    assert returned.delivered_at is not None
+    assert now < returned.delivered_at + timedelta(days=7)

@@ -1,7 +1,8 @@
 """Rows by prepared statements: values go to the driver as it wants them.
 
 SQLAlchemy makes and checks the parameters of every row by itself, which takes longer than SQLite takes to store it.
-`add` and `execute` carry out one statement for many rows; `find` is for a verb whose few statements many wait for.
+`add` and `execute` carry out one statement for many rows; `find` and its kin are for verbs whose few statements many
+wait for.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -10,9 +11,11 @@ from functools import cache, lru_cache, partial
 from itertools import repeat
 from typing import Any, TypeVar
 
-from sqlalchemy import JSON, Column, Connection, Dialect, Insert, Select, Update, UpdateBase, insert
+from sqlalchemy import JSON, Column, Connection, CursorResult, Dialect, Insert, Select, Update, UpdateBase, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -56,14 +59,33 @@ def _do_work(session: Session, work: Callable[[Connection], T]) -> T:
 
 def find(connection: Connection, statement: Statement, **values: Any) -> tuple[Any, ...] | None:
     """The first row that `statement` brings. Keep the statement: it is compiled once."""
+    return next(iter(find_all(connection, statement, **values)), None)
+
+
+def find_all(connection: Connection, statement: Statement, **values: Any) -> list[tuple[Any, ...]]:
+    """The rows that `statement` brings. Keep it, as above."""
+    readers = _readers(statement, connection.dialect)
+    return [
+        tuple(process(value) if process else value for process, value in zip(readers, row, strict=True))
+        for row in _run(connection, statement, values)
+    ]
+
+
+def carry_out(connection: Connection, statement: UpdateBase, **values: Any) -> int:
+    """How many rows `statement` changed. Keep it, as above."""
+    return _run(connection, statement, values).rowcount
+
+
+def enter(connection: Connection, row: SQLModel) -> None:
+    """Insert a row that no session has, and give it its id."""
+    (number,) = find(connection, _entry(type(row)), **row.model_dump(exclude={"id"})) or (None,)
+    set_committed_value(row, "id", number)
+
+
+def _run(connection: Connection, statement: Statement, values: dict[str, Any]) -> CursorResult[Any]:
     text, parameters = _prepared(statement, tuple(values), connection.dialect)
     given = ((process, values.get(name, own)) for name, process, own in parameters)
-    found = connection.exec_driver_sql(text, tuple(process(value) if process else value for process, value in given))
-    row = found.first()
-    if row is None:
-        return None
-    read = zip(_readers(statement, connection.dialect), row, strict=True)
-    return tuple(process(value) if process else value for process, value in read)
+    return connection.exec_driver_sql(text, tuple(process(value) if process else value for process, value in given))
 
 
 async def _execute(
@@ -85,11 +107,17 @@ def _json_columns(table: type[SQLModel]) -> list[Column[Any]]:
 
 
 @cache
+def _entry(table: type[SQLModel]) -> ReturningInsert[Any]:
+    columns: Any = table.__table__.columns  # type: ignore[attr-defined]
+    return insert(table).returning(columns.id)
+
+
+@cache
 def _insertion(table: type[SQLModel]) -> Insert:
     return insert(table).inline()
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _prepared(
     statement: Statement, names: tuple[str, ...], dialect: Dialect
 ) -> tuple[str, list[tuple[str, Processor, Any]]]:
@@ -101,7 +129,7 @@ def _prepared(
     ]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _readers(statement: Statement, dialect: Dialect) -> list[Processor]:
     """What makes of each column of the driver's a value of ours."""
     columns: Any = statement.exported_columns

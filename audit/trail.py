@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit import rows
 from audit.errors import ChainCut
 from audit.tables import AuditLink, AuditRow
 
@@ -72,12 +73,12 @@ def record_now(
     actor: str,
     action: str,
     subject: str,
-    before: dict[str, Any],
-    after: dict[str, Any],
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
 ) -> None:
     """As `record`, at once and past the session: for a verb whose own statements go past it too."""
     row = {"at": now, "actor": actor, "action": action, "subject": subject, "before": before, "after": after}
-    connection.execute(_ROW, row)
+    rows.carry_out(connection, _ROW, **row)
 
 
 def link_hash(sign: Sign, previous: str, row: AuditRow) -> str:

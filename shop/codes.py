@@ -1,6 +1,6 @@
 """Codes as rows: sealed when they come in, read only where a person may see them."""
 
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from sqlmodel import col
@@ -9,6 +9,19 @@ from shop.masking import mask
 from shop.rotation import Seals
 from shop.tables import Code, CodeState, Pool
 from shop.vault import Vault
+
+
+class Sealed(Protocol):
+    """What of a code's row is needed to read it."""
+
+    @property
+    def product_id(self) -> int: ...
+    @property
+    def seal_id(self) -> str: ...
+    @property
+    def key_id(self) -> str: ...
+    @property
+    def ciphertext(self) -> bytes: ...
 
 
 def seal_code(
@@ -36,7 +49,7 @@ def seal_row(vault: Vault, product_id: int, batch_id: int, pool: Pool, text: str
     }
 
 
-def read_code(vault: Vault, code: Code) -> str:
+def read_code(vault: Vault, code: Sealed) -> str:
     """The text of a code; `SealBroken` when its row was changed. Whoever shows it to a person records that."""
     return vault.open(_kind(code.product_id), code.seal_id, code.key_id, code.ciphertext)
 

@@ -4,24 +4,58 @@ Two guards make a second issue impossible: a code is taken by a compare-and-set 
 allow one replacement per claim and per replaced code. Reading first only gives the better answer.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import func
+from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, or_, select
+from sqlmodel import and_, col, or_
+from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
-from audit.trail import record
+from audit import rows
+from audit.trail import record_now
 from shop.codes import read_code
 from shop.errors import AlreadyReplaced, ChainTooLong, PoolEmpty, SealBroken
 from shop.port import CodeRef, Order
 from shop.reveals import close_links, was_seen
-from shop.states import OUT, move, quarantine
+from shop.states import OUT, keep_back, quarantine, step
 from shop.tables import Code, CodeState, Pool, Product, Replacement
 from shop.vault import Vault
 
 CHAIN_LIMIT = 2  # a replacement and its replacement; what follows is for a person
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """For which claim a code goes out or is kept, of which order's product, and who says so."""
+
+    now: datetime
+    claim_id: int
+    order: Order
+    actor: str
+
+
+class Candidate(NamedTuple):
+    """A code that may go out, sealed."""
+
+    id: int
+    product_id: int
+    seal_id: str
+    key_id: str
+    ciphertext: bytes
+    fingerprint: str
+
+
+class Before(NamedTuple):
+    """A replacement that stands beside the one that is wanted."""
+
+    claim_id: int
+    replaced_fingerprint: str
+    code_id: int
+    chain: int
 
 
 async def issue_replacement(
@@ -40,49 +74,75 @@ async def issue_replacement(
     Raises `AlreadyReplaced`, `PoolEmpty` or, unless a person `may_lengthen` the chain, `ChainTooLong`; the transaction
     stays usable.
     """
-    await _refuse_second(session, claim_id, order, replaced)
-    before = await find_issued(session, order.shop, order.order_no, replaced.fingerprint)
-    chain = _next_link(before, order, may_lengthen)
-    try:
-        async with session.begin_nested():
-            code, state = await _take_for(session, now, vault, order, claim_id, actor)
-            replacement = Replacement(
-                claim_id=claim_id,
-                shop=order.shop,
-                order_no=order.order_no,
-                replaced_fingerprint=replaced.fingerprint,
-                code_id=code.id,
-                fingerprint=code.fingerprint,
-                chain=chain,
-                issued_at=now,
-                issued_by=actor,
-            )
-            session.add(replacement)
-    except IntegrityError:
-        # Another transaction replaced it between our look and our write; the code that we took is back.
-        await _refuse_second(session, claim_id, order, replaced)
-        raise
-    after = {"claim": claim_id, "order": f"{order.shop}/{order.order_no}", "replaces": replaced.masked, "chain": chain}
-    record(session, now, actor, "code.issued", f"code:{replacement.code_id}", {"state": state}, after)
+    wanted = Wanted(now, claim_id, order, actor)
+    replacement, before = await rows.in_one_trip(
+        session, lambda connection: _issue(connection, vault, wanted, replaced, may_lengthen)
+    )
     if before is not None:
         await _call_back(session, now, before.code_id, actor, "replaced")
     return replacement
+
+
+def _issue(
+    connection: Connection, vault: Vault, wanted: Wanted, replaced: CodeRef, may_lengthen: bool
+) -> tuple[Replacement, Before | None]:
+    """The new replacement, and the one that gave the code which it replaces."""
+    before = _find_before(connection, wanted, replaced)
+    chain = _next_link(before, wanted.order, may_lengthen)
+    try:
+        with connection.begin_nested():
+            code, state = _take_for(connection, vault, wanted)
+            replacement = _replacement(wanted, replaced, code, chain)
+            rows.enter(connection, replacement)
+    except IntegrityError:
+        # Another transaction replaced it between our look and our write; the code that we took is back.
+        _find_before(connection, wanted, replaced)
+        raise
+    place = f"{wanted.order.shop}/{wanted.order.order_no}"
+    after = {"claim": wanted.claim_id, "order": place, "replaces": replaced.masked, "chain": chain}
+    record_now(connection, wanted.now, wanted.actor, "code.issued", f"code:{code.id}", {"state": state}, after)
+    return replacement, before
+
+
+def _replacement(wanted: Wanted, replaced: CodeRef, code: Candidate, chain: int) -> Replacement:
+    return Replacement(
+        claim_id=wanted.claim_id,
+        shop=wanted.order.shop,
+        order_no=wanted.order.order_no,
+        replaced_fingerprint=replaced.fingerprint,
+        code_id=code.id,
+        fingerprint=code.fingerprint,
+        chain=chain,
+        issued_at=wanted.now,
+        issued_by=wanted.actor,
+    )
 
 
 async def reserve(
     session: AsyncSession, now: datetime, vault: Vault, *, claim_id: int, order: Order, actor: str
 ) -> None:
     """Keep one reserve code for a claim whose decision takes time; it has one at most. Raises `PoolEmpty`."""
-    if await _find_reserved(session, claim_id) is None:
-        code = await _take(session, now, vault, order, CodeState.RESERVED, actor, claim_id)
-        record(session, now, actor, "code.reserved", f"code:{code.id}", {"state": CodeState.FREE}, {"claim": claim_id})
+    wanted = Wanted(now, claim_id, order, actor)
+    await rows.in_one_trip(session, lambda connection: _reserve(connection, vault, wanted))
+
+
+def _reserve(connection: Connection, vault: Vault, wanted: Wanted) -> None:
+    if _find_kept(connection, wanted.claim_id) is None:
+        code = _take(connection, vault, wanted, CodeState.RESERVED)
+        before, after = {"state": CodeState.FREE}, {"claim": wanted.claim_id}
+        record_now(connection, wanted.now, wanted.actor, "code.reserved", f"code:{code.id}", before, after)
 
 
 async def release(session: AsyncSession, now: datetime, claim_id: int, actor: str) -> None:
     """The claim was decided otherwise: the code that was kept for it is free again."""
-    code = await _find_reserved(session, claim_id)
-    if code is not None and await move(session, code.id, CodeState.RESERVED, CodeState.FREE, claim_id):
-        record(session, now, actor, "code.released", f"code:{code.id}", {"claim": claim_id}, {"state": CodeState.FREE})
+    await rows.in_one_trip(session, lambda connection: _release(connection, now, claim_id, actor))
+
+
+def _release(connection: Connection, now: datetime, claim_id: int, actor: str) -> None:
+    code = _find_kept(connection, claim_id)
+    if code is not None and step(connection, code.id, CodeState.RESERVED, CodeState.FREE, claim_id):
+        before, after = {"claim": claim_id}, {"state": CodeState.FREE}
+        record_now(connection, now, actor, "code.released", f"code:{code.id}", before, after)
 
 
 async def withdraw(session: AsyncSession, now: datetime, code_id: int, actor: str) -> bool:
@@ -121,13 +181,13 @@ async def find_last(session: AsyncSession, shop: str, order_no: str, fingerprint
 
 async def find_granted(session: AsyncSession, claim_id: int) -> Replacement | None:
     """What was issued for this claim."""
-    return (await session.exec(select(Replacement).where(col(Replacement.claim_id) == claim_id))).first()
+    return (await session.exec(select_rows(Replacement).where(col(Replacement.claim_id) == claim_id))).first()
 
 
 async def codes_issued(session: AsyncSession, shop: str, order_no: str, after: int = 0) -> list[CodeRef]:
     """The replacements of an order as codes of it, oldest first, numbered from `after` + 1."""
     found = await session.exec(
-        select(Code.fingerprint, Code.masked)
+        select_rows(Code.fingerprint, Code.masked)
         .join(Replacement, col(Replacement.code_id) == col(Code.id))
         .where(col(Replacement.shop) == shop, col(Replacement.order_no) == order_no)
         .order_by(col(Replacement.id))
@@ -138,34 +198,52 @@ async def codes_issued(session: AsyncSession, shop: str, order_no: str, after: i
 async def count_reserve(session: AsyncSession, shop: str, sku: str) -> int:
     """How many replacements of this product can still be issued."""
     reserve = _free_reserve(shop, sku).subquery()
-    return (await session.exec(select(func.count()).select_from(reserve))).one()
+    return (await session.exec(select_rows(func.count()).select_from(reserve))).one()
 
 
 def _replacements_of(shop: str, order_no: str) -> SelectOfScalar[Replacement]:
-    return select(Replacement).where(col(Replacement.shop) == shop, col(Replacement.order_no) == order_no)
+    return select_rows(Replacement).where(col(Replacement.shop) == shop, col(Replacement.order_no) == order_no)
 
 
-def _free_reserve(shop: str, sku: str) -> SelectOfScalar[Code]:
+def _free_reserve(shop: Any, sku: Any) -> Select[Any]:
     return (
-        select(Code)
+        select(*(getattr(Code, name) for name in Candidate._fields))
         .join(Product, col(Product.id) == col(Code.product_id))
-        .where(col(Product.shop) == shop, col(Product.sku) == sku)
-        .where(col(Code.pool) == Pool.RESERVE, col(Code.state) == CodeState.FREE)
+        .where(col(Product.shop) == shop, col(Product.sku) == sku, col(Code.pool) == Pool.RESERVE)
+        # Written out: a database takes a partial index only for the words that it was made with.
+        .where(col(Code.state) == literal_column(f"'{CodeState.FREE}'"))
     )
 
 
-async def _refuse_second(session: AsyncSession, claim_id: int, order: Order, replaced: CodeRef) -> None:
-    of_code = (
-        (col(Replacement.shop) == order.shop)
-        & (col(Replacement.order_no) == order.order_no)
-        & (col(Replacement.replaced_fingerprint) == replaced.fingerprint)
+# PostgreSQL passes over codes that other transactions hold; SQLite has one writer and leaves these words out.
+_NEXT_FREE = (
+    _free_reserve(bindparam("shop"), bindparam("sku"))
+    .order_by(col(Code.id))
+    .limit(literal_column("1"))
+    .with_for_update(of=Code, skip_locked=True, key_share=True)
+)
+_KEPT = select(*(getattr(Code, name) for name in Candidate._fields)).where(col(Code.reserved_for) == bindparam("claim"))
+_OF_ORDER = (col(Replacement.shop) == bindparam("shop")) & (col(Replacement.order_no) == bindparam("order_no"))
+_BESIDE = select(*(getattr(Replacement, name) for name in Before._fields)).where(
+    or_(
+        col(Replacement.claim_id) == bindparam("claim"),
+        and_(_OF_ORDER, col(Replacement.replaced_fingerprint) == bindparam("replaced")),
+        and_(_OF_ORDER, col(Replacement.fingerprint) == bindparam("replaced")),
     )
-    found = await session.exec(select(Replacement.id).where(or_(col(Replacement.claim_id) == claim_id, of_code)))
-    if found.first() is not None:
-        raise AlreadyReplaced(order_no=order.order_no)
+)
 
 
-def _next_link(before: Replacement | None, order: Order, may_lengthen: bool) -> int:
+def _find_before(connection: Connection, wanted: Wanted, replaced: CodeRef) -> Before | None:
+    """The replacement that gave this code to the order; raises `AlreadyReplaced`."""
+    place = {"shop": wanted.order.shop, "order_no": wanted.order.order_no}
+    found = rows.find_all(connection, _BESIDE, claim=wanted.claim_id, replaced=replaced.fingerprint, **place)
+    beside = [Before(*row) for row in found]
+    if any(wanted.claim_id == one.claim_id or replaced.fingerprint == one.replaced_fingerprint for one in beside):
+        raise AlreadyReplaced(order_no=wanted.order.order_no)
+    return beside[0] if beside else None
+
+
+def _next_link(before: Before | None, order: Order, may_lengthen: bool) -> int:
     """Where a replacement stands in its chain: 1 after a sold code, 2 after the replacement `before`."""
     chain = before.chain + 1 if before else 1
     if chain > CHAIN_LIMIT and not may_lengthen:
@@ -173,48 +251,39 @@ def _next_link(before: Replacement | None, order: Order, may_lengthen: bool) -> 
     return chain
 
 
-async def _take_for(
-    session: AsyncSession, now: datetime, vault: Vault, order: Order, claim_id: int, actor: str
-) -> tuple[Code, CodeState]:
+def _take_for(connection: Connection, vault: Vault, wanted: Wanted) -> tuple[Candidate, CodeState]:
     """The code that is kept for the claim, else a free one: issued from here on, and the state that it had."""
-    kept = await _find_reserved(session, claim_id)
-    if kept is not None and await move(session, kept.id, CodeState.RESERVED, CodeState.ISSUED, claim_id):
+    kept = _find_kept(connection, wanted.claim_id)
+    if kept is not None and step(connection, kept.id, CodeState.RESERVED, CodeState.ISSUED, wanted.claim_id):
         return kept, CodeState.RESERVED
-    return await _take(session, now, vault, order, CodeState.ISSUED, actor, claim_id), CodeState.FREE
+    return _take(connection, vault, wanted, CodeState.ISSUED), CodeState.FREE
 
 
-async def _find_reserved(session: AsyncSession, claim_id: int) -> Code | None:
-    return (await session.exec(select(Code).where(col(Code.reserved_for) == claim_id))).first()
+def _find_kept(connection: Connection, claim_id: int) -> Candidate | None:
+    found = rows.find(connection, _KEPT, claim=claim_id)
+    return Candidate(*found) if found else None
 
 
-async def _take(
-    session: AsyncSession, now: datetime, vault: Vault, order: Order, state: CodeState, actor: str, claim_id: int
-) -> Code:
+def _take(connection: Connection, vault: Vault, wanted: Wanted, state: CodeState) -> Candidate:
     """Move one reserve code that can be read from free to `state`."""
-    sku = order.goods.sku
-    # PostgreSQL passes over codes that other transactions hold; SQLite has one writer and leaves these words out.
-    candidates = (
-        _free_reserve(order.shop, sku)
-        .order_by(col(Code.id))
-        .limit(1)
-        .with_for_update(of=Code, skip_locked=True, key_share=True)
-    )
-    while (code := (await session.exec(candidates)).first()) is not None:
+    product = {"shop": wanted.order.shop, "sku": wanted.order.goods.sku}
+    while (found := rows.find(connection, _NEXT_FREE, **product)) is not None:
+        code = Candidate(*found)
         try:
             read_code(vault, code)
         except SealBroken:
             # A code that nobody can read any more must not be promised to a buyer.
-            await quarantine(session, now, code.id, CodeState.FREE, actor, "seal broken")
+            keep_back(connection, wanted.now, code.id, CodeState.FREE, wanted.actor, "seal broken")
             continue
-        if await move(session, code.id, CodeState.FREE, state, claim_id):
+        if step(connection, code.id, CodeState.FREE, state, wanted.claim_id):
             return code
-    raise PoolEmpty(sku=sku)
+    raise PoolEmpty(sku=wanted.order.goods.sku)
 
 
 async def _call_back(session: AsyncSession, now: datetime, code_id: int, actor: str, why: str) -> None:
     """A replacement that was replaced or refunded is out of use: nobody may open it any more."""
     # Locked: who opens its link in this moment comes before us or finds it gone.
-    code = await session.get_one(Code, code_id, with_for_update=True)
+    code = await session.get_one(Code, code_id, with_for_update=True, populate_existing=True)
     if code.state in OUT:
         await quarantine(session, now, code_id, CodeState(code.state), actor, why)
     await close_links(session, now, code_id, actor=actor)

@@ -5,12 +5,13 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, update
-from sqlmodel import col, select
+from sqlalchemy import Connection, bindparam, case, update
+from sqlmodel import UTCDateTime, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import Select
 
-from audit.trail import record
+from audit import rows
+from audit.trail import record, record_now
 from shop.codes import read_code
 from shop.errors import LinkGone
 from shop.rotation import Seals, text_not_under
@@ -20,6 +21,14 @@ from shop.vault import Vault
 
 TOKEN_BYTES = 24
 SEAL = "reveal token"
+_HELD = select(Code.id).where(col(Code.id) == bindparam("code")).with_for_update()
+_NOW = bindparam("ended_at", type_=UTCDateTime())
+_CLOSED = (
+    update(RevealLink)
+    .where(col(RevealLink.code_id) == bindparam("code"), col(RevealLink.opened_at).is_(None))
+    .where(col(RevealLink.sealed_token) != "")
+    .values(sealed_token="", expires_at=case((col(RevealLink.expires_at) > _NOW, _NOW), else_=RevealLink.expires_at))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +53,14 @@ async def make_link(
         made_at=now,
         expires_at=now + ttl,
     )
-    session.add(link)
-    await session.flush()
-    after = {"link": link.id, "expires_at": link.expires_at.isoformat()}
-    record(session, now, actor, "code.link_made", f"code:{code_id}", after=after)
+    await rows.in_one_trip(session, lambda connection: _enter(connection, link, actor))
     return link
+
+
+def _enter(connection: Connection, link: RevealLink, actor: str) -> None:
+    rows.enter(connection, link)
+    after = {"link": link.id, "expires_at": link.expires_at.isoformat()}
+    record_now(connection, link.made_at, actor, "code.link_made", f"code:{link.code_id}", None, after)
 
 
 def read_token(vault: Vault, link: RevealLink) -> str:
@@ -58,16 +70,14 @@ def read_token(vault: Vault, link: RevealLink) -> str:
 
 async def close_links(session: AsyncSession, now: datetime, code_id: int, *, actor: str) -> None:
     """End the links of a code that nobody has opened: a new one takes their place, or the code is worth nothing now."""
-    # Two that make a link at once must not leave two.
-    await session.get_one(Code, code_id, with_for_update=True)
-    closed = await session.exec(
-        update(RevealLink)
-        .where(col(RevealLink.code_id) == code_id, col(RevealLink.opened_at).is_(None))
-        .where(col(RevealLink.sealed_token) != "")
-        .values(sealed_token="", expires_at=case((col(RevealLink.expires_at) > now, now), else_=RevealLink.expires_at))
-    )
-    if closed.rowcount:
-        record(session, now, actor, "code.links_closed", f"code:{code_id}", after={"links": closed.rowcount})
+    await rows.in_one_trip(session, lambda connection: _close(connection, now, code_id, actor))
+
+
+def _close(connection: Connection, now: datetime, code_id: int, actor: str) -> None:
+    rows.find(connection, _HELD, code=code_id)  # two that make a link at once must not leave two
+    closed = rows.carry_out(connection, _CLOSED, code=code_id, ended_at=now)
+    if closed:
+        record_now(connection, now, actor, "code.links_closed", f"code:{code_id}", None, {"links": closed})
 
 
 async def is_out(session: AsyncSession, code_id: int) -> bool:

@@ -288,10 +288,7 @@ def test_whatever_happens_the_books_are_right(sqlite_template: Path, shard: int)
 def test_a_ledger_without_its_guard_is_found_out(sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The broken twin: a code is taken without its state being set, so that the next claim gets it too."""
 
-    async def careless(*_: Any) -> bool:
-        return True
-
-    monkeypatch.setattr(ledger, "move", careless)
+    monkeypatch.setattr(ledger, "step", lambda *_: True)
 
     with pytest.raises((AssertionError, IntegrityError)):
         play(sqlite_template, 1_000, [Phase.generate])  # that it fails is enough

@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 CACHE = 32_000  # KiB a connection may keep; with SQLite's own 2,000 a sweep writes its pages out and reads them again
 RESTED = 1.0  # seconds after which a PostgreSQL connection is asked whether it lives, before it is used again
+STATEMENTS = 500  # that a PostgreSQL connection keeps planned; SQLAlchemy's own 100 are fewer than we have
 BUSY = 30_000  # milliseconds that another process may hold the write lock
 
 
@@ -251,6 +252,7 @@ class Database:
                 parsed.set(drivername="postgresql+asyncpg"),
                 pool_size=10,
                 max_overflow=10,
+                connect_args={"prepared_statement_cache_size": STATEMENTS},
                 hide_parameters=True,
             )
             _look_before_use(self._engine)

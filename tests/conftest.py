@@ -6,26 +6,37 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from functools import partial, partialmethod
 from pathlib import Path
 
 import pytest
+from jinja2 import BytecodeCache, Environment
+from jinja2.bccache import Bucket
 from sqlalchemy import text
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.ext.asyncio import create_async_engine
 
+import kadesk.database
 from benchmarks._server import private_postgres
 from kadesk.database import Database
 from kadesk.tables import metadata
 
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 
-# Truncating a table costs a file, so only those that the last test filled.
+# Truncating a table costs a file; deleting costs its rows, and a test leaves few.
 EMPTY_TABLES = f"""
-DO $$ DECLARE name text; filled text := ''; is_filled bool; BEGIN
+DO $$ DECLARE name text; numbers text; is_filled bool; BEGIN
+SET LOCAL session_replication_role = replica;
 FOREACH name IN ARRAY ARRAY[{", ".join(f"'{table.name}'" for table in metadata.sorted_tables)}] LOOP
   EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I)', name) INTO is_filled;
-  IF is_filled THEN filled := filled || ', ' || quote_ident(name); END IF;
+  IF is_filled THEN
+    EXECUTE format('DELETE FROM %I', name);
+    SELECT pg_get_serial_sequence(name, attname) INTO numbers FROM pg_attribute
+      WHERE attrelid = name::regclass AND attname = 'id';
+    IF numbers IS NOT NULL THEN PERFORM setval(numbers, 1, false); END IF;
+  END IF;
 END LOOP;
-IF filled <> '' THEN EXECUTE 'TRUNCATE ' || substr(filled, 3) || ' RESTART IDENTITY CASCADE'; END IF;
 END $$
 """
 
@@ -33,6 +44,35 @@ for name in list(os.environ):
     if name.startswith("KADESK_"):
         del os.environ[name]
 
+
+def _compile_each_statement_once() -> None:
+    """Let all engines of this process share what they compiled: each test has an engine, and runs 60 statements.
+
+    SQLAlchemy keys its caches by dialect, and each engine has its own, which differs from no other of its class.
+    """
+    compiled: dict[object, object] = {}
+    kadesk.database.create_async_engine = partial(create_async_engine, execution_options={"compiled_cache": compiled})
+    for dialect in (SQLiteDialect_aiosqlite, PGDialect_asyncpg):
+        dialect.__eq__ = lambda one, other: type(one) is type(other)
+        dialect.__hash__ = lambda one: hash(type(one))
+
+
+class Compiled(BytecodeCache):
+    """What templates became, for all consoles of this process: each test has one, and draws a few large pages."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if known := self._known.get(f"{bucket.key} {bucket.checksum}"):
+            bucket.bytecode_from_string(known)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._known[f"{bucket.key} {bucket.checksum}"] = bucket.bytecode_to_string()
+
+
+_compile_each_statement_once()
+Environment.__init__ = partialmethod(Environment.__init__, bytecode_cache=Compiled())
 
 # Whose tests the 95 % of covered lines are measured by: tracing doubles the time of a test, so once is enough.
 TRACED = ("audit", "faq", "shop", "tickets")
@@ -92,18 +132,8 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a fresh database with all tables, once per kind."""
-    if request.param == "postgres":
-        return str(request.getfixturevalue("postgres_url"))
-    path = tmp_path / "kadesk.db"
-    shutil.copy(request.getfixturevalue("sqlite_template"), path)
-    return f"sqlite:///{path}"
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def shared_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database for several processes; SQLite in memory-backed files where there are some, to spare the disk."""
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database with all tables; SQLite in memory-backed files where there are some, to spare the disk."""
     if request.param == "postgres":
         yield str(request.getfixturevalue("postgres_url"))
         return
@@ -120,11 +150,21 @@ async def empty(database: Database) -> None:
             await connection.execute(text(EMPTY_TABLES))
 
 
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url)
-    try:
-        await empty(database)
-        yield database
-    finally:
+@pytest.fixture(scope="session")
+async def kept() -> AsyncIterator[dict[str, Database]]:
+    """What is known of a server for the whole run: its connections have planned the statements already."""
+    known: dict[str, Database] = {}
+    yield known
+    for database in known.values():
         await database.close()
+
+
+@pytest.fixture
+async def database(database_url: str, kept: dict[str, Database]) -> AsyncIterator[Database]:
+    database = kept.get(database_url) or Database(database_url)
+    await empty(database)
+    yield database
+    if database.is_sqlite:
+        await database.close()
+    else:
+        kept[database_url] = database

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ class Phrases:
     """`tickets.outbox.Say`: a phrase by language and dotted key, filled with facts."""
 
     def __init__(self, folder: Path = HERE) -> None:
-        self._texts = {language: dict(_read(folder / f"{language}.toml")) for language in LANGUAGES}
+        self._texts = {language: _read(folder / f"{language}.toml") for language in LANGUAGES}
 
     def __call__(self, language: str, key: str, /, **facts: object) -> str:
         """The phrase. A KeyError is a mistake of ours: a key, or a fact, that is missing."""
@@ -24,9 +25,10 @@ class Phrases:
         return self._texts.get(language, self._texts[LANGUAGES[0]])
 
 
-def _read(path: Path) -> Iterator[tuple[str, str]]:
+@cache
+def _read(path: Path) -> Mapping[str, str]:
     with path.open("rb") as file:
-        yield from _flatten(tomllib.load(file))
+        return dict(_flatten(tomllib.load(file)))
 
 
 def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -39,14 +39,14 @@ async def fill(url: str, codes: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.alone
-async def test_sixteen_workers_issue_ten_thousand_codes_once(shared_url: str) -> None:
-    await fill(shared_url, CODES)
+async def test_sixteen_workers_issue_ten_thousand_codes_once(database_url: str) -> None:
+    await fill(database_url, CODES)
 
-    issued = await gather(ISSUER, shared_url, "guarded")
+    issued = await gather(ISSUER, database_url, "guarded")
 
     assert sorted(Counter(code for code, _ in issued).values()) == [1] * CODES
     assert max(Counter(claim for _, claim in issued).values()) == 1
-    database = Database(shared_url)
+    database = Database(database_url)
     async with database.reading() as session:
         ledger = (await session.exec(select(Replacement.code_id, Replacement.claim_id))).all()
         left = (await session.exec(select(func.count()).where(Code.state != CodeState.ISSUED))).one()
@@ -57,9 +57,9 @@ async def test_sixteen_workers_issue_ten_thousand_codes_once(shared_url: str) ->
 
 @pytest.mark.slow
 @pytest.mark.alone
-async def test_looking_first_and_writing_later_issues_codes_twice(shared_url: str) -> None:
-    await fill(shared_url, 400)
+async def test_looking_first_and_writing_later_issues_codes_twice(database_url: str) -> None:
+    await fill(database_url, 400)
 
-    issued = await gather(ISSUER, shared_url, "naive")
+    issued = await gather(ISSUER, database_url, "naive")
 
     assert max(Counter(code for code, _ in issued).values()) > 1

@@ -107,11 +107,11 @@ def passed_over(taken: list[Taken], rank: dict[int, int]) -> int:
 
 @pytest.mark.slow
 @pytest.mark.alone
-async def test_sixteen_workers_serve_ten_thousand_once_and_in_order(shared_url: str) -> None:
-    order = await prepared(shared_url, TICKETS)
+async def test_sixteen_workers_serve_ten_thousand_once_and_in_order(database_url: str) -> None:
+    order = await prepared(database_url, TICKETS)
     rank = {ticket_id: place for place, ticket_id in enumerate(order)}
 
-    taken = await serve(shared_url, "guarded")
+    taken = await serve(database_url, "guarded")
 
     assert sorted(one.ticket_id for one in taken) == sorted(order)
     for worker in range(1, WORKERS + 1):
@@ -122,10 +122,10 @@ async def test_sixteen_workers_serve_ten_thousand_once_and_in_order(shared_url: 
 
 @pytest.mark.slow
 @pytest.mark.alone
-async def test_looking_first_and_writing_later_serves_tickets_twice(shared_url: str) -> None:
-    await prepared(shared_url, 400)
+async def test_looking_first_and_writing_later_serves_tickets_twice(database_url: str) -> None:
+    await prepared(database_url, 400)
 
-    taken = await serve(shared_url, "naive")
+    taken = await serve(database_url, "naive")
 
     assert max(Counter(one.ticket_id for one in taken).values()) > 1
 

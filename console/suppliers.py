@@ -25,7 +25,7 @@ from console.verbs import number_in
 from console.words import Words, words_for
 from shop import money
 from tickets.rights import is_lead
-from tickets.supplier_checks import CONTACT_LIMIT
+from tickets.supplier_checks import CONTACT_LIMIT, find_unsent
 from tickets.supplier_report import Asked, Claimed, Defects, SupplierFigures, codes_out, supplier_figures
 
 SHOWN = 500  # rows behind a figure
@@ -43,8 +43,8 @@ CHECKS: dict[str, Callable[[SupplierFigures], Sequence[Asked]]] = {
     "silent": lambda one: one.silent,
     "owing": lambda one: one.owing,
 }
-OUT = "out"
-KINDS = (OUT, *CLAIMS, *CHECKS)
+OUT, UNSENT = "out", "unsent"
+KINDS = (OUT, UNSENT, *CLAIMS, *CHECKS)
 
 
 def rate_in_words(defects: Defects) -> str:
@@ -86,10 +86,12 @@ class SuppliersPage(Page):
             figures = await supplier_figures(session, start, end)
             one = next((one for one in figures if one.supplier.id == chosen.supplier), None)
             is_out = one is not None and chosen.kind == OUT
+            unsent = await find_unsent(session)
             gone = await codes_out(session, start, end, chosen.supplier, SHOWN) if is_out else []
             news = await banners(session, now, self.site.rules.sweep_stale, who.id)
         facts: dict[str, Any] = {"figures": figures, "chosen": chosen, "one": one, "gone": gone, "banners": news}
         facts |= {
+            "unsent": unsent,
             "claims": [],
             "checks": [],
             "longest": LONGEST,

@@ -119,8 +119,9 @@ class TicketPage(Page):
             news = await banners(session, now, self.site.rules.sweep_stale, who.id)
             saved = await self._saved(session, now, case, chosen)
             board = await board_of(session, Refunds(self.site.desk), who.agent, case.ticket)
-            suppliers = await supplier_cards(session, [card.claim for card in case.claims])
-            evidence = await evidence_of(session, [card.claim for card in case.claims])
+            claims = [card.claim for card in case.claims]
+            suppliers = await supplier_cards(session, self.site.desk, case.ticket, claims)
+            evidence = await evidence_of(session, claims)
         say = words_for(request)
         facts = {
             "case": case,

@@ -1,13 +1,15 @@
 """Supplier checks: a claim that the bot may not settle is put to whoever sold us the code, and has a clock of its own.
 
-The complaint is written in the words of the wholesale systems (addComplain: order, subject, content). Who carries it
-there, a person or an adapter, calls `answer_check` with what came back.
+The complaint is written in the words of the wholesale systems (addComplain: order, subject, content). A person carries
+it there: the clock starts when they say that it was sent, and `answer_check` writes down what came back.
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -58,22 +60,35 @@ class Answer:
     remark: str = ""
 
 
+class Unsent(NamedTuple):
+    """A claim whose complaint is laid out, and was not sent yet."""
+
+    claim: Claim
+    number: str  # of its ticket
+
+
 class SupplierChecks(Ladder):
     """The verbs of asking suppliers."""
 
     async def put_to_suppliers(self, session: AsyncSession, now: datetime, claims: Collection[Claim]) -> None:
-        """Ask about each claim that came to people, where its supplier answers and the answer matters."""
+        """Make ready to complain about each claim that came to people, where its supplier answers and that matters.
+
+        Nothing is asked yet, and no clock of the supplier runs: who has the ticket sends it (`ask_supplier`).
+        """
         for claim in claims:
             supplier = await _find_supplier(session, claim)
             if supplier is None or claim.why in MOOT or claim.state == ClaimState.HELD:
                 continue
-            if await _find_check(session, id_of(claim)) is None:
-                await self._ask(session, now, claim, supplier, "bot")
+            if can_move(claim.state, ClaimState.SUPPLIER_CHECK):
+                filing.move(session, now, claim, ClaimState.SUPPLIER_CHECK, "bot")
 
     async def ask_supplier(
         self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, claim_id: int
     ) -> SupplierCheck:
-        """An agent asks about a claim of the ticket. Raises `HeldByColleague`, `NoSupplier`, `AskedAlready`."""
+        """An agent has sent the complaint about a claim of the ticket: the supplier's clock runs from now.
+
+        Raises `HeldByColleague`, `NoSupplier`, `AskedAlready`.
+        """
         ticket = await lock_ticket(session, ticket_id)
         await require_hands(session, ticket, agent_id)
         claim = await session.get(Claim, claim_id)
@@ -163,14 +178,12 @@ class SupplierChecks(Ladder):
         self, session: AsyncSession, now: datetime, claim: Claim, supplier: Supplier, actor: str
     ) -> SupplierCheck:
         assert supplier.answers_within is not None
-        ticket = await get_ticket(session, claim.ticket_id)
-        due_at = now + supplier.answers_within
         check = SupplierCheck(
             claim_id=id_of(claim),
             supplier_id=supplier.id,
-            text=await self._complaint(session, claim, ticket, due_at),
+            text=await self.complaint(session, claim, supplier),
             asked_at=now,
-            due_at=due_at,
+            due_at=now + supplier.answers_within,
         )
         check.remind_at = self._next_reminder(check)
         session.add(check)
@@ -181,8 +194,9 @@ class SupplierChecks(Ladder):
             filing.move(session, now, claim, ClaimState.SUPPLIER_CHECK, actor)
         return check
 
-    async def _complaint(self, session: AsyncSession, claim: Claim, ticket: Ticket, due_at: datetime) -> str:
+    async def complaint(self, session: AsyncSession, claim: Claim, supplier: Supplier) -> str:
         """The text for the supplier: everything that finds the code, and never the code."""
+        ticket = await get_ticket(session, claim.ticket_id)
         out = await find_out(session, claim.fingerprint)
         batch = await session.get(Batch, claim.batch_id) if claim.batch_id is not None else None
         unknown = self.say(LANGUAGE, "complaint.unknown")
@@ -197,7 +211,7 @@ class SupplierChecks(Ladder):
             "reason": self.say(LANGUAGE, f"reason.{claim.reason}"),
             "error": claim.error_text or unknown,
             "sold": self._time(out.at) if out else unknown,
-            "due": self._time(due_at),
+            "hours": f"{_hours(supplier.answers_within) or 0:g}",
         }
         return self.say(LANGUAGE, "complaint.text", **facts)
 
@@ -289,6 +303,21 @@ async def find_checks(session: AsyncSession, claim_ids: Collection[int]) -> dict
     """What was asked about these claims, by claim."""
     found = await session.exec(select(SupplierCheck).where(col(SupplierCheck.claim_id).in_(claim_ids)))
     return {check.claim_id: check for check in found.all()}
+
+
+async def find_unsent(session: AsyncSession) -> dict[int, list[Unsent]]:
+    """By supplier: the complaints that nobody has sent yet, the longest waiting first."""
+    found = await session.exec(
+        select(Claim, Ticket.number)
+        .join(Ticket, col(Ticket.id) == col(Claim.ticket_id))
+        .join(SupplierCheck, col(SupplierCheck.claim_id) == col(Claim.id), isouter=True)
+        .where(Claim.state == ClaimState.SUPPLIER_CHECK, col(SupplierCheck.id).is_(None))
+        .order_by(col(Claim.state_at), col(Claim.id))
+    )
+    unsent: dict[int, list[Unsent]] = defaultdict(list)
+    for claim, number in found.all():
+        unsent[claim.supplier_id or 0].append(Unsent(claim, number))
+    return unsent
 
 
 async def _find_check(session: AsyncSession, claim_id: int, *, lock: bool = False) -> SupplierCheck | None:

@@ -1,6 +1,6 @@
 """What suppliers are worth: how many of their codes turned out bad, how fast they answer, and what they owe.
 
-Two cohorts, each by its own instant: codes by when they went out, questions by when the supplier was asked.
+Two cohorts, each by its own instant: codes by when they went out, questions by when the complaint was sent.
 """
 
 from collections import Counter, defaultdict
@@ -121,7 +121,7 @@ class SupplierFigures:
 
     @property
     def median_answer(self) -> timedelta | None:
-        """Of those that answered, from when the complaint was ready."""
+        """Of those that answered, from when the complaint was sent."""
         waits = [row.waited.total_seconds() for row in self.answered if row.waited is not None]
         return timedelta(seconds=median(waits)) if waits else None
 

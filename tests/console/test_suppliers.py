@@ -38,6 +38,18 @@ async def claimed(stage: Stage, orders: list[DemoOrder]) -> Settled:
 
 
 @pytest.fixture
+async def sent(stage: Stage, claimed: Settled) -> Settled:
+    """The same, and its complaint was sent."""
+    assert claimed.ticket is not None
+    sender = await stage.add_agent("sender", Role.AGENT)
+    async with stage.database.writing() as session:
+        await stage.desk.ask_supplier(
+            session, stage.clock(), claimed.ticket.id or 0, sender.id or 0, claimed.claim.id or 0
+        )
+    return claimed
+
+
+@pytest.fixture
 async def lead(stage: Stage, visitor: Visitor) -> Visitor:
     chen = await stage.add_agent("chen", Role.LEAD)
     async with stage.database.writing() as session:
@@ -78,10 +90,16 @@ async def test_the_claim_card_has_the_complaint_and_takes_the_answer(
     page = f"/console/tickets/{claimed.ticket.number}"
     await signed_in.submit(f"{page}/take")
 
+    ready = await signed_in.get(page)
+    claim_of = {"claim": str(claimed.claim.id)}
+    sent = await signed_in.submit(f"{page}/supplier-ask", version=version_on(ready.text), **claim_of)
     shown = await signed_in.get(page)
 
-    assert "主题：卡密投诉" in shown.text
-    assert orders[0].codes[0] not in shown.text
+    assert sent.status_code == 303
+    assert "投诉待发送" in text_of(ready)
+    for one_page in (ready, shown):
+        assert "主题：卡密投诉" in one_page.text
+        assert orders[0].codes[0] not in one_page.text
     form = {
         "version": version_on(shown.text),
         "claim": str(claimed.claim.id),
@@ -106,17 +124,17 @@ async def test_the_claim_card_has_the_complaint_and_takes_the_answer(
 )
 async def test_a_refused_answer_keeps_what_was_typed(
     stage: Stage,
-    claimed: Settled,
+    sent: Settled,
     signed_in: Visitor,
     orders: list[DemoOrder],
     field: str,
     value: str,
     sentence: str,
 ) -> None:
-    assert claimed.ticket is not None
-    page = f"/console/tickets/{claimed.ticket.number}"
+    assert sent.ticket is not None
+    page = f"/console/tickets/{sent.ticket.number}"
     version = version_on((await signed_in.get(page)).text)
-    form = {"version": version, "claim": str(claimed.claim.id), "answer": "bad", "remark": "已核实"}
+    form = {"version": version, "claim": str(sent.claim.id), "answer": "bad", "remark": "已核实"}
     form[field] = orders[0].codes[0] if value == "THE CODE" else value
 
     refused = await signed_in.submit(f"{page}/supplier-answer", **form)
@@ -173,7 +191,7 @@ async def test_an_agent_sees_the_codes_of_their_own_tickets_alone(
 
 
 async def test_the_report_counts_by_supplier_and_leads_to_its_rows(
-    stage: Stage, claimed: Settled, lead: Visitor, orders: list[DemoOrder]
+    stage: Stage, sent: Settled, lead: Visitor, orders: list[DemoOrder]
 ) -> None:
     supplier = (await one(stage, SupplierCheck)).supplier_id  # type: ignore[attr-defined]
     granted = await stage.claim(await stage.meet("买家乙", "b"), orders[1])
@@ -183,16 +201,16 @@ async def test_the_report_counts_by_supplier_and_leads_to_its_rows(
 
     assert f"period=30d&amp;supplier={supplier}&amp;rows=open#rows" in page.text
     rows = await lead.get(f"/console/suppliers?period=30d&supplier={supplier}&rows=open")
-    assert claimed.ticket is not None
-    assert claimed.ticket.number in text_of(rows).partition("等待答复的询问")[2]
-    for kind in ("out", "claimed", "accepted", "asked", "answered", "silent", "owing", "nonsense"):
+    assert sent.ticket is not None
+    assert sent.ticket.number in text_of(rows).partition("等待答复的询问")[2]
+    for kind in ("out", "claimed", "accepted", "asked", "answered", "silent", "owing", "unsent", "nonsense"):
         shown = await lead.get(f"/console/suppliers?period=30d&supplier={supplier}&rows={kind}")
         assert shown.status_code == 200
         assert not any(order.codes[0] in shown.text for order in orders)
 
 
 async def test_the_export_has_masked_codes_and_no_formulas(
-    stage: Stage, claimed: Settled, lead: Visitor, orders: list[DemoOrder]
+    stage: Stage, sent: Settled, lead: Visitor, orders: list[DemoOrder]
 ) -> None:
     async with stage.database.writing() as session:
         (await session.exec(select(SupplierCheck))).one().reference = "=1+1"
@@ -201,7 +219,7 @@ async def test_the_export_has_masked_codes_and_no_formulas(
 
     assert taken.headers["content-type"].startswith("text/csv")
     (row,) = csv.DictReader(io.StringIO(taken.text.removeprefix("\ufeff")))
-    assert row["卡密（掩码）"] == claimed.claim.masked
+    assert row["卡密（掩码）"] == sent.claim.masked
     assert row["对方单号"] == "'=1+1"
     assert orders[0].codes[0] not in taken.text
 

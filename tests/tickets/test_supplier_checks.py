@@ -18,7 +18,7 @@ from tests.tickets.counter import DAY, HOUR, ORDER, RULES, stock
 from tickets.claim_states import ClaimState
 from tickets.claims import Claims, Outcome, Reason
 from tickets.errors import AnsweredAlready, AskedAlready, CodeInText, HeldByColleague, NoSupplier, NotAsked
-from tickets.supplier_checks import VOCABULARY, Answer, next_watch, watch
+from tickets.supplier_checks import VOCABULARY, Answer, find_unsent, next_watch, watch
 from tickets.tables import Claim, Escalation, Level, Notice, SupplierCheck, Ticket, Trigger, id_of
 
 SOLD = "SOLD-0001-AAAA-BBBB"
@@ -33,10 +33,17 @@ class Desk:
     vault: Vault
 
     async def file(self, reason: Reason = Reason.OTHER, words: str = "") -> Ticket:
+        """A claim that came to people, and whose complaint lies ready."""
         conversation, code = await self.floor.meet(), CodeRef(self.vault.fingerprint(SOLD), "****-BBBB", 1)
         (settled,) = await self.floor.do(self.claims.file_all, conversation, ORDER, [code], reason, words)
         assert settled.ticket is not None
         return settled.ticket
+
+    async def send(self, reason: Reason = Reason.OTHER, words: str = "") -> Ticket:
+        """The same, and somebody has sent the complaint."""
+        ticket, claim = await self.file(reason, words), await self.floor.one(Claim)
+        await self.floor.do(self.floor.desk.ask_supplier, ticket.id, await self.floor.hire("sender"), claim.id)
+        return ticket
 
     async def answer(self, ticket: Ticket, agent: int, answer: Answer, **options: Any) -> SupplierCheck:
         claim = await self.floor.one(Claim)
@@ -75,16 +82,33 @@ async def desk_of(floor: Floor, vault: Vault, reserve: tuple[str, ...]) -> Desk:
     return Desk(floor, Claims(floor.desk, vault, RULES), vault)
 
 
-async def test_a_claim_that_comes_to_people_is_put_to_its_supplier(desk_of: Desk, now: datetime) -> None:
+async def test_a_claim_that_comes_to_people_has_its_complaint_ready_and_no_clock_yet(desk_of: Desk, chen: int) -> None:
     ticket = await desk_of.file()
 
-    check, claim = await desk_of.check(), await desk_of.floor.one(Claim)
-    assert (check.asked_at, check.due_at, check.remind_at) == (now, now + DAY, now + 4 * HOUR)
+    claim = await desk_of.floor.one(Claim)
     assert (claim.state, claim.ticket_id) == (ClaimState.SUPPLIER_CHECK, ticket.id)
+    assert await desk_of.floor.all(SupplierCheck) == []
+    async with desk_of.floor.database.reading() as session:
+        assert [one.number for one in (await find_unsent(session))[1]] == [ticket.number]
+        assert await next_watch(session) is None
+    assert await desk_of.watch(desk_of.floor.now + 9 * DAY) == 0
+
+
+async def test_the_clock_starts_when_the_complaint_was_sent(desk_of: Desk, now: datetime, lin: int) -> None:
+    ticket, claim = await desk_of.file(), await desk_of.floor.one(Claim)
+
+    await desk_of.floor.do(desk_of.floor.desk.ask_supplier, ticket.id, lin, claim.id, at=now + 3 * HOUR)
+
+    check = await desk_of.check()
+    assert (check.asked_at, check.due_at) == (now + 3 * HOUR, now + 3 * HOUR + DAY)
+    assert check.remind_at == now + 7 * HOUR
+    assert (await desk_of.floor.one(Claim)).state == ClaimState.SUPPLIER_CHECK
+    async with desk_of.floor.database.reading() as session:
+        assert await find_unsent(session) == {}
 
 
 async def test_the_complaint_finds_the_code_and_does_not_tell_it(desk_of: Desk) -> None:
-    ticket = await desk_of.file(Reason.WRONG_REGION, "提示：此卡限港服")
+    ticket = await desk_of.send(Reason.WRONG_REGION, "提示：此卡限港服")
 
     text = (await desk_of.check()).text
     for fact in (
@@ -145,7 +169,7 @@ async def test_an_agent_asks_where_nobody_has(desk_of: Desk, lin: int, ming: int
 async def test_staff_are_reminded_twice_and_then_the_check_is_silent(
     desk_of: Desk, now: datetime, lin: int, chen: int
 ) -> None:
-    ticket = await desk_of.file()
+    ticket = await desk_of.send()
     await desk_of.floor.do(desk_of.floor.desk.take, ticket.id, lin)
 
     assert await desk_of.watch(now + 4 * HOUR - timedelta(seconds=1)) == 0
@@ -164,7 +188,7 @@ async def test_staff_are_reminded_twice_and_then_the_check_is_silent(
 
 
 async def test_after_an_outage_one_look_does_what_is_left(desk_of: Desk, now: datetime, chen: int) -> None:
-    await desk_of.file()
+    await desk_of.send()
 
     assert await desk_of.watch(now + 13 * HOUR) == 1
     assert (await desk_of.check()).reminders == 2
@@ -174,7 +198,7 @@ async def test_after_an_outage_one_look_does_what_is_left(desk_of: Desk, now: da
 async def test_the_next_look_is_known(desk_of: Desk, now: datetime) -> None:
     async with desk_of.floor.database.reading() as session:
         assert await next_watch(session) is None
-    await desk_of.file()
+    await desk_of.send()
     async with desk_of.floor.database.reading() as session:
         assert await next_watch(session) == now + 4 * HOUR
     await desk_of.watch(now + 12 * HOUR)
@@ -183,7 +207,7 @@ async def test_the_next_look_is_known(desk_of: Desk, now: datetime) -> None:
 
 
 async def test_a_settled_ticket_does_not_rise_for_a_silent_supplier(desk_of: Desk, now: datetime, chen: int) -> None:
-    ticket = await desk_of.file()
+    ticket = await desk_of.send()
     await desk_of.floor.do(desk_of.floor.desk.resolve, ticket.id, chen, Outcome.REJECT)
 
     await desk_of.watch(now + 2 * DAY)
@@ -194,7 +218,7 @@ async def test_a_settled_ticket_does_not_rise_for_a_silent_supplier(desk_of: Des
 
 
 async def test_many_schedulers_act_on_a_check_once(desk_of: Desk, now: datetime, chen: int) -> None:
-    await desk_of.file()
+    await desk_of.send()
 
     acted = await asyncio.gather(*(desk_of.watch(now + 2 * DAY) for _ in range(4)))
 
@@ -204,7 +228,7 @@ async def test_many_schedulers_act_on_a_check_once(desk_of: Desk, now: datetime,
 
 
 async def test_a_bad_answer_books_what_is_owed_and_lets_the_claim_go_on(desk_of: Desk, now: datetime, lin: int) -> None:
-    ticket = await desk_of.file()
+    ticket = await desk_of.send()
 
     check = await desk_of.answer(ticket, lin, Answer(True, reference=" TS-88 "), at=now + 3 * HOUR)
 
@@ -218,7 +242,7 @@ async def test_a_bad_answer_books_what_is_owed_and_lets_the_claim_go_on(desk_of:
 
 
 async def test_a_good_answer_owes_nothing(desk_of: Desk, lin: int) -> None:
-    ticket = await desk_of.file()
+    ticket = await desk_of.send()
 
     check = await desk_of.answer(ticket, lin, Answer(False, owed=4_100, remark="已核实，未使用"))
 
@@ -226,7 +250,7 @@ async def test_a_good_answer_owes_nothing(desk_of: Desk, lin: int) -> None:
 
 
 async def test_an_answer_after_the_silence_is_written_down_all_the_same(desk_of: Desk, now: datetime, lin: int) -> None:
-    ticket = await desk_of.file()
+    ticket = await desk_of.send()
     await desk_of.watch(now + 2 * DAY)
 
     check = await desk_of.answer(ticket, lin, Answer(True, owed=100), at=now + 3 * DAY)
@@ -235,7 +259,7 @@ async def test_an_answer_after_the_silence_is_written_down_all_the_same(desk_of:
 
 
 async def test_a_code_in_a_remark_is_refused(desk_of: Desk, lin: int) -> None:
-    ticket = await desk_of.file()
+    ticket = await desk_of.send()
 
     with pytest.raises(CodeInText):
         await desk_of.answer(ticket, lin, Answer(True, remark=f"换成 {SOLD}"))
@@ -244,7 +268,7 @@ async def test_a_code_in_a_remark_is_refused(desk_of: Desk, lin: int) -> None:
 async def test_one_check_that_cannot_be_acted_on_holds_up_no_other(
     desk_of: Desk, now: datetime, chen: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await desk_of.file()
+    await desk_of.send()
     async with desk_of.floor.database.writing() as session:
         claim = (await session.exec(select(Claim))).one()
         astray = Claim(**claim.model_dump(exclude={"id", "ticket_id", "order_no"}), order_no="ASTRAY")

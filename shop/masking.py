@@ -8,6 +8,7 @@ from typing import NamedTuple
 # What people lose or gain when they copy a code: spaces of any kind, dashes, and the invisible.
 INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
 DASHES = "\\-\u2010-\u2015\u2043\u2212\u2e3a\u2e3b"
+SHORTEST_PART = 6  # characters of a part of a code that tell it from others
 CONTROLS = "\x00-\x1f\x7f-\x9f\ud800-\udfff"  # with half characters: no database stores these
 NOISE = re.compile(f"[\\s{DASHES}{INVISIBLE}{CONTROLS}]+")
 
@@ -19,11 +20,20 @@ def normalise_code(text: str) -> str:
 
 def mask(code: str) -> str:
     """The code as people may see it: "****-7K2Q". Short codes show less, never more than a third."""
-    # "card number----password": the number's tail names the card, the password's tail would help a thief.
-    first_part = re.split(r"-{4,}|\n", code.strip(), maxsplit=1)[0]
-    plain = normalise_code(first_part)
+    # The card number's tail names the card, the password's tail would help a thief.
+    plain = normalise_code(_split(code)[0])
     shown = min(4, len(plain) // 3)
     return f"****-{plain[-shown:]}" if shown else "****"
+
+
+def parts_of(code: str) -> list[str]:
+    """What buyers copy by itself of "card number----password"; nothing of a code in one piece."""
+    parts = [part for part in _split(code) if len(normalise_code(part)) >= SHORTEST_PART]
+    return parts if len(_split(code)) > 1 else []
+
+
+def _split(code: str) -> list[str]:
+    return re.split(r"-{4,}|\n", code.strip())
 
 
 def _is_grouped_code(text: str) -> bool:

@@ -8,12 +8,12 @@ from typing import Protocol
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
-from rapidfuzz.distance import Levenshtein
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shop.addresses import find_address, mask_address
 from shop.codes import read_code
+from shop.comparing import compare
 from shop.ledger import codes_issued
 from shop.masking import normalise_code
 from shop.port import (
@@ -47,15 +47,12 @@ from shop.tables import (
 from shop.vault import Vault
 
 TAIL = 6  # characters of a payment number that prove ownership
-NEAR = 2  # edits that still are a typing error
-SHORTEST_NEAR = 8  # below that, two edits make another code
 STAND_INS = 256  # of the first orders with an address, whose masks stand for what has none
 
 # Lighter than for staff passwords, since orders come by the hundred thousand. What is hashed is peppered with a key
 # that the database does not hold, so a stolen database gives nothing to guess on.
 _HASHER = PasswordHasher(time_cost=1, memory_cost=4 * 1024, parallelism=1)
 _NO_PASSWORD = _HASHER.hash("")  # compared with when there is no order or no password, so that this costs the same
-_LOOK_ALIKES = str.maketrans("OILBSZ", "011852")
 
 
 class Readable(Protocol):
@@ -141,9 +138,7 @@ class LocalShop(Powerless):
             if ref := refs.get(fingerprint):
                 return CodeCheck(Verdict.EXACT, ref)
             known = (await session.exec(select(Code).where(col(Code.fingerprint).in_(list(refs))))).all()
-        texts = {row.fingerprint: read_code(self._vault, row) for row in known}
-        nearest = _find_near(code, texts)
-        return CodeCheck(Verdict.NEAR, refs[nearest]) if nearest else CodeCheck(Verdict.OTHER)
+        return compare(code, [(refs[row.fingerprint], read_code(self._vault, row)) for row in known])
 
     async def stock(self, sku: str) -> Reply[Stock]:
         free = (
@@ -241,18 +236,3 @@ def _as_order(order: ShopOrder, product: Product, codes: list[CodeRef]) -> Order
         contact=order.contact,
         bought_from=order.bought_from,
     )
-
-
-def _find_near(code: str, texts: dict[str, str]) -> str | None:
-    """The fingerprint of the text that is at most `NEAR` edits away, the nearest one first."""
-    typed = _fold(code)
-    if len(typed) < SHORTEST_NEAR:
-        return None
-    distances = {name: Levenshtein.distance(typed, _fold(text), score_cutoff=NEAR) for name, text in texts.items()}
-    nearest = min(distances, key=distances.__getitem__, default=None)
-    return nearest if nearest is not None and distances[nearest] <= NEAR else None
-
-
-def _fold(code: str) -> str:
-    """What is left of a code when look-alikes are the same: O 0, I L 1, B 8, S 5, Z 2."""
-    return normalise_code(code).translate(_LOOK_ALIKES)

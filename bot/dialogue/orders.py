@@ -94,7 +94,7 @@ async def ask_proof_again(turn: Turn) -> None:
 async def mail_code(turn: Turn) -> None:
     """The buyer has no proof: mail a code to the address of the order, or do as if there were one."""
     looked, mails = turn.looked, turn.parts.mails
-    if not looked.order_no or mails is None:
+    if not looked.order_no:
         await ask_order(turn, turn.state.goal)
         return
     if looked.is_bound or looked.is_down:
@@ -102,7 +102,7 @@ async def mail_code(turn: Turn) -> None:
         return
     if await _is_locked(turn):
         return
-    if looked.contact is None:  # the lock has ended since we looked
+    if mails is None or looked.contact is None:  # None: the lock has ended since we looked
         await ask_proof_again(turn)
         return
     identity, address = turn.conversation.identity_id, looked.contact.address
@@ -112,7 +112,8 @@ async def mail_code(turn: Turn) -> None:
         await turn.tell("order.mail_later", turn.person, span=turn.span(until - turn.now))
         return
     span, again = turn.span(mails.rules.lives), turn.choice(Act.MAIL_CODE, "button.mail_code_again")
-    await turn.tell("order.mailed", again, turn.person, address=looked.contact.shown, span=span)
+    other = turn.choice(Act.FIND, "button.other_order", turn.state.goal)
+    await turn.tell("order.mailed", again, other, turn.person, address=looked.contact.shown, span=span)
 
 
 async def take_proof(turn: Turn) -> None:

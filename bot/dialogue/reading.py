@@ -95,6 +95,10 @@ _FINISHED = re.compile(
     r"|done|finished|that'?s (?:all|it)|that is (?:all|it)|no more|nothing else"
     r"|(?:just|only) (?:this|these|that one)"
 )
+_MAIL = re.compile(
+    r"(?:发|寄|用|要|给).{0,6}(?:验证码|邮件|邮箱)|(?:收到?|邮件|邮箱).{0,6}验证码"
+    r"|(?:mail|send|get)(?: me| us)?(?: an?| the| another)?(?: new)? (?:code|e?-?mail)|code by e?-?mail"
+)
 _NO_PICTURE = re.compile(
     r"(?:没有?|没法|无法|不能|不会|发不了|忘了?|没来得及).{0,4}(?:截图|截屏|图片|照片|图)|截不了|发不了图"
     r"|(?:no|not have|don'?t have|can'?t|cannot|without).{0,16}(?:screenshot|picture|photo|image)"
@@ -292,6 +296,12 @@ def means_all(text: str) -> bool:
 def is_finished(text: str) -> bool:
     """Whether it says that there are no others."""
     return bool(_FINISHED.fullmatch(essence(text)))
+
+
+def asks_for_mail(text: str) -> bool:
+    """Whether it asks for a code by mail, and gives none."""
+    plain = fold(text).lower()
+    return len(plain) <= 40 and not any(character.isdigit() for character in plain) and bool(_MAIL.search(plain))
 
 
 def lacks_proof(text: str) -> bool:

@@ -154,6 +154,8 @@ class Understanding:
         return self._order(scene, number, text, scene.state.goal) if number else self._aside(scene, text)
 
     def _given_proof(self, scene: Scene, text: str) -> Intent:
+        if reading.asks_for_mail(text):
+            return Intent(Act.MAIL_CODE, "")
         is_question = reading.has_words(text) and self._answers.match(text).outcome == "answer"
         proof = reading.find_named_proof(text) or (None if is_question else reading.find_typed_proof(text))
         return Intent(Act.PROOF, "", secret=proof) if proof else self._aside(scene, text)

@@ -30,9 +30,9 @@ from shop.errors import UnknownKey
 from shop.reveals import make_link, read_token
 from shop.tables import Code, RevealLink
 from shop.vault import Keys, Vault
-from tickets import conversations
+from tickets import conversations, letters
 from tickets.hidden_words import keep_typed
-from tickets.tables import Message
+from tickets.tables import Mail, Message
 
 Run = Callable[..., tuple[int, str, str]]
 OLD = Keys.generate()
@@ -50,6 +50,7 @@ async def fill(session: AsyncSession, now: datetime, vault: Vault) -> dict[str, 
     facts = {"goal": "look", "order": vault.seal_text(SEAL, str(talk.id), "AB12CD34")}
     message = await conversations.add_message(session, now, talk, "卡密 ****-2345")
     keep_typed(vault, message, "卡密 ABCDE-12345")
+    await letters.write_letter(session, now, vault, "chen@qq.example", "验证码", "123456", now)
     session.add(DialogueRow(conversation_id=talk.id, facts=facts, updated_at=now))
     await session.flush()
     return await read(session, vault) | {"token": read_token(vault, link)}
@@ -61,10 +62,12 @@ async def read(session: AsyncSession, vault: Vault) -> dict[str, Any]:
     link, row = (await session.exec(select(RevealLink))).one(), (await session.exec(select(InboxRow))).one()
     message = (await session.exec(select(Message))).one()
     dialogue = (await session.exec(select(DialogueRow))).one()
+    mail = (await session.exec(select(Mail))).one()
     return {
         "codes": [(read_code(vault, code), code.fingerprint) for code in codes],
         "token": read_token(vault, link),
         "update": vault.open_text("inbox", "web:main:1", row.sealed),
+        "letter": vault.open_text(letters.SEAL, mail.seal_id, mail.sealed),
         "typed": vault.open_text("message", str(message.id), message.sealed or ""),
         "order": vault.open_text(SEAL, str(dialogue.conversation_id), dialogue.facts["order"]),
     }

@@ -11,7 +11,7 @@ from argon2.exceptions import VerificationError
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from shop.addresses import find_address, mask_address
+from shop.addresses import STAND_INS, make_contact
 from shop.codes import read_code
 from shop.comparing import compare
 from shop.ledger import codes_issued
@@ -47,7 +47,6 @@ from shop.tables import (
 from shop.vault import Vault
 
 TAIL = 6  # characters of a payment number that prove ownership
-STAND_INS = 256  # of the first orders with an address, whose masks stand for what has none
 
 # Lighter than for staff passwords, since orders come by the hundred thousand. What is hashed is peppered with a key
 # that the database does not hold, so a stolen database gives nothing to guess on.
@@ -108,24 +107,15 @@ class LocalShop(Powerless):
         return ProofWay.PAYMENT_TAIL if knows_tail and len(normalise_code(proof)) >= TAIL else None
 
     async def contact_of(self, order_no: str) -> Reply[Contact]:
-        """Two look-ups, whether the order exists or not; what stands in is drawn from orders, so as likely as any."""
+        """Two look-ups, whether the order exists or not."""
         order_no = normalise_code(order_no)
         with_address = col(ShopOrder.contact).contains("@", autoescape=True)
         first = select(ShopOrder.contact).where(col(ShopOrder.shop) == self.name, with_address)
         async with self._database.reading() as session:
             order = await self._find(session, order_no)
             others = (await session.exec(first.order_by(col(ShopOrder.id)).limit(STAND_INS))).all()
-        stand_in = self._stand_in(order_no, [address for other in others if (address := find_address(other))])
-        address = find_address(order.contact if order else "")
-        return Reply(Answer.DONE, Contact(mask_address(address or stand_in), address or ""))
-
-    def _stand_in(self, order_no: str, addresses: list[str]) -> str:
-        """One of these, by a hash that nobody can compute."""
-        if not addresses:
-            return "a@q.com"
-        # Cut to a power of two: while the shop is young, a new order hardly ever changes what stands for a number.
-        size = 1 << (len(addresses).bit_length() - 1)
-        return addresses[int(self._vault.keyed_hash("stand-in", f"{self.name}/{order_no}"), 16) % size]
+        contact = make_contact(self._vault, self.name, order_no, order.contact if order else "", others)
+        return Reply(Answer.DONE, contact)
 
     async def check_code(self, order_no: str, code: str) -> CodeCheck:
         """Exact by fingerprint, near when a typing error away: the answer depends on this order's codes alone."""

@@ -1,4 +1,4 @@
-"""What buyers sent as evidence: drawn anew before it was stored, and given out as files to signed-in staff alone."""
+"""What buyers sent as evidence: drawn anew before it was stored, given out to signed-in staff alone, on record."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette_admin.routing import route
 
-from console.shell import Page
+from console.shell import Page, reader
 from console.verbs import number_in
 from shop.errors import SealBroken
 from tickets import pictures
@@ -37,6 +37,8 @@ class PicturesPage(Page):
             jpeg = await asyncio.to_thread(pictures.read, self.site.vault, picture)
         except SealBroken:
             raise HTTPException(404) from None
+        async with self.site.database.writing() as session:
+            await pictures.note_view(session, self.site.clock(), number, reader(request).id)
         disposition = {"content-disposition": f'attachment; filename="picture-{number}.jpg"'}
         return Response(jpeg, media_type="image/jpeg", headers=_HEADERS | disposition)
 

@@ -11,6 +11,7 @@ from sqlalchemy import update
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit.tables import AuditRow
 from audit.trail import record
 from shop.rotation import Seals
 from shop.vault import Vault
@@ -20,6 +21,8 @@ from tickets.tables import Claim, Conversation, Message, Picture, id_of
 SEAL = "picture"
 NEAR = 6  # of 64 fields that may differ between two pictures of one look
 LOOKED_AT = 5_000  # earlier pictures, the newest: comparing so many takes some 10 ms
+ONE_VIEW = timedelta(minutes=1)  # a page asks for a picture as often as it shows it
+SEEN = "picture.seen"  # audit action
 FRESH = timedelta(hours=2)  # a picture that came so long before a claim is its evidence
 
 
@@ -67,9 +70,28 @@ async def keep(session: AsyncSession, now: datetime, vault: Vault, message: Mess
     return picture
 
 
+async def note_view(session: AsyncSession, now: datetime, picture_id: int, agent_id: int) -> None:
+    """Write down that this agent sees the picture: it may show a code. A page that has it twice is one view."""
+    actor, subject = f"agent:{agent_id}", f"picture:{picture_id}"
+    seen = select(AuditRow.id).where(AuditRow.subject == subject, AuditRow.actor == actor)
+    seen = seen.where(AuditRow.action == SEEN, col(AuditRow.at) > now - ONE_VIEW)
+    if (await session.exec(seen.limit(1))).first() is None:
+        record(session, now, actor, SEEN, subject)
+
+
 def read(vault: Vault, picture: Picture) -> bytes:
     """The JPEG; `SealBroken` when its row was changed."""
     return base64.b64decode(vault.open(SEAL, picture.seal_id, picture.key_id, picture.ciphertext))
+
+
+async def attach_and_compare(session: AsyncSession, now: datetime, claim: Claim) -> Alike:
+    """`attach`, then `find_alike`: one look where no picture was sent, as is usual."""
+    fresh = col(Picture.claim_id).is_(None) & (col(Picture.received_at) > now - FRESH)
+    sent = select(Picture.id).where(Picture.conversation_id == claim.conversation_id)
+    if (await session.exec(sent.where(or_(fresh, col(Picture.claim_id) == claim.id)).limit(1))).first() is None:
+        return Alike()
+    await attach(session, now, claim)
+    return await find_alike(session, now, claim)
 
 
 async def attach(session: AsyncSession, now: datetime, claim: Claim) -> int:

@@ -50,14 +50,14 @@ def _points() -> dict[Signal, int]:
         Signal.LIKE_PICTURE: 10,
         Signal.LINKED: 30,
         Signal.SAME_CONTACT: 15,
-        Signal.SAME_PLACE: 20,
-        Signal.OTHER_CONTACT: 15,
+        Signal.SAME_PLACE: 10,
+        Signal.OTHER_CONTACT: 40,
         Signal.OTHERS_CODE: 40,
         Signal.STRAYS: 15,
         Signal.WRONG_PROOFS: 15,
         Signal.DEAR: 10,
-        Signal.NEW_AND_DEAR: 10,
-        Signal.SECOND_ROUND: 40,
+        Signal.NEW_AND_DEAR: 5,
+        Signal.SECOND_ROUND: 35,
         Signal.HASTY: 15,
         Signal.BAD_BATCH: -60,
         Signal.HISTORY: -5,
@@ -101,7 +101,7 @@ class Facts:
     same_picture: int = 0  # other claims
     like_picture: int = 0
     linked: int = 0  # buyers
-    same_contact: int = 0  # buyers
+    same_contact: int = 0  # accounts with claims
     same_place: int = 0  # buyers
     other_contact: int = 0  # orders that were proved before, all of them with another contact
     others_codes: int = 0
@@ -144,6 +144,11 @@ class Measured:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+# What a bad batch explains: that there are many claims, and dear, late or repeated ones. Not who files them, nor how.
+EXPLAINED = frozenset(
+    {Signal.MANY_CLAIMS, Signal.MANY_ORDERS, Signal.MOST_OF_ORDER, Signal.LATE, Signal.SEEN, Signal.REFUNDED}
+    | {Signal.DEAR, Signal.NEW_AND_DEAR, Signal.SECOND_ROUND}
+)
 SEVERAL = 3  # codes of an order, or strays, before their number says anything
 LIMIT = 3.0  # a signal counts at most so often
 
@@ -154,6 +159,8 @@ def weigh(facts: Facts, rules: RiskRules) -> Risk:
     for signal, measure in MEASURES.items():
         measured = measure(facts, rules)
         value = round(min(measured.times, LIMIT) * rules.points.get(signal, 0))
+        if signal == Signal.BAD_BATCH:
+            value = max(value, -sum(point.points for point in points if point.signal in EXPLAINED))
         if value:
             points.append(Point(signal, value, measured.facts))
     points.sort(key=lambda point: -abs(point.points))
@@ -217,13 +224,18 @@ def _same_place(facts: Facts, rules: RiskRules) -> Measured:
     return Measured(0 < facts.same_place <= rules.place_most, {"count": facts.same_place})
 
 
+def _same_contact(facts: Facts, _: RiskRules) -> Measured:
+    """One other account is a browser that forgot us: its claims count, itself does not."""
+    return Measured(max(0, facts.same_contact - 1), {"count": facts.same_contact})
+
+
 def _other_contact(facts: Facts, _: RiskRules) -> Measured:
-    """However many: an account in other hands, or a second mail."""
-    return Measured(facts.other_contact > 0, {"count": facts.other_contact})
+    """However many: an account in other hands. After a single order it is a second mail."""
+    return Measured(facts.other_contact > 1, {"count": facts.other_contact})
 
 
 def _new_and_dear(facts: Facts, rules: RiskRules) -> Measured:
-    is_new = facts.known_for < rules.new_for and not facts.whole_orders
+    is_new = facts.known_for < rules.new_for and not facts.whole_orders and not facts.same_contact
     hours = facts.known_for // timedelta(hours=1)
     return Measured(is_new and facts.price >= rules.dear_from, {"price": f"{facts.price / 100:.2f}", "hours": hours})
 
@@ -247,6 +259,7 @@ def _like_picture(facts: Facts, _: RiskRules) -> Measured:
 
 def _history(facts: Facts, rules: RiskRules) -> Measured:
     is_old = facts.known_for >= rules.known_for and facts.whole_orders >= rules.whole_orders
+    is_old = is_old and not facts.other_contact  # else it is another person's
     return Measured(is_old, {"days": facts.known_for.days, "orders": facts.whole_orders})
 
 
@@ -271,7 +284,7 @@ MEASURES: Mapping[Signal, Callable[[Facts, RiskRules], Measured]] = {
     Signal.SAME_PICTURE: _count("same_picture"),
     Signal.LIKE_PICTURE: _like_picture,
     Signal.LINKED: _count("linked"),
-    Signal.SAME_CONTACT: _count("same_contact"),
+    Signal.SAME_CONTACT: _same_contact,
     Signal.SAME_PLACE: _same_place,
     Signal.OTHER_CONTACT: _other_contact,
     Signal.OTHERS_CODE: _count("others_codes"),

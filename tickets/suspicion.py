@@ -94,8 +94,7 @@ class Suspicion:
 
     async def collect(self, session: AsyncSession, now: datetime, claim: Claim, order: Order) -> Facts:
         """The facts of a claim that was just filed; pictures that its buyer sent for it are its evidence from here."""
-        await pictures.attach(session, now, claim)
-        alike = await pictures.find_alike(session, now, claim)
+        alike = await pictures.attach_and_compare(session, now, claim)
         counts = await self._count(session, now, claim, order)
         ties = await self._find_ties(session, now, claim, order, counts.last_place)
         all_known = await _claims_before(session, now, claim, {claim.buyer_id, *alike.buyers}.union(*ties))

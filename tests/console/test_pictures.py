@@ -1,7 +1,11 @@
 """Evidence on the ticket page: shown to staff who signed in, and to nobody else."""
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from sqlmodel import select
+
+from audit.tables import AuditRow
 from tests.console.conftest import Stage, Visitor, text_of
 from tests.tickets.test_pixels import file_of, screenshot
 from tickets import pictures
@@ -10,7 +14,7 @@ from tickets.conversations import add_message
 from tickets.pixels import draw_anew
 from tickets.risk import RiskRules
 from tickets.suspicion import Suspicion
-from tickets.tables import Conversation, Picture
+from tickets.tables import Agent, Conversation, Picture
 
 
 async def send(stage: Stage, conversation: Conversation, seed: int = 1) -> Picture:
@@ -43,12 +47,36 @@ async def test_only_staff_get_a_picture_and_as_a_file(stage: Stage, visitor: Vis
     assert unknown == [404, 404, 404]
 
 
+async def _views(stage: Stage) -> list[tuple[str, str]]:
+    async with stage.database.reading() as session:
+        seen = select(AuditRow.actor, AuditRow.subject).where(AuditRow.action == "picture.seen")
+        return list((await session.exec(seen)).all())
+
+
+async def test_each_view_is_on_record_once(stage: Stage, visitor: Visitor, signed_in: Visitor) -> None:
+    first, second = [await send(stage, await stage.meet(), seed) for seed in (1, 2)]
+
+    await visitor.get(f"/console/pictures/{first.id}")
+    for _ in range(2):  # a page has it in the thread, and on the card
+        await signed_in.get(f"/console/pictures/{first.id}")
+    await signed_in.get(f"/console/pictures/{second.id}")
+
+    async with stage.database.reading() as session:
+        agent_id = (await session.exec(select(Agent.id))).one() or 0
+    who = f"agent:{agent_id}"
+    assert await _views(stage) == [(who, f"picture:{first.id}"), (who, f"picture:{second.id}")]
+    async with stage.database.writing() as session:
+        await pictures.note_view(session, stage.clock() + timedelta(minutes=5), first.id or 0, agent_id)
+    assert len(await _views(stage)) == 3
+
+
 async def test_one_that_was_changed_is_not_shown(stage: Stage, signed_in: Visitor) -> None:
     picture = await send(stage, await stage.meet())
     async with stage.database.writing() as session:
         (await session.get_one(Picture, picture.id)).seal_id = "another"
 
     assert (await signed_in.get(f"/console/pictures/{picture.id}")).status_code == 404
+    assert await _views(stage) == []
 
 
 async def test_the_claim_card_shows_the_evidence_and_every_point(weighing: Stage, signed_in: Visitor) -> None:

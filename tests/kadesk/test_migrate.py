@@ -12,7 +12,7 @@ from audit.trail import record
 from kadesk.database import Database
 from kadesk.migrate import upgrade
 from kadesk.tables import metadata
-from tickets.tables import Agent, Notice, Ticket
+from tickets.tables import Agent, Notice, OrderBinding, Ticket
 
 
 @pytest.fixture
@@ -67,15 +67,16 @@ async def test_rows_of_an_older_install_are_kept(bare: Database, now: datetime) 
             **{"status": "open", "phase": "open", "level": 1, "assignee_id": 3, "hurries": 0, "version": 1},
         },
         "notice": {"id": 9, "agent_id": 3, "ticket_id": 8, "text": "t"},
+        "order_binding": {"id": 10, "identity_id": 6, "shop": "demo", "order_no": "A1", "way": "query_password"},
     }
     await upgrade(bare, "0001")
     async with bare.engine.begin() as connection:
         for table, row in rows.items():
-            names = [*row, "created_at"]
+            names = [*row, "proved_at" if table == "order_binding" else "created_at"]
             values = ", ".join(f":{name}" for name in names)
             made_at = now.isoformat(" ") if bare.is_sqlite else now
             statement = text(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})")
-            await connection.execute(statement, row | {"created_at": made_at})
+            await connection.execute(statement, row | {names[-1]: made_at})
 
     await upgrade(bare)
 
@@ -83,8 +84,10 @@ async def test_rows_of_an_older_install_are_kept(bare: Database, now: datetime) 
         ticket = await session.get_one(Ticket, 8)
         notice = await session.get_one(Notice, 9)
         agent = await session.get_one(Agent, 3)
+        binding = await session.get_one(OrderBinding, 10)
     assert (ticket.assignee_id, ticket.queue, ticket.fields, ticket.snoozed_until) == (3, "general", {}, None)
     assert (notice.ticket_id, agent.is_away, agent.skills) == (8, False, [])
+    assert (binding.order_no, binding.contact_hash, binding.place_hash) == ("A1", None, None)
 
 
 async def test_two_upgrades_at_once_are_one(bare: Database, database_url: str) -> None:

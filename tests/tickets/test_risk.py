@@ -38,7 +38,7 @@ def test_a_first_claim_soon_after_the_delivery_weighs_nothing() -> None:
         pytest.param(Facts(others_codes=1), Signal.OTHERS_CODE, id="somebody else's code"),
         pytest.param(Facts(strays=3), Signal.STRAYS, id="strays"),
         pytest.param(Facts(wrong_proofs=3), Signal.WRONG_PROOFS, id="wrong proofs"),
-        pytest.param(Facts(same_contact=1), Signal.SAME_CONTACT, id="another account of the same mail"),
+        pytest.param(Facts(same_contact=2), Signal.SAME_CONTACT, id="three accounts of the same mail"),
         pytest.param(Facts(same_place=2), Signal.SAME_PLACE, id="two others at the place"),
         pytest.param(Facts(other_contact=3), Signal.OTHER_CONTACT, id="other mail than ever before"),
         pytest.param(Facts(price=10_000), Signal.DEAR, id="dear"),
@@ -63,6 +63,8 @@ def test_each_signal_adds_its_points(facts: Facts, signal: Signal) -> None:
         pytest.param(Facts(strays=2), id="two strays"),
         pytest.param(Facts(claims=4, codes=400, orders_today=3), id="three orders of who buys much"),
         pytest.param(Facts(price=9_999), id="not quite dear"),
+        pytest.param(Facts(same_contact=1), id="a browser that forgot us"),
+        pytest.param(Facts(other_contact=1), id="a second mail"),
         pytest.param(Facts(same_place=3), id="a place where many are"),
         pytest.param(Facts(round=2, vouchers=2), id="a replacement of a batch that others complain about"),
         pytest.param(Facts(age=timedelta(minutes=1)), id="a minute after the delivery"),
@@ -85,8 +87,16 @@ def test_a_bad_batch_and_a_history_speak_for_the_buyer() -> None:
     assert known.score == alone.score - 5
 
 
-def test_a_bad_batch_does_not_excuse_a_picture_that_was_used_before() -> None:
-    assert needs_person(weigh(Facts(same_picture=2, batch_buyers=9), RULES), RULES)
+@pytest.mark.parametrize("facts", [Facts(same_picture=1, claims=3), Facts(linked=2, claims=3)])
+def test_a_bad_batch_does_not_excuse_who_files_or_what_they_show(facts: Facts) -> None:
+    assert needs_person(weigh(replace(facts, batch_buyers=9), RULES), RULES)
+
+
+def test_an_account_in_other_hands_has_no_history() -> None:
+    known = Facts(known_for=90 * DAY, whole_orders=5)
+
+    assert {point.signal for point in weigh(known, RULES).points} == {Signal.HISTORY}
+    assert {point.signal for point in weigh(replace(known, other_contact=5), RULES).points} == {Signal.OTHER_CONTACT}
 
 
 def test_the_owner_sets_points_and_threshold() -> None:
@@ -122,7 +132,9 @@ def test_every_point_is_explained_in_words(signal: Signal, language: str) -> Non
         round=2,
     )
     if signal in {Signal.BAD_BATCH, Signal.HISTORY}:
-        worst = replace(worst, batch_buyers=9, known_for=99 * DAY, whole_orders=9)
+        worst = replace(worst, batch_buyers=9, known_for=99 * DAY, whole_orders=9, other_contact=0)
+    if signal == Signal.NEW_AND_DEAR:
+        worst = replace(worst, same_contact=0)
     if signal == Signal.HASTY:
         worst = replace(worst, age=timedelta(seconds=9))
     point = next(one for one in weigh(worst, RULES).points if one.signal == signal)

@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
+from sqlalchemy import event
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
+from shop import reveals
 from shop.codes import seal_code
 from shop.ledger import codes_issued
 from shop.port import CodeRef, Order, ProofWay
@@ -16,9 +18,9 @@ from tests.tickets.counter import DAY, HOUR, ORDER, Counter
 from tests.tickets.test_pictures import pixels, send
 from tickets.claims import Claims, Settled
 from tickets.ownership import Ownership
-from tickets.risk import Facts, RiskRules, Signal
+from tickets.risk import Facts, RiskRules, Signal, needs_person, weigh
 from tickets.suspicion import Suspicion, note_strays
-from tickets.tables import Claim, Conversation, Outcome, Reason, Ticket
+from tickets.tables import Claim, Conversation, OrderBinding, Outcome, Reason, Ticket
 
 RULES = RiskRules(person_from=50, batch_from=2)
 
@@ -162,6 +164,120 @@ async def test_buyers_who_share_an_order_are_linked(counter: Counter) -> None:
     assert first.kind == "replaced"
     assert (facts.linked, facts.claims) == (1, 2)
     assert theirs.why == "risk"
+
+
+HOME = "101.6.6.6"
+
+
+async def _newcomer(counter: Counter, name: str, number: int, **told: str) -> tuple[Counter, Settled, Order]:
+    """Their claim about an order of which the shop tells something, proved before."""
+    theirs, bought = replace(counter, conversation=await counter.floor.meet(name)), order(number, **told)
+    await _bind(counter.floor, Ownership(counter.claims.vault), theirs.conversation, bought)
+    return theirs, await file(theirs, number, bought), bought
+
+
+async def _open(counter: Counter, given: Settled, seen_from: str) -> None:
+    assert given.link is not None
+    await counter.floor.do(counter.claims.reveal, reveals.read_token(counter.claims.vault, given.link), seen_from)
+
+
+async def test_another_account_with_the_same_mail_is_the_same_person(counter: Counter) -> None:
+    await _newcomer(counter, "a", 1, contact="Wang@QQ.com ")
+    await _newcomer(counter, "stranger", 2, contact="li@qq.com")
+
+    theirs, given, bought = await _newcomer(counter, "b", 3, contact="wang@qq.com")
+
+    facts = await facts_of(theirs, given.claim, bought)
+    assert (facts.same_contact, facts.linked, facts.claims, facts.orders_today) == (1, 0, 2, 2)
+    assert all("qq" not in str(one.contact_hash) for one in await counter.floor.all(OrderBinding))
+
+
+@pytest.mark.parametrize(
+    ("ordered_from", "opened_from", "same"),
+    [
+        pytest.param(HOME, "101.9.9.9", 1, id="ordered there"),
+        pytest.param("101.9.9.9", HOME, 1, id="opened there"),
+        pytest.param("", "web", 0, id="nothing is told"),
+        pytest.param("101.9.9.9", "", 0, id="elsewhere"),
+    ],
+)
+async def test_who_was_at_the_same_place_is_known(
+    counter: Counter, ordered_from: str, opened_from: str, same: int
+) -> None:
+    _, first, _ = await _newcomer(counter, "a", 1, bought_from=ordered_from)
+    await _open(counter, first, opened_from)
+
+    theirs, given, bought = await _newcomer(counter, "b", 2, bought_from=HOME)
+
+    assert (await facts_of(theirs, given.claim, bought)).same_place == same
+
+
+async def test_a_proxy_is_no_place(counter: Counter) -> None:
+    _, first, _ = await _newcomer(counter, "a", 1, bought_from="10.0.0.7")
+    await _open(counter, first, "10.0.0.7")
+
+    theirs, given, bought = await _newcomer(counter, "b", 2, bought_from="10.0.0.7")
+
+    assert (await facts_of(theirs, given.claim, bought)).same_place == 0
+
+
+async def test_an_account_whose_orders_had_another_mail_says_so(counter: Counter) -> None:
+    floor, proofs = counter.floor, Ownership(counter.claims.vault)
+    for number in (11, 12):
+        await _bind(floor, proofs, counter.conversation, order(number, contact="old@qq.com"))
+    bought = order(1, contact="new@qq.com")
+    await _bind(floor, proofs, counter.conversation, bought)
+
+    facts = await facts_of(counter, (await file(counter, 1, bought)).claim, bought)
+
+    assert facts.other_contact == 2
+    same = replace(bought, contact="old@qq.com")
+    assert (await facts_of(counter, await floor.one(Claim), same)).other_contact == 0
+
+
+async def test_the_second_round_is_one_matter_with_the_first_and_says_so(counter: Counter) -> None:
+    given = await counter.file()
+    await counter.look(given.link)
+    (spare,) = await _codes_given(counter)
+
+    again = await counter.file(code=spare, at=counter.floor.now + HOUR)
+
+    facts = await facts_of(counter, again.claim, ORDER, at=counter.floor.now + HOUR)
+    assert (again.kind, signals(again.claim)) == ("replaced", {Signal.SECOND_ROUND: 35})
+    assert (facts.claims, facts.round, facts.vouchers) == (1, 2, 0)
+
+
+async def test_a_second_round_of_a_dear_code_waits_unless_others_complain_about_its_batch(counter: Counter) -> None:
+    dear = replace(ORDER, goods=replace(ORDER.goods, price=12_000))
+    given = await counter.file(dear)
+    await counter.look(given.link)
+    (spare,) = await _codes_given(counter)
+    others = [await counter.floor.meet(f"other-{number}") for number in range(2)]
+
+    alone = await counter.file(dear, spare, at=counter.floor.now + HOUR)
+    for number, one in enumerate(others):
+        await _file_of_batch(replace(counter, conversation=one), number)
+
+    facts = await facts_of(counter, alone.claim, dear, at=counter.floor.now + HOUR)
+    assert alone.why == "risk"
+    assert facts.vouchers == 2
+    assert not needs_person(weigh(facts, RULES), RULES)
+
+
+async def test_what_is_known_is_asked_for_in_few_statements(counter: Counter) -> None:
+    """The bot's claim waits for each of them."""
+    theirs, given, bought = await _newcomer(counter, "a", 1, contact="a@qq.com", bought_from=HOME)
+    asked: list[str] = []
+
+    def note(*facts: object) -> None:
+        asked.append(str(facts[2]))
+
+    engine = counter.floor.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    await facts_of(theirs, given.claim, bought)
+    event.remove(engine, "before_cursor_execute", note)
+
+    assert len([one for one in asked if not one.startswith("BEGIN")]) <= 5
 
 
 async def test_a_picture_of_another_claim_is_held_whoever_sends_it(counter: Counter) -> None:

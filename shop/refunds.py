@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, update
+from sqlalchemy import ColumnElement, case, func, literal_column, update
+from sqlalchemy.dialects.postgresql import insert  # SQLite has the same ON CONFLICT, and its dialect writes this one
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit import rows
 from audit.trail import record
 from shop.errors import AlreadyRefunded, BadAmount, OverPaid, RefundMoved, UnknownRefund
 from shop.money import in_words
@@ -22,6 +24,8 @@ from shop.tables import OrderMoney, Refund, RefundState, ShopOrder
 
 KEY_BYTES = 16
 ENDED = frozenset({RefundState.REFUSED, RefundState.FAILED})  # their amount is free again
+# In the words of its index: a database takes a partial index only for those.
+LIVE: ColumnElement[bool] = literal_column("refund.state NOT IN ('refused','failed')")
 NEXT: dict[RefundState, frozenset[RefundState]] = {
     RefundState.REQUESTED: frozenset({RefundState.APPROVED, RefundState.REFUSED}),
     RefundState.APPROVED: frozenset({RefundState.MANUAL, RefundState.DONE, RefundState.FAILED}),
@@ -30,23 +34,21 @@ NEXT: dict[RefundState, frozenset[RefundState]] = {
     RefundState.REFUSED: frozenset(),
     RefundState.FAILED: frozenset(),
 }
+# Written where there is none, and locked where there is one: to set a column to itself is what both databases have.
+_HELD = (
+    insert(OrderMoney)
+    .on_conflict_do_update(index_elements=["shop", "order_no"], set_={"currency": OrderMoney.currency})
+    .returning(col(OrderMoney.id))
+)
 
 
-async def hold_order(session: AsyncSession, shop: str, order_no: str, currency: str) -> OrderMoney:
-    """The order's money, held until the transaction ends: whoever refunds or replaces comes one after the other.
+async def hold_order(session: AsyncSession, shop: str, order_no: str, currency: str) -> None:
+    """Hold the order's money until the transaction ends: whoever refunds or replaces comes one after the other.
 
     `paid` is 0 until the shop was asked what was paid.
     """
-    found = select(OrderMoney).where(OrderMoney.shop == shop, OrderMoney.order_no == order_no)
-    locked = found.with_for_update().execution_options(populate_existing=True)
-    if (money := (await session.exec(locked)).first()) is not None:
-        return money
-    try:
-        async with session.begin_nested():
-            session.add(OrderMoney(shop=shop, order_no=order_no, paid=0, refunded=0, currency=currency))
-    except IntegrityError:
-        pass  # somebody else was as quick; their row is ours to wait for
-    return (await session.exec(locked)).one()
+    row = {"shop": shop, "order_no": order_no, "paid": 0, "refunded": 0, "currency": currency}
+    await rows.in_one_trip(session, lambda connection: rows.find(connection, _HELD, **row))
 
 
 async def request_refund(
@@ -67,7 +69,8 @@ async def request_refund(
     """
     if amount <= 0:
         raise BadAmount(currency=order.goods.currency)
-    money = await hold_order(session, order.shop, order.order_no, order.goods.currency)
+    await hold_order(session, order.shop, order.order_no, order.goods.currency)
+    money = await _get_money(session, order)
     await _learn(session, money, order)
     if fingerprint is not None and await find_live(session, order.shop, order.order_no, fingerprint) is not None:
         raise AlreadyRefunded(order_no=order.order_no)
@@ -182,7 +185,13 @@ async def next_due(session: AsyncSession) -> datetime | None:
 
 def is_live(shop: str, order_no: str) -> tuple[ColumnElement[bool], ...]:
     """Which refunds of an order are under way or done."""
-    return (col(Refund.shop) == shop, col(Refund.order_no) == order_no, col(Refund.state).not_in(ENDED))
+    return (col(Refund.shop) == shop, col(Refund.order_no) == order_no, LIVE)
+
+
+async def _get_money(session: AsyncSession, order: Order) -> OrderMoney:
+    """That of an order that is held, as it is now."""
+    found = select(OrderMoney).where(OrderMoney.shop == order.shop, OrderMoney.order_no == order.order_no)
+    return (await session.exec(found.execution_options(populate_existing=True))).one()
 
 
 async def _learn(session: AsyncSession, money: OrderMoney, order: Order) -> None:

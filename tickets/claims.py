@@ -6,7 +6,7 @@ replacement per code, whoever files how often at once. Another buyer's claim abo
 aside: it has a ticket of its own and no outcome, but `decided_at` from its beginning.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -14,13 +14,15 @@ from typing import Protocol
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.errors import KadeskError
-from shop import ledger
+from shop import refunds
 from shop.errors import AlreadyReplaced, ChainTooLong, PoolEmpty
-from shop.port import CodeRef, Order, OrderStatus
+from shop.port import CodeRef, Order, OrderStatus, Origin
+from shop.provenance import Source
+from shop.sources import learn_sources
 from shop.tables import Proof
 from tickets import filing, pictures, warranty
+from tickets.cases import Case, read_case
 from tickets.claim_states import ClaimState
-from tickets.compensation import outcomes_before
 from tickets.conversations import add_note
 from tickets.errors import BreakerOpen
 from tickets.grants import Grants
@@ -102,23 +104,32 @@ class Claims(Grants):
         codes: Collection[CodeRef],
         reason: Reason,
         words: str = "",
+        origins: Mapping[str, Origin] | None = None,
     ) -> Sequence[Settled]:
         """Settle a claim per code at once where the rules allow it, else open one ticket; filed again, it is found.
 
         Whoever has a replacement that nobody has seen yet gets its link again, never another code. What many wait for
         is held from the beginning and in one order (ticket, batches, codes by position), so that no two wait for each
-        other. `words` are the buyer's own about what the shop or the game said, masked.
+        other. `words` are the buyer's own about what the shop or the game said, masked;
+        `origins` is where the shop says that codes came from, by fingerprint.
         """
-        known = await filing.find_ticket(session, conversation, order.shop, order.order_no)
+        known = await self._hold(session, conversation, order)
         await filing.hold_batches(session, codes)
-        filed = [
-            await self._file(session, now, conversation, order, code, reason)
+        sources = await learn_sources(session, now, order, origins or {})
+        cases = [
+            (code, await read_case(session, order.shop, order.order_no, code.fingerprint))
             for code in sorted(codes, key=lambda code: code.position)
         ]
-        for one in filed:
-            filing.note(one if isinstance(one, Claim) else one.claim, words)
+        filed = [
+            (await self._file(session, now, conversation, order, code, reason, case), case) for code, case in cases
+        ]
+        for one, _ in filed:
+            claim = one if isinstance(one, Claim) else one.claim
+            filing.note(claim, words, sources.get(claim.fingerprint))
         # None is judged before all are there: how many they are is a fact about each.
-        settled = [await self._judge(session, now, one, order) if isinstance(one, Claim) else one for one in filed]
+        settled = [
+            await self._judge(session, now, one, order, case) if isinstance(one, Claim) else one for one, case in filed
+        ]
         return await self._bring_to_people(session, now, conversation, settled, known)
 
     async def take_proof(
@@ -128,20 +139,23 @@ class Claims(Grants):
 
         One that comes a little too late files them again. `words` came with it, as in `file_all`.
         """
-        known = await filing.find_ticket(session, conversation, order.shop, order.order_no)
+        known = await self._hold(session, conversation, order)
         claims = await filing.awaiting_proof(session, conversation, order.shop, order.order_no)
         await filing.hold_batches(session, [filing.code_of(claim) for claim in claims])
         settled = []
         for claim in claims:
             filing.note(claim, words)
             filing.move(session, now, claim, ClaimState.TRIAGE, f"buyer:{claim.buyer_id}")
-            settled.append(await self._judge(session, now, claim, order, has_proof=True))
+            case = await read_case(session, order.shop, order.order_no, claim.fingerprint)
+            settled.append(await self._judge(session, now, claim, order, case, has_proof=True))
         for late in await filing.unproved(session, now, conversation, order):
             code, reason = filing.code_of(late), Reason(late.reason)
-            one = await self._file(session, now, conversation, order, code, reason)
-            filing.note(one if isinstance(one, Claim) else one.claim, late.error_text or words)
+            case = await read_case(session, order.shop, order.order_no, code.fingerprint)
+            one = await self._file(session, now, conversation, order, code, reason, case)
+            source = Source(late.supplier_id, late.batch_id) if late.supplier_id is not None else None
+            filing.note(one if isinstance(one, Claim) else one.claim, late.error_text or words, source)
             if isinstance(one, Claim):
-                one = await self._judge(session, now, one, order, has_proof=True)
+                one = await self._judge(session, now, one, order, case, has_proof=True)
             settled.append(one)
         return await self._bring_to_people(session, now, conversation, settled, known)
 
@@ -160,6 +174,12 @@ class Claims(Grants):
             brought += await self._bring_to_people(session, now, conversation, stopped, known)
         return brought
 
+    async def _hold(self, session: AsyncSession, conversation: Conversation, order: Order) -> Ticket | None:
+        """The ticket of this conversation about the order, locked; and from here on nobody else refunds or replaces."""
+        known = await filing.find_ticket(session, conversation, order.shop, order.order_no)
+        await refunds.hold_order(session, order.shop, order.order_no, order.goods.currency)
+        return known
+
     async def _file(
         self,
         session: AsyncSession,
@@ -168,12 +188,13 @@ class Claims(Grants):
         order: Order,
         code: CodeRef,
         reason: Reason,
+        case: Case,
     ) -> Settled | Claim:
         """What there is to say already, or a claim to be judged; what comes to people has no ticket yet."""
-        if (again := await self.link_again(session, now, conversation, order, code)) is not None:
+        if (again := await self._link_again(session, now, conversation, order, case)) is not None:
             return again
-        known = await filing.find_undecided(session, conversation.buyer_id, order, code)
-        claim = known or await filing.create(session, now, conversation, order, code, reason)
+        known = await filing.find_undecided(session, conversation.buyer_id, order, code) if case.filed else None
+        claim = known or await filing.create(session, now, conversation, order, code, reason, case)
         if claim.ticket_id is not None:
             ticket = await session.get_one(Ticket, claim.ticket_id)
             return Settled(claim, "ticket", claim.why or "", ticket=ticket, is_repeat=True)
@@ -184,10 +205,10 @@ class Claims(Grants):
         return claim
 
     async def _judge(
-        self, session: AsyncSession, now: datetime, claim: Claim, order: Order, *, has_proof: bool = False
+        self, session: AsyncSession, now: datetime, claim: Claim, order: Order, case: Case, *, has_proof: bool = False
     ) -> Settled:
         await self.desk.weigh_batch(session, now, claim)  # before it is judged: others' claims speak for this one
-        stop = await self._find_stop(session, now, claim, order, has_proof)
+        stop = await self._find_stop(session, now, claim, order, case, has_proof)
         if stop is None:
             try:
                 link = await self._issue(session, now, claim, order, "bot")
@@ -204,13 +225,12 @@ class Claims(Grants):
         return Settled(claim, "proof" if stop.state == ClaimState.EVIDENCE else "ticket", stop.why)
 
     async def _find_stop(
-        self, session: AsyncSession, now: datetime, claim: Claim, order: Order, has_proof: bool
+        self, session: AsyncSession, now: datetime, claim: Claim, order: Order, case: Case, has_proof: bool
     ) -> Stop | None:
-        ends_at = await filing.warranty_end(session, order, claim.fingerprint)
-        why = why_not(now, order, Reason(claim.reason), self.rules, ends_at)
-        if why is None and await outcomes_before(session, claim):
+        why = why_not(now, order, Reason(claim.reason), self.rules, case.warranty_end(order))
+        if why is None and case.outcomes_beside(claim.id):
             why = "decided_before"
-        if await ledger.find_replacement(session, order.shop, order.order_no, claim.fingerprint) is not None:
+        if case.history.replaced_by is not None:
             why = "already_replaced"
         stops = [stop for gate in self.gates if (stop := await gate(session, now, claim, order)) is not None]
         if held := next((stop for stop in stops if stop.state == ClaimState.HELD), None):
@@ -218,7 +238,7 @@ class Claims(Grants):
         # Who proved the first code is not asked again about the one that was given for it.
         needs_proof = order.goods.proof == Proof.SCREENSHOT and claim.round == 1 and why in OPEN_TO_PROOF
         if needs_proof and not has_proof and not await filing.has_picture(session, now, claim):
-            is_tried = await filing.count_silent(session, claim) >= TIMES_ASKED
+            is_tried = case.count_silent(claim.buyer_id) >= TIMES_ASKED
             return Stop("no_proof") if is_tried else Stop("proof", ClaimState.EVIDENCE)
         return Stop(why) if why is not None else next(iter(stops), None)
 

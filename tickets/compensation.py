@@ -13,6 +13,7 @@ from shop import ledger, refunds, reveals
 from shop.states import OUT, quarantine
 from shop.tables import Code, CodeState, Refund, RefundState, Replacement
 from tickets import filing
+from tickets.cases import hold_case
 from tickets.claim_states import UNDECIDED, ClaimState, can_move
 from tickets.errors import AlreadyCompensated, CodeSeen, NotReplaced
 from tickets.money_errors import NotRefunded, RefundPending
@@ -64,19 +65,9 @@ async def refunds_of(session: AsyncSession, ticket: Ticket) -> Sequence[Refund]:
 async def outcomes_before(session: AsyncSession, claim: Claim) -> set[str]:
     """How other claims about the same code of the same order were decided, whoever filed them.
 
-    A refund of the code, or of its order, that is under way counts as one. The order's money is held from here on: no
-    refund begins before the caller has done what it found possible.
+    See `cases.hold_case` for what is held from here on.
     """
-    await refunds.hold_order(session, claim.shop, claim.order_no, claim.currency)
-    found = await session.exec(
-        select(Claim.outcome)
-        .where(Claim.shop == claim.shop, Claim.order_no == claim.order_no, Claim.fingerprint == claim.fingerprint)
-        .where(col(Claim.outcome).is_not(None), col(Claim.id) != claim.id)
-    )
-    outcomes = {outcome for outcome in found.all() if outcome is not None}
-    unit = await sold_code(session, claim.shop, claim.order_no, claim.fingerprint)
-    is_refunded = await refunds.find_live(session, claim.shop, claim.order_no, unit) is not None
-    return outcomes | ({Outcome.REFUND} if is_refunded else set())
+    return (await hold_case(session, claim)).outcomes_beside(claim.id)
 
 
 async def sold_code(session: AsyncSession, shop: str, order_no: str, fingerprint: str) -> str:

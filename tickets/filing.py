@@ -4,19 +4,20 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement, Connection
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, make_transient_to_detached
 from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
-from audit.trail import record
+from audit import rows
+from audit.trail import record, record_now
 from shop import ledger
 from shop.port import CodeRef, Goods, Order, OrderStatus
-from shop.provenance import find_source
-from shop.tables import Batch, Code, Replacement, RevealLink
-from tickets import warranty
+from shop.provenance import Source
+from shop.tables import Batch, Code, Replacement
+from tickets.cases import Case
 from tickets.changes import lock_ticket
 from tickets.claim_states import ClaimState, can_move
 from tickets.errors import ClaimStands, Contested, NoOpenClaim
@@ -34,10 +35,13 @@ def move(session: AsyncSession, now: datetime, claim: Claim, state: ClaimState, 
     _step(session, now, claim, state, actor, "claim.moved", facts)
 
 
-def note(claim: Claim, words: str) -> None:
-    """Keep what the buyer said of an undecided claim; what they said first stays."""
-    if claim.outcome is None:
-        claim.error_text = claim.error_text or words[:WORDS_LIMIT]
+def note(claim: Claim, words: str, source: Source | None = None) -> None:
+    """Keep what the buyer said of an undecided claim, and where a code that is not ours came from; the first stays."""
+    if claim.outcome is not None:
+        return
+    claim.error_text = claim.error_text or words[:WORDS_LIMIT]
+    if claim.supplier_id is None and source is not None:
+        claim.supplier_id, claim.batch_id = source
 
 
 def _step(
@@ -58,7 +62,8 @@ async def decide(session: AsyncSession, now: datetime, claim: Claim, outcome: Ou
         move(session, now, claim, ClaimState.REOPENED, actor, outcome=old)
     claim.outcome, claim.decided_at, claim.decided_by = outcome, now, actor
     _step(session, now, claim, ClaimState.DECIDED, actor, "claim.decided", {"outcome": outcome})
-    await ledger.release(session, now, id_of(claim), actor)
+    if outcome != Outcome.REPLACE:  # else it went out
+        await ledger.release(session, now, id_of(claim), actor)
 
 
 async def lapse(session: AsyncSession, now: datetime, claim: Claim, actor: str, **facts: object) -> None:
@@ -273,67 +278,54 @@ def _given(column: Any, conversation_id: int) -> SelectOfScalar[Any]:
     )
 
 
-async def count_silent(session: AsyncSession, claim: Claim) -> int:
-    """How many claims of this buyer about the same code were closed because no screenshot came."""
-    silent = (
-        select(func.count(col(Claim.id)))
-        .where(*_about(claim.shop, claim.order_no, claim.fingerprint), Claim.buyer_id == claim.buyer_id)
-        .where(Claim.state == ClaimState.CLOSED, col(Claim.outcome).is_(None), Claim.why == "proof")
-    )
-    return (await session.exec(silent)).one()
-
-
-async def warranty_end(session: AsyncSession, order: Order, fingerprint: str) -> datetime | None:
-    """The last instant of the warranty of this code, as far as is known here when it was seen or given."""
-    looked = select(func.min(RevealLink.opened_at)).join(Code, col(Code.id) == col(RevealLink.code_id))
-    seen_at = (await session.exec(looked.where(col(Code.fingerprint) == fingerprint))).one()
-    given = await ledger.find_issued(session, order.shop, order.order_no, fingerprint)
-    return warranty.ends_at(order, seen_at, given.issued_at if given else None)
-
-
 async def create(
-    session: AsyncSession, now: datetime, conversation: Conversation, order: Order, code: CodeRef, reason: Reason
+    session: AsyncSession,
+    now: datetime,
+    conversation: Conversation,
+    order: Order,
+    code: CodeRef,
+    reason: Reason,
+    case: Case,
 ) -> Claim:
     """A new open claim; set aside when another buyer's is open; or this buyer's own, filed since we looked.
 
     Where the code is a replacement, it is the next round of the claim that brought it.
     """
-    given = await ledger.find_issued(session, order.shop, order.order_no, code.fingerprint)
-    number = given.chain + 1 if given else 1
-    claim = _claim(now, conversation, order, code, reason, number)
+    claim, ends_at = _claim(now, conversation, order, code, reason, case), case.warranty_end(order)
+    facts = {
+        "order": f"{order.shop}/{order.order_no}",
+        "code": code.masked,
+        "reason": reason,
+        "round": claim.round,
+        "warranty_ends_at": ends_at.isoformat() if ends_at else None,
+    }
     try:
-        async with session.begin_nested():
-            session.add(claim)
+        await rows.in_one_trip(session, lambda connection: _enter(connection, claim, facts))
     except IntegrityError:
         filed = await find_open(session, order, code)
         if filed is None:
             raise
         if filed.buyer_id == conversation.buyer_id:
             return filed
-        claim = _claim(now, conversation, order, code, reason, number)
         claim.decided_at = now
-        session.add(claim)
-        await session.flush()
-    claim.supplier_id, claim.batch_id = await find_source(session, code.fingerprint) or (None, None)
-    ends_at = await warranty_end(session, order, code.fingerprint)
-    after = {
-        "order": f"{order.shop}/{order.order_no}",
-        "code": code.masked,
-        "reason": reason,
-        "round": number,
-        "warranty_ends_at": ends_at.isoformat() if ends_at else None,
-    }
-    actor = f"buyer:{conversation.buyer_id}"
-    record(session, now, actor, "claim.filed", f"claim:{claim.id}", None, after)
+        await rows.in_one_trip(session, lambda connection: _enter(connection, claim, facts))
+    make_transient_to_detached(claim)
+    session.add(claim)
+    given = case.history.brought_by
     earlier = await session.get_one(Claim, given.claim_id) if given else None
     if earlier is not None and can_move(earlier.state, ClaimState.REOPENED):
-        move(session, now, earlier, ClaimState.REOPENED, actor, next=claim.id)
+        move(session, now, earlier, ClaimState.REOPENED, f"buyer:{conversation.buyer_id}", next=claim.id)
     return claim
 
 
-def _claim(
-    now: datetime, conversation: Conversation, order: Order, code: CodeRef, reason: Reason, number: int
-) -> Claim:
+def _enter(connection: Connection, claim: Claim, facts: dict[str, Any]) -> None:
+    with connection.begin_nested():
+        rows.enter(connection, claim)
+    record_now(connection, claim.created_at, f"buyer:{claim.buyer_id}", "claim.filed", f"claim:{claim.id}", None, facts)
+
+
+def _claim(now: datetime, conversation: Conversation, order: Order, code: CodeRef, reason: Reason, case: Case) -> Claim:
+    source, given = case.history.source, case.history.brought_by
     return Claim(
         conversation_id=id_of(conversation),
         buyer_id=conversation.buyer_id,
@@ -349,7 +341,9 @@ def _claim(
         reason=reason,
         state=ClaimState.TRIAGE,
         state_at=now,
-        round=number,
+        round=given.chain + 1 if given else 1,
+        supplier_id=source.supplier_id if source else None,
+        batch_id=source.batch_id if source else None,
         created_at=now,
     )
 

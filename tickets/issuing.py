@@ -14,6 +14,7 @@ from shop.tables import RevealLink
 from shop.vault import Vault
 from tickets import filing
 from tickets.breakers import BreakerRules, Breakers
+from tickets.cases import Case, read_case
 from tickets.claim_states import ClaimState, can_move
 from tickets.compensation import REFUNDS, outcomes_before
 from tickets.desk import Desk
@@ -77,8 +78,13 @@ class Issuing:
         self, session: AsyncSession, now: datetime, conversation: Conversation, order: Order, code: CodeRef
     ) -> Settled | None:
         """The link of the replacement that this conversation has and nobody has opened, made anew."""
-        place = order.shop, order.order_no, code.fingerprint
-        given = await ledger.find_replacement(session, *place) or await ledger.find_issued(session, *place)
+        case = await read_case(session, order.shop, order.order_no, code.fingerprint)
+        return await self._link_again(session, now, conversation, order, case)
+
+    async def _link_again(
+        self, session: AsyncSession, now: datetime, conversation: Conversation, order: Order, case: Case
+    ) -> Settled | None:
+        given = case.history.replaced_by or case.history.brought_by
         if given is None or order.status != OrderStatus.DELIVERED or order.refunded > 0:
             return None
         claim = await session.get_one(Claim, given.claim_id)
@@ -87,7 +93,7 @@ class Issuing:
             return None
         if not await reveals.is_out(session, given.code_id) or await reveals.was_seen(session, given.code_id):
             return None
-        if await filing.find_open(session, order, code):
+        if case.is_open():
             return None
         return Settled(claim, "link", "again", link=await self._make_link(session, now, given.code_id, "bot"))
 
@@ -118,6 +124,8 @@ class Issuing:
                 actor=actor,
                 may_lengthen=may_lengthen,
             )
-        link = await self._make_link(session, now, replacement.code_id, actor)
+        # The first link of a code that was free: there is none to close.
+        ttl = self.rules.reveal_ttl
+        link = await reveals.make_link(session, now, self.vault, replacement.code_id, ttl, actor=actor)
         await filing.decide(session, now, claim, Outcome.REPLACE, actor)
         return link

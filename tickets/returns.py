@@ -15,7 +15,8 @@ from shop import ledger, refunds, reveals
 from shop.money import in_words
 from shop.port import CodeRef, Order, OrderStatus
 from shop.tables import Refund
-from tickets import approvals, compensation, filing, warranty
+from tickets import approvals, compensation, warranty
+from tickets.cases import read_case
 from tickets.changes import lock_ticket
 from tickets.claim_states import ClaimState
 from tickets.desk import Desk
@@ -175,7 +176,7 @@ def _judge_return(now: datetime, order: Order, unseen: bool) -> Ground | Bar:
 
 async def _has_no_replacement(session: AsyncSession, order: Order, claim: Claim) -> bool:
     """Whether the claim is in warranty, and its buyer had two bad codes or no code is left to give."""
-    ends_at = await filing.warranty_end(session, order, claim.fingerprint)
+    ends_at = (await read_case(session, order.shop, order.order_no, claim.fingerprint)).warranty_end(order)
     if ends_at is None or not warranty.covers(ends_at, claim.created_at):
         return False
     return claim.round >= BAD_CODES or await ledger.count_reserve(session, order.shop, order.goods.sku) == 0

@@ -19,6 +19,7 @@ from shop.port import CodeRef, Order, OrderStatus
 from shop.tables import Batch, Code, Pool, Replacement, RevealLink
 from shop.vault import Vault
 from tests.tickets.counter import DAY, GOODS, HOUR, NOW, ORDER, RESERVE, RULES, Counter
+from tickets.cases import Case
 from tickets.claims import Outcome, Reason, why_not
 from tickets.errors import (
     AlreadyCompensated,
@@ -100,10 +101,7 @@ async def test_without_the_guard_a_refunded_code_is_replaced_as_well(
     first = await counter.file(reason=Reason.OTHER)
     await counter.resolve(first.ticket, lin, Outcome.REFUND)
 
-    async def forget(session: AsyncSession, claim: Claim) -> set[str]:
-        return set()
-
-    monkeypatch.setattr("tickets.claims.outcomes_before", forget)
+    monkeypatch.setattr(Case, "outcomes_beside", lambda self, claim_id: set())
 
     assert (await counter.file()).kind == "replaced"
     await counter.call_back()

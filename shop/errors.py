@@ -17,6 +17,7 @@ ShopError
 ├─ BadFile · BadLine                             no table that can be imported; no line of one
 ├─ AlreadyImported                               this file was read before
 ├─ NoLinkSecret · UnfitForLink                   no signed links here; not with this order number
+├─ BadShopUrl · SchemaMismatch                   no address of a shop's database; not the tables that its kind has
 └─ ShopDown                                      the shop does not answer; try later
 """
 
@@ -65,6 +66,14 @@ class NoLinkSecret(ShopError):
 
 class UnfitForLink(ShopError):
     """The order number {order_no} does not fit into a link: it carries up to {longest} of A-Z, a-z, 0-9, - and _."""
+
+
+class BadShopUrl(ShopError):
+    """The url of the shop {shop} must be like 'mysql://user:password@host/name' (or mariadb, postgresql, sqlite)."""
+
+
+class SchemaMismatch(ShopError):
+    """The database of the shop {shop} is not what its kind has: {problem}."""
 
 
 class ShopDown(ShopError):

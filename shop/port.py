@@ -160,8 +160,8 @@ class Issued:
     reference: str  # the shop's own number of it
 
 
-class Shop(Protocol):
-    """One shop beside us. What it has no power for it answers as `Powerless` does."""
+class Counter(Protocol):
+    """What a buyer's case asks: of one shop, or of all shops of an install."""
 
     name: str
 
@@ -181,11 +181,15 @@ class Shop(Protocol):
     async def check_code(self, order_no: str, code: str) -> CodeCheck:
         """Compare a typed code with what the order delivered."""
 
-    async def stock(self, sku: str) -> Reply[Stock]:
-        """How many codes are left."""
-
     async def origin_of(self, order_no: str, fingerprint: str) -> Reply[Origin]:
         """Where a code of this order came from."""
+
+
+class Shop(Counter, Protocol):
+    """One shop beside us. What it has no power for it answers as `Powerless` does."""
+
+    async def stock(self, sku: str) -> Reply[Stock]:
+        """How many codes are left."""
 
     async def issue(self, order_no: str, sku: str, key: str) -> Reply[Issued]:
         """Take one code of the shop's own stock by compare-and-set: the same one for the same key."""

@@ -1,0 +1,134 @@
+"""What all foreign shops have in common: an adapter reads one order, and this makes of it what the port promises."""
+
+import hmac
+import string
+import unicodedata
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from sqlmodel import col, select
+
+from shop.adapters.local import TAIL, Readable
+from shop.addresses import find_address, mask_address
+from shop.codes import read_code
+from shop.comparing import compare
+from shop.delivered import refer
+from shop.ledger import codes_issued
+from shop.masking import normalise_code
+from shop.port import Answer, CodeCheck, Contact, Goods, Order, Power, Powerless, ProofWay, Reply, Verdict
+from shop.tables import Code, Product, Proof, WarrantyFrom
+from shop.vault import Vault
+
+LONGEST = 64  # characters of an order number
+# Behind what has no address; a stranger sees the mask of one of these.
+_COMMON = ("qq.com", "163.com", "gmail.com", "126.com", "outlook.com", "foxmail.com")
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """An order as its shop has it. `order.codes` is empty: it is made of `codes`."""
+
+    order: Order
+    codes: tuple[str, ...] = field(default=(), repr=False)
+    reusable: frozenset[str] = field(default=frozenset(), repr=False)  # of `codes`: those that many orders may hold
+    secrets: Mapping[ProofWay, str] = field(default_factory=dict, repr=False)  # that its owner knows
+
+
+class ForeignShop(Powerless, ABC):
+    """`shop.port.Shop` on orders that somebody else's software keeps.
+
+    It does not know the replacements that we issued: they are added from our ledger. What our own `product` table says
+    of its goods (warranty, evidence, return) counts before what the settings say of all.
+    """
+
+    powers = frozenset({Power.PROVE_OWNER, Power.CONTACT, Power.LIST_CODES, Power.CHECK_CODE})
+
+    def __init__(self, name: str, database: Readable, vault: Vault) -> None:
+        self.name = name
+        self._own = database
+        self._vault = vault
+
+    @abstractmethod
+    async def read(self, order_no: str) -> Sold | None:
+        """The order with this number: as typed, in half width and without blanks. Raises `ShopDown`.
+
+        `normalise_code` makes of it what most shops' numbers are: upper case, without dashes.
+        """
+
+    async def find_order(self, order_no: str) -> Order | None:
+        sold = await self._find(order_no)
+        return await self._complete(sold) if sold else None
+
+    async def prove_owner(self, order_no: str, proof: str) -> ProofWay | None:
+        """One look-up and one comparison for each way, whether the order exists or not."""
+        sold = await self._find(order_no)
+        secrets = sold.secrets if sold else {}
+        number = secrets.get(ProofWay.PAYMENT_TAIL, "")
+        fits = {
+            ProofWay.QUERY_PASSWORD: self._is_same(_plain(proof), _plain(secrets.get(ProofWay.QUERY_PASSWORD, ""))),
+            ProofWay.PAYMENT_TAIL: self._is_same(normalise_code(proof)[-TAIL:], normalise_code(number)[-TAIL:])
+            and len(normalise_code(proof)) >= TAIL,
+        }
+        return next((way for way, is_fit in fits.items() if is_fit and secrets.get(way)), None)
+
+    async def contact_of(self, order_no: str) -> Reply[Contact]:
+        sold = await self._find(order_no)
+        address = find_address(sold.order.contact if sold else "")
+        return Reply(Answer.DONE, Contact(mask_address(address or self._stand_in(order_no)), address or ""))
+
+    async def check_code(self, order_no: str, code: str) -> CodeCheck:
+        sold = await self._find(order_no)
+        if sold is None:
+            return CodeCheck(Verdict.OTHER)
+        order = await self._complete(sold)
+        ours = order.codes[len(sold.codes) :]
+        async with self._own.reading() as session:
+            rows = (
+                await session.exec(select(Code).where(col(Code.fingerprint).in_([r.fingerprint for r in ours])))
+            ).all()
+        texts = {row.fingerprint: read_code(self._vault, row) for row in rows}
+        issued = [(ref, texts[ref.fingerprint]) for ref in ours if ref.fingerprint in texts]
+        return compare(code, [*zip(order.codes, sold.codes, strict=False), *issued])
+
+    async def _find(self, order_no: str) -> Sold | None:
+        number = "".join(unicodedata.normalize("NFKC", order_no).split())
+        return await self.read(number) if 0 < len(normalise_code(number)) <= LONGEST else None
+
+    async def _complete(self, sold: Sold) -> Order:
+        order, codes = sold.order, refer(self._vault, sold.codes, sold.reusable)
+        async with self._own.reading() as session:
+            issued = await codes_issued(session, self.name, order.order_no, after=len(codes))
+            terms = (
+                await session.exec(select(Product).where(Product.shop == self.name, Product.sku == order.goods.sku))
+            ).first()
+        return replace(
+            order, codes=(*codes, *issued), goods=_on_terms(order.goods, terms), ways=frozenset(sold.secrets)
+        )
+
+    def _is_same(self, one: str, other: str) -> bool:
+        """Whether two texts are the same, in a time that tells nothing of either."""
+        hashes = [self._vault.keyed_hash("proof", text) for text in (one, other)]
+        return hmac.compare_digest(*hashes)
+
+    def _stand_in(self, order_no: str) -> str:
+        """An address by a hash that nobody can compute."""
+        number = int(self._vault.keyed_hash("stand-in", f"{self.name}/{normalise_code(order_no)}"), 16)
+        letter = string.ascii_lowercase[number % len(string.ascii_lowercase)]
+        return f"{letter}@{_COMMON[number // 26 % len(_COMMON)]}"
+
+
+def _plain(secret: str) -> str:
+    return unicodedata.normalize("NFKC", secret).strip()
+
+
+def _on_terms(goods: Goods, terms: Product | None) -> Goods:
+    if terms is None:
+        return goods
+    return replace(
+        goods,
+        warranty=terms.warranty,
+        warranty_from=WarrantyFrom(terms.warranty_from),
+        proof=Proof(terms.proof),
+        return_within=terms.return_within,
+    )

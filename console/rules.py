@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from console.banners import Stranded
-from shop.port import Shop
+from shop.port import Counter
 from shop.vault import Vault
 from tickets.claims import Claims
 from tickets.desk import Desk
@@ -52,7 +52,7 @@ class Site:
     database: Database
     desk: Desk
     claims: Claims
-    shop: Shop
+    shop: Counter
     vault: Vault
     clock: Callable[[], datetime]
     rules: ConsoleRules

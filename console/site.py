@@ -26,7 +26,7 @@ from console.stranded import StrandedPage
 from console.suppliers import SuppliersPage
 from console.tags import TagsPage
 from console.ticket import TicketPage
-from shop.port import Shop
+from shop.port import Counter
 from shop.vault import Vault
 from tickets.claims import Claims
 from tickets.desk import Desk
@@ -38,7 +38,7 @@ def mount_console(
     database: Database,
     desk: Desk,
     claims: Claims,
-    shop: Shop,
+    shop: Counter,
     vault: Vault,
     clock: Callable[[], datetime],
     rules: ConsoleRules,

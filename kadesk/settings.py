@@ -22,6 +22,7 @@ from kadesk.money import RefundsSection, SumOrNothing
 from kadesk.promises import CalendarSection, PolicySection, find_problems
 from kadesk.risks import BreakersSection, RiskSection
 from kadesk.routing import RoutingSection
+from kadesk.shops import FirstShopSection
 from kadesk.statuses import Statuses
 from kadesk.suppliers import BatchesSection, SuppliersSection
 from kadesk.values import Country, Hours, Section, Span, Words, Zone
@@ -231,6 +232,7 @@ class Settings(BaseSettings):
 
     web: Web
     data: Data
+    shop: FirstShopSection
     sla: Sla
     escalation: Escalation
     routing: RoutingSection
@@ -350,6 +352,7 @@ def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
         f"{PREFIX}{section}__{key}".upper() for section, model in _sections().items() for key in model.model_fields
     }
     known |= {f"{name}_FILE" for name in secret_names()} | {f"{PREFIX}SETTINGS"}
+    known |= {name.upper() for name in environment if name.upper().startswith(f"{PREFIX}SHOP__MORE__")}
     return [
         f"There is no setting {name}."
         for name in sorted(environment)

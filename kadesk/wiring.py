@@ -30,8 +30,9 @@ from kadesk.keys import has_keys, load_keys
 from kadesk.migrate import upgrade
 from kadesk.promises import promises_of
 from kadesk.settings import Settings
-from shop.adapters.local import LocalShop
+from kadesk.shops import open_shops
 from shop.deep_links import DeepLinks
+from shop.shops import Shops
 from shop.tables import Code
 from shop.vault import Vault
 from tickets import letters
@@ -69,7 +70,7 @@ class Kadesk:
     phrases: Phrases
     desk: Desk
     claims: Claims
-    shop: LocalShop
+    shop: Shops
     dialogue: Dialogue
     answers: KnownAnswers
     entries_version: str  # of the entries that `answers` was built from
@@ -83,7 +84,7 @@ class Kadesk:
 
     def find_payer(self, shop: str) -> Payer | None:
         """What pays back for the shop of this name; None: a person does."""
-        return self.shop if shop == self.shop.name else None
+        return self.shop.find(shop)
 
     @property
     def door(self) -> Door:
@@ -137,7 +138,7 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
         for policy in desk.rules.promises:
             await ensure_policy(session, clock(), policy)
     answers = KnownAnswers(entries, await asyncio.to_thread(build_matcher, settings, entries))
-    shop = LocalShop(database, vault)
+    shop = Shops(open_shops(settings.shop, database, vault))
     dialogue = Dialogue(
         desk=desk,
         claims=claims,

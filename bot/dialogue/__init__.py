@@ -33,7 +33,7 @@ from bot.dialogue.turn import Parts, Turn
 from bot.dialogue.understanding import PICTURES, Answers, Understanding
 from bot.tables import DialogueRow
 from shop.deep_links import DeepLinks
-from shop.port import Power, Shop
+from shop.port import Counter, Power
 from tickets import conversations, filing, pictures
 from tickets.claims import Claims
 from tickets.desk import Desk
@@ -110,7 +110,7 @@ class Dialogue:
         desk: Desk,
         claims: Claims,
         ownership: Ownership,
-        shop: Shop,
+        shop: Counter,
         answers: Answers,
         phrases: Say,
         links: DeepLinks | None = None,  # from the shop's pages

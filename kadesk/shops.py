@@ -1,0 +1,71 @@
+"""The settings of the shops that Kadesk stands beside, and how each kind is opened."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from kadesk.database import Database
+from kadesk.values import Section, Span, Words, Zone
+from shop.adapters.local import LocalShop
+from shop.port import Power, Shop
+from shop.vault import Vault
+
+
+def _kind(text: str) -> str:
+    if text not in KINDS:
+        raise ValueError(f"there is no kind of shop {text!r}; choose from {', '.join(KINDS)}")
+    return text
+
+
+def _writes(words: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [word for word in words if word not in WRITES]
+    if unknown:
+        raise ValueError(f"nothing is written as {unknown[0]!r}; choose from {', '.join(WRITES)}")
+    return words
+
+
+Kind = Annotated[str, AfterValidator(_kind)]
+Writes = Annotated[Words, AfterValidator(_writes)]
+WRITES = (Power.ISSUE, Power.REFUND, Power.QUARANTINE, Power.NOTE)  # off until the owner switches them on
+
+
+class ShopSection(Section):
+    """[shop], and each [shop.more.NAME]"""
+
+    kind: Kind = "local"
+    name: str = Field(default="demo", pattern=r"[a-z][a-z0-9_]{0,29}")  # what tickets, the ledger and reports call it
+    url: SecretStr = SecretStr("")
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    secret: SecretStr = SecretStr("")  # that signs what goes to and fro
+    time_zone: Zone = "Asia/Shanghai"  # of its times, where they have none
+    currency: str = Field(default="CNY", pattern="[A-Z]{3}")
+    warranty: Span = Field(default="30 d", validate_default=True)  # of goods that our own products say nothing of
+    timeout: Span = Field(default="5 s", validate_default=True)
+    writes: Writes = ()
+    columns: Mapping[str, str] = Field(default_factory=dict)  # of kind "sql": what is found where
+    failures: Words = ()  # sentences of delivered text that say that nothing was delivered, beside those that are known
+
+
+class FirstShopSection(ShopSection):
+    """[shop]"""
+
+    more: Mapping[str, ShopSection] = Field(default_factory=dict)  # by their names
+
+    @property
+    def all(self) -> Sequence[ShopSection]:
+        """The first, then the others under the names that they stand under."""
+        return (self, *(section.model_copy(update={"name": name}) for name, section in self.more.items()))
+
+
+def open_shops(section: FirstShopSection, database: Database, vault: Vault) -> list[Shop]:
+    """All shops of the settings. Raises `BadShopUrl` for an address that is none."""
+    return [KINDS[one.kind](one, database, vault) for one in section.all]
+
+
+def _local(section: ShopSection, database: Database, vault: Vault) -> Shop:
+    return LocalShop(database, vault, section.name)
+
+
+KINDS: Mapping[str, Callable[[ShopSection, Database, Vault], Shop]] = {"local": _local}

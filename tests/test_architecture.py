@@ -60,6 +60,7 @@ def test_names_are_words_of_the_trade(path: Path) -> None:
     ("library", "home"),
     [
         ("aiogram", "bot/channels/telegram"),
+        ("aiosmtplib", "kadesk/mail"),
         ("telegram", "bot/staff"),
         ("apscheduler", "scheduler"),
         ("starlette_admin", "console"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -16,7 +17,7 @@ class SupplierCard:
     """Where the code of a claim came from."""
 
     supplier: Supplier
-    batch: Batch
+    batch: Batch | None  # None: a foreign shop knows the supplier alone
     check: SupplierCheck | None
     complaint: str = ""  # as it would be sent now
 
@@ -34,20 +35,23 @@ async def supplier_cards(
     session: AsyncSession, desk: SupplierChecks, ticket: Ticket, claims: Sequence[Claim]
 ) -> dict[int, SupplierCard]:
     """By claim; a claim about a code that no table of ours knows has none. The ticket's own can be complained about."""
-    batches = {claim.batch_id for claim in claims if claim.batch_id is not None}
-    found = await session.exec(
-        select(Batch, Supplier)
-        .join(Supplier, col(Supplier.id) == col(Batch.supplier_id))
-        .where(col(Batch.id).in_(batches))
-    )
-    known = {batch.id: (supplier, batch) for batch, supplier in found.all()}
+    suppliers = await _rows(session, Supplier, {claim.supplier_id for claim in claims})
+    batches = await _rows(session, Batch, {claim.batch_id for claim in claims})
     checks = await find_checks(session, [claim.id for claim in claims if claim.id is not None])
     cards = {}
     for claim in claims:
-        if claim.id is None or claim.batch_id not in known:
+        if claim.id is None or claim.supplier_id not in suppliers:
             continue
-        card = SupplierCard(*known[claim.batch_id], checks.get(claim.id))
+        card = SupplierCard(suppliers[claim.supplier_id], batches.get(claim.batch_id), checks.get(claim.id))
         if card.may_ask and claim.ticket_id == ticket.id:
             card = replace(card, complaint=await desk.complaint(session, claim, card.supplier))
         cards[claim.id] = card
     return cards
+
+
+Row = TypeVar("Row", Supplier, Batch)
+
+
+async def _rows(session: AsyncSession, table: type[Row], ids: set[int | None]) -> dict[int | None, Row]:
+    found = await session.exec(select(table).where(col(table.id).in_(ids - {None})))
+    return {row.id: row for row in found.all()}

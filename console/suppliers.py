@@ -157,7 +157,8 @@ class SuppliersPage(Page):
     def _cells(self, say: Words, one: SupplierFigures, row: Claimed) -> Iterator[str]:
         claim, check, zone = row.claim, row.check, self.site.rules.time_zone
         yield from (one.supplier.name, row.batch.name, claim.product_name, claim.masked, claim.order_no)
-        yield from (times.stamp(row.out_at, zone), times.stamp(claim.created_at, zone))
+        yield times.stamp(row.out_at, zone) if row.out_at else ""
+        yield times.stamp(claim.created_at, zone)
         yield from (row.number or "", say.named("reason", claim.reason))
         yield say.named("outcome", claim.outcome) if claim.outcome else ""
         yield say.named("answer", check.answer or "open") if check else ""

@@ -15,7 +15,8 @@ from shop.batches import keep_back_added
 from shop.codes import seal_row
 from shop.import_rows import CodeRow, OrderRow, ProductRow
 from shop.imports import Refusal, Report, known
-from shop.tables import Batch, Code, CodeState, OrderCode, Pool, Product, ShopOrder, Supplier
+from shop.sources import find_or_add_batch
+from shop.tables import Batch, Code, CodeState, OrderCode, Pool, Product, ShopOrder
 from shop.vault import Vault
 
 KNOWN = "this code is known already"
@@ -110,9 +111,8 @@ class Codes:
         name = row.batch or f"{now:%Y%m%d}-{product.sku}"
         key = (product.id, row.supplier, name)
         if key not in self._batches:
-            self._batches[key] = await find_or_add_batch(
-                session, now, product.id, row.supplier, name, row.cost, file_id
-            )
+            batch = await find_or_add_batch(session, now, product.id, row.supplier, name, row.cost, file_id)
+            self._batches[key] = batch.id
         return self._batches[key]
 
 
@@ -203,9 +203,9 @@ class Orders:
         mark = self.vault.fingerprint(text)
         code = codes.get(mark)
         if code is None:
-            batch_id = await find_or_add_batch(session, now, product.id, "", f"sold-{product.sku}", 0, file_id)
-            code = Code(**seal_row(self.vault, product.id, batch_id, Pool.STOCK, text, mark))
-            await session.exec(update(Batch).where(col(Batch.id) == batch_id).values(imported=Batch.imported + 1))
+            batch = await find_or_add_batch(session, now, product.id, "", f"sold-{product.sku}", 0, file_id)
+            code = Code(**seal_row(self.vault, product.id, batch.id, Pool.STOCK, text, mark))
+            await session.exec(update(Batch).where(col(Batch.id) == batch.id).values(imported=Batch.imported + 1))
         code.state = CodeState.ISSUED
         codes[mark] = code
         session.add(code)
@@ -215,24 +215,3 @@ class Orders:
 async def products_of(session: AsyncSession, shop: str, skus: set[str]) -> dict[str, Product]:
     found = await session.exec(select(Product).where(Product.shop == shop, col(Product.sku).in_(skus)))
     return {product.sku: product for product in found}
-
-
-async def find_or_add_batch(
-    session: AsyncSession, now: datetime, product_id: int, supplier: str, name: str, cost: int, file_id: int | None
-) -> int:
-    """The batch of this name from this supplier; "" is the supplier that nobody named."""
-    supplier = supplier or "?"
-    source = (await session.exec(select(Supplier).where(Supplier.name == supplier))).first()
-    if source is None:
-        source = Supplier(name=supplier)
-        session.add(source)
-        await session.flush()
-    same = select(Batch).where(Batch.supplier_id == source.id, Batch.product_id == product_id, Batch.name == name)
-    batch = (await session.exec(same)).first()
-    if batch is None:
-        batch = Batch(
-            supplier_id=source.id, product_id=product_id, name=name, arrived_at=now, cost=cost, import_id=file_id
-        )
-        session.add(batch)
-        await session.flush()
-    return batch.id

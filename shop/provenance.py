@@ -22,7 +22,7 @@ class Source(NamedTuple):
     """Where a code came from."""
 
     supplier_id: int
-    batch_id: int
+    batch_id: int | None  # None: a foreign shop knows the supplier alone
 
 
 class Out(NamedTuple):

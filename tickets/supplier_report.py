@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any, NamedTuple
 
-from sqlalchemy import func
+from sqlalchemy import func, literal
 from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -24,11 +24,11 @@ ACCEPTED = frozenset({Outcome.REPLACE, Outcome.REFUND, Outcome.PARTIAL_REFUND}) 
 
 
 class Claimed(NamedTuple):
-    """A claim about a code of a cohort."""
+    """A claim about a code of a cohort; a foreign shop's code is none of ours, and when it went out is not known."""
 
     claim: Claim
-    code_id: int
-    out_at: datetime
+    code_id: int | None
+    out_at: datetime | None
     batch: Batch
     number: str | None  # of its ticket; None: the bot settled it
     check: SupplierCheck | None
@@ -85,9 +85,14 @@ class Defects:
         return _codes(self.accepted)
 
     @property
+    def bad_of_out(self) -> int:
+        """The bad codes among those counted in `out`: foreign ones are not."""
+        return _codes(row for row in self.accepted if row.code_id is not None)
+
+    @property
     def rate(self) -> float | None:
         """Bad codes of those that went out; None of none."""
-        return self.bad_codes / self.out if self.out else None
+        return self.bad_of_out / self.out if self.out else None
 
     @property
     def first_bad(self) -> Claimed | None:
@@ -148,11 +153,15 @@ class BatchFigures:
 
 
 async def supplier_figures(session: AsyncSession, start: datetime, end: datetime) -> list[SupplierFigures]:
-    """Every supplier, the worst rate first: codes that went out and questions that were asked from `start` to `end`."""
+    """Every supplier, the worst rate first: codes that went out and questions that were asked from `start` to `end`.
+
+    Of codes of foreign shops those that were claimed then.
+    """
     suppliers = (await session.exec(select(Supplier).order_by(col(Supplier.name)))).all()
     out = await _count_out(session, start, end)
     claims: dict[int, list[Claimed]] = defaultdict(list)
-    for row in await _claimed(session, _went_out(start, end)):
+    foreign = await _foreign(session, [col(Claim.created_at) >= start, col(Claim.created_at) < end])
+    for row in [*foreign, *await _claimed(session, _went_out(start, end))]:
         claims[row.batch.supplier_id].append(row)
     asked = await _asked(session, start, end)
     figures = [
@@ -179,7 +188,8 @@ async def batch_figures(session: AsyncSession, supplier_id: int | None = None, l
     ids = [batch.id for batch, *_ in rows]
     out, states = await count_out(session, ids), await count_states(session, ids)
     claims: dict[int, list[Claimed]] = defaultdict(list)
-    for row in await _claimed(session, [col(Code.batch_id).in_(ids)]):
+    foreign = await _foreign(session, [col(Claim.batch_id).in_(ids)])
+    for row in [*foreign, *await _claimed(session, [col(Code.batch_id).in_(ids)])]:
         claims[row.batch.id].append(row)
     return [
         BatchFigures(
@@ -227,7 +237,7 @@ async def _count_out(session: AsyncSession, start: datetime, end: datetime) -> d
 
 
 async def _claimed(session: AsyncSession, which: Collection[Any]) -> list[Claimed]:
-    """The claims about codes that went out, the newest first. A foreign shop's codes are in no batch of ours."""
+    """The claims about our codes that went out, the newest first."""
     columns: tuple[Any, ...] = (Claim, Code.id, _OUT.c.at, Batch, Ticket.number, SupplierCheck)
     claimed: Any = (  # more columns than `select` has types for
         select_columns(*columns)
@@ -241,6 +251,20 @@ async def _claimed(session: AsyncSession, which: Collection[Any]) -> list[Claime
     )
     found = await session.exec(claimed)
     return [Claimed(*row) for row in found.all()]
+
+
+async def _foreign(session: AsyncSession, which: Collection[Any]) -> list[Claimed]:
+    """The claims about codes of other shops whose batch is known, the newest first."""
+    columns: tuple[Any, ...] = (Claim, literal(None), literal(None), Batch, Ticket.number, SupplierCheck)
+    claimed: Any = (
+        select_columns(*columns)
+        .join(Batch, col(Batch.id) == col(Claim.batch_id))
+        .join(Ticket, col(Ticket.id) == col(Claim.ticket_id), isouter=True)
+        .join(SupplierCheck, col(SupplierCheck.claim_id) == col(Claim.id), isouter=True)
+        .where(*which, ~select(Code.id).where(col(Code.fingerprint) == col(Claim.fingerprint)).exists())
+        .order_by(col(Claim.id).desc())
+    )
+    return [Claimed(*row) for row in (await session.exec(claimed)).all()]
 
 
 async def _asked(session: AsyncSession, start: datetime, end: datetime) -> dict[int, list[Asked]]:

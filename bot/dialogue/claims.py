@@ -139,7 +139,8 @@ def has_others(turn: Turn, order: Order) -> bool:
 async def _file(turn: Turn, order: Order, reason: Reason) -> None:
     chosen = picked(turn, order)
     words, of_claims = _take_words(turn), turn.parts.claims
-    settled = await of_claims.file_all(turn.session, turn.now, turn.conversation, order, chosen, reason, words)
+    told = (words, turn.looked.origins)
+    settled = await of_claims.file_all(turn.session, turn.now, turn.conversation, order, chosen, reason, *told)
     turn.rest()
     await _tell(turn, order, settled)
 

@@ -1,14 +1,19 @@
 """The questions to the shop that a message raises, asked while no transaction is open."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 from bot.dialogue.acts import Act, Intent
 from bot.dialogue.state import Scene, Step
 from shop.errors import ShopDown
 from shop.masking import normalise_code
-from shop.port import CodeCheck, Contact, Order, ProofWay, Shop, Verdict
+from shop.port import CodeCheck, Contact, Counter, Order, Origin, Power, ProofWay, Verdict
 
+CLAIMING = frozenset({Act.REASON, Act.TYPED_CODE, Act.PICK_CODE, Act.ALL_CODES, Act.CODES_DONE})
+ORIGINS_WITHIN = timedelta(seconds=5)
 _BEST_FIRST = (Verdict.EXACT, Verdict.NEAR, Verdict.OTHER)
 
 
@@ -36,10 +41,11 @@ class Looked:
     way: ProofWay | None = None  # in which that proof fits
     contact: Contact | None = None  # where a code can be mailed, when one is asked for
     checks: tuple[CodeCheck, ...] = ()  # of the codes that were typed
+    origins: Mapping[str, Origin] = field(default_factory=dict)  # of the codes that may be claimed now, by fingerprint
     is_down: bool = False  # the shop does not answer
 
 
-async def look_up(shop: Shop, heard: Heard) -> Looked:
+async def look_up(shop: Counter, heard: Heard) -> Looked:
     """Ask the shop what this message needs."""
     intent, order_no = heard.intent, heard.order_no
     if not order_no:
@@ -53,7 +59,8 @@ async def look_up(shop: Shop, heard: Heard) -> Looked:
         order = await shop.find_order(owned)
         typed = intent.codes if intent.act == Act.TYPED_CODE else ()
         checks = tuple([await _check(shop, owned, ways) for ways in typed])
-        return Looked(intent, owned, order, is_bound=True, checks=checks)
+        origins = await _origins(shop, owned, _to_claim(heard, order, checks)) if order else {}
+        return Looked(intent, owned, order, is_bound=True, checks=checks, origins=origins)
     except ShopDown:
         return Looked(intent, order_no, is_bound=owned is not None, is_down=True)
 
@@ -83,7 +90,35 @@ def order_no_of(intent: Intent, current: str, scene: Scene) -> str:
             return ""
 
 
-async def _prove(shop: Shop, heard: Heard) -> Looked:
+def _to_claim(heard: Heard, order: Order, checks: Sequence[CodeCheck]) -> list[str]:
+    """The fingerprints of the codes that are claimed with this message, as soon as the reason is known."""
+    intent, state = heard.intent, heard.scene.state
+    if intent.act not in CLAIMING or not (intent.act == Act.REASON or state.reason):
+        return []
+    named: list[str] = []
+    if intent.act == Act.PICK_CODE:
+        named = [intent.argument.partition("/")[2]]
+    elif intent.act == Act.TYPED_CODE:
+        named = [check.code.fingerprint for check in checks if check.verdict == Verdict.EXACT and check.code]
+    wanted = {*named, *state.picked.split()}
+    return [code.fingerprint for code in order.codes if intent.act == Act.ALL_CODES or code.fingerprint in wanted]
+
+
+async def _origins(shop: Counter, order_no: str, fingerprints: Sequence[str]) -> dict[str, Origin]:
+    """As many as the shop tells in time: where a code came from is worth knowing, and nothing waits for it."""
+    found: dict[str, Origin] = {}
+    if Power.ORIGIN not in shop.powers:
+        return found
+    with suppress(ShopDown, TimeoutError):
+        async with asyncio.timeout(ORIGINS_WITHIN.total_seconds()):
+            for fingerprint in fingerprints:
+                reply = await shop.origin_of(order_no, fingerprint)
+                if reply.value is not None:
+                    found[fingerprint] = reply.value
+    return found
+
+
+async def _prove(shop: Counter, heard: Heard) -> Looked:
     intent, order_no = heard.intent, heard.order_no
     if intent.act == Act.MAIL_CODE:
         return Looked(intent, order_no, contact=(await shop.contact_of(order_no)).value)
@@ -94,7 +129,7 @@ async def _prove(shop: Shop, heard: Heard) -> Looked:
     return Looked(intent, order_no, order, is_owner=order is not None, way=way)
 
 
-async def _check(shop: Shop, order_no: str, ways: Sequence[str]) -> CodeCheck:
+async def _check(shop: Counter, order_no: str, ways: Sequence[str]) -> CodeCheck:
     """The best verdict on what the buyer may have meant as one code."""
     checks = [await shop.check_code(order_no, code) for code in ways]
     return min(checks, key=lambda check: _BEST_FIRST.index(check.verdict))

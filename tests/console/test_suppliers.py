@@ -240,9 +240,9 @@ async def test_a_lead_takes_a_batch_off_sale_and_back(stage: Stage, claimed: Set
     assert "批次已恢复销售" in (await lead.get("/console/batches")).text
 
 
-@pytest.mark.parametrize(("hours", "kept"), [("12", 12 * HOUR), ("", None), ("99999", 720 * HOUR)])
+@pytest.mark.parametrize(("hours", "within"), [("12", 12 * HOUR), ("", None), ("99999", 720 * HOUR)])
 async def test_a_lead_says_how_long_a_supplier_may_take(
-    stage: Stage, orders: list[DemoOrder], lead: Visitor, hours: str, kept: timedelta | None
+    stage: Stage, orders: list[DemoOrder], lead: Visitor, hours: str, within: timedelta | None
 ) -> None:
     done = await lead.submit("/console/suppliers/1/terms", hours=hours, contact=" QQ 10001 ")
 
@@ -250,7 +250,7 @@ async def test_a_lead_says_how_long_a_supplier_may_take(
     async with stage.database.reading() as session:
         supplier = await session.get_one(Supplier, 1)
         (row,) = (await session.exec(select(AuditRow).where(AuditRow.action == "supplier.terms_set"))).all()
-    assert (supplier.answers_within, supplier.contact) == (kept, "QQ 10001")
+    assert (supplier.answers_within, supplier.contact) == (within, "QQ 10001")
     assert (row.subject, (row.before or {})["answers_within"]) == ("supplier:1", 24)
     assert (await lead.submit("/console/suppliers/1/terms", hours="a week")).status_code == 422
 

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
 from shop.codes import seal_code
-from shop.port import CodeRef, OrderStatus
+from shop.port import CodeRef, OrderStatus, Origin
 from shop.tables import Batch, Code, CodeState, OrderCode, Pool, ShopOrder
 from shop.vault import Vault
 from tests.tickets.conftest import Floor
@@ -19,6 +19,7 @@ from tickets.batch_incidents import gather_all
 from tickets.claims import Claims, Outcome, Reason, Settled
 from tickets.errors import BatchStands, NotAllowed
 from tickets.rules import BatchRules, DeskRules
+from tickets.supplier_report import batch_figures
 from tickets.tables import BatchIncident, Claim, Escalation, Level, Notice, Outgoing, Phase, Ticket, Trigger, id_of
 
 SOLD = [f"SOLD-{number:04}-AAAA-BBBB" for number in range(12)]
@@ -273,3 +274,23 @@ async def test_without_the_lock_claims_at_once_miss_it(hall: Hall, monkeypatch: 
 
 async def _nothing(*_: object) -> None:
     return None
+
+
+async def test_codes_of_a_foreign_shop_count_for_the_batch_that_it_names(hall: Hall) -> None:
+    origin = Origin("上游一号", "B-7", cost=800)
+
+    for number in range(3):
+        order = replace(ORDER, shop="abroad", order_no=f"ABROAD-{number}", delivered_at=hall.floor.now - DAY)
+        code = CodeRef(hall.vault.fingerprint(f"ABROAD-CODE-{number}"), f"****-{number:04}", 1)
+        conversation, filed = await hall.floor.meet(f"buyer-{number}"), (order, [code], Reason.OTHER)
+        await hall.floor.do(
+            hall.claims.file_all, conversation, *filed, "", {code.fingerprint: origin}, at=hall.floor.now
+        )
+
+    batch = await hall.floor.one(Batch, name="B-7")
+    async with hall.floor.database.reading() as session:
+        (figures,) = await batch_figures(session, supplier_id=batch.supplier_id)
+    assert batch.quarantined_at is not None
+    assert {claim.batch_id for claim in await hall.floor.all(Claim)} == {batch.id}
+    assert len(await hall.floor.all(Ticket, parent_id=(await hall.incident()).id)) == 3
+    assert (figures.defects.claimed_codes, figures.defects.out, figures.defects.rate) == (3, 0, None)

@@ -1,14 +1,15 @@
 """Synthetic buyers, honest and cheating: who buys what, and claims what when. Every figure here is an assumption.
 
 Nothing is learned from real shops. The shares and spans were written down before the first run, and stay; what was
-tuned are the points in settings.toml, on another seed than the one that is reported.
+tuned are the points in settings.toml, on another seed than the one that is reported. Nothing here knows of them.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+from benchmarks._traces import Trace, Traces
 from tickets.pixels import Pixels
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -23,6 +24,7 @@ PRICES = {
     "PSN-200": 17_600,
 }
 BATCHES = 30  # of a product
+PROVED = frozenset({"STEAM-100", "PSN-200"})  # dear goods, of which the shop asks for a screenshot
 TEMPLATES = 8  # error pages of platforms, of which honest screenshots are
 
 
@@ -35,6 +37,7 @@ class Purchase:
     batch: int  # of its product
     quantity: int
     delivered_at: datetime
+    trace: Trace = field(default=Trace("", ""), compare=False)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Filing:
     purchase: Purchase
     positions: tuple[int, ...]
     picture: Pixels | None = None
+
+    round: int = 1
 
     @property
     def is_honest(self) -> bool:
@@ -66,13 +71,40 @@ class Crowd:
     size: float = 1.0  # of the crowd; 1: some 1,900 honest claims and 800 others
     filings: list[Filing] = field(default_factory=list)
     proofs: list[tuple[datetime, str, Purchase]] = field(default_factory=list)  # orders looked at without a claim
+    leave_traces: bool = True  # else the shop tells nothing of who ordered
 
     def __post_init__(self) -> None:
-        self.random = Random(self.seed)
+        self.random, self.asked = Random(self.seed), Random(f"{self.seed} asked")
         self.orders = 0
         for gather in (*HONEST.values(), *CHEATING.values()):
             gather(self)
         self.filings.sort(key=lambda one: one.at)
+        self.traces = Traces(self.seed)
+        self._trace()
+
+    def _trace(self) -> None:
+        """What the shop sees of each order, and as whom its buyer comes to the chat."""
+        buyers = {one.purchase.number: one for one in reversed(self.filings)}
+        marked: dict[str, Purchase] = {}
+
+        def mark(bought: Purchase, person: str) -> Purchase:
+            if bought.number not in marked:
+                filed = buyers.get(bought.number)
+                marked[bought.number] = replace(bought, trace=self._trace_of(filed, person))
+            return marked[bought.number]
+
+        for place, one in enumerate(self.filings):
+            bought = mark(one.purchase, one.person)
+            person = self.traces.identity(one.person, one.style == "returning buyers")
+            self.filings[place] = replace(one, purchase=bought, person=person)
+        self.proofs = [(at, person, mark(bought, person)) for at, person, bought in self.proofs]
+
+    def _trace_of(self, filed: "Filing | None", person: str) -> Trace:
+        if not self.leave_traces:
+            return Trace("", "")
+        if filed is not None:
+            return self.traces.honest(filed.person) if filed.is_honest else self.traces.cheating(filed.person)
+        return self.traces.before(person) if person.startswith("bought-") else self.traces.honest(person)
 
     def times(self, count: int) -> range:
         return range(max(1, round(count * self.size)))
@@ -86,7 +118,14 @@ class Crowd:
     def file(
         self, at: datetime, person: str, style: str, purchase: Purchase, *positions: int, picture: Pixels | None = None
     ) -> None:
+        if picture is None and purchase.sku in PROVED:
+            picture = self.asked_for(style)
         self.filings.append(Filing(at, person, style, purchase, positions or (1,), picture))
+
+    def asked_for(self, style: str) -> Pixels:
+        """A screenshot that was asked for; cheats who have none to use again make a new one each time."""
+        look, digest = self.asked.getrandbits(64), f"asked {self.asked.getrandbits(64)}"
+        return self.picture(self._page(self.asked) if style in HONEST else look, digest)
 
     def day(self, until: float = DAYS) -> datetime:
         return START + self.random.random() * until * DAY
@@ -106,11 +145,14 @@ class Crowd:
         """Three of ten bring one; it looks like its platform's page, more or less."""
         if self.random.random() > 0.3:
             return None
-        page = Random(self.random.randrange(TEMPLATES)).getrandbits(64)
-        flips = 2 if self.random.random() < 0.15 else self.random.randint(6, 16)
-        for place in self.random.sample(range(64), flips):
+        return self.picture(self._page(self.random))
+
+    def _page(self, random: Random) -> int:
+        page = Random(random.randrange(TEMPLATES)).getrandbits(64)
+        flips = 2 if random.random() < 0.15 else random.randint(6, 16)
+        for place in random.sample(range(64), flips):
             page ^= 1 << place
-        return self.picture(page)
+        return page
 
     def picture(self, look: int, digest: str = "") -> Pixels:
         return Pixels(b"pixels", 540, 960, digest or f"{self.random.getrandbits(64)}", f"{look:016x}")
@@ -214,7 +256,8 @@ def rings(crowd: Crowd) -> None:
                     begins + crowd.random.random() * 20 * DAY, 1, batch=(batch + crowd.random.randrange(3)) % BATCHES
                 )
                 look = crowd.random.choice(looks)
-                picture = crowd.picture(look, f"ring-{number}-{look}") if crowd.random.random() < 0.6 else None
+                has_picture = crowd.random.random() < 0.6 or bought.sku in PROVED
+                picture = crowd.picture(look, f"ring-{number}-{look}") if has_picture else None
                 at = bought.delivered_at + crowd.random.uniform(1, 72) * HOUR
                 crowd.file(at, person, "rings of identities", bought, picture=picture)
                 if crowd.random.random() < 0.3:
@@ -235,6 +278,17 @@ def bought_accounts(crowd: Crowd) -> None:
                 crowd.file(at, person, "bought accounts", bought)
 
 
+def a_few_of_each(crowd: Crowd) -> None:
+    """Two or three codes of each larger order, together."""
+    for number in crowd.times(5):
+        begins = crowd.day(50)
+        for _ in range(crowd.random.randint(5, 9)):
+            bought = crowd.buy(begins + crowd.random.random() * 30 * DAY, crowd.random.randint(5, 12))
+            bad = crowd.random.sample(range(1, bought.quantity + 1), crowd.random.randint(2, 3))
+            at = bought.delivered_at + crowd.random.uniform(1, 48) * HOUR
+            crowd.file(at, f"few-{number}", "a few of each order", bought, *sorted(bad))
+
+
 HONEST: dict[str, Callable[[Crowd], None]] = {
     "single bad codes": single_bad_codes,
     "bad batches": bad_batches,
@@ -247,6 +301,7 @@ CHEATING: dict[str, Callable[[Crowd], None]] = {
     "late after use": late_after_use,
     "rings of identities": rings,
     "bought accounts": bought_accounts,
+    "a few of each order": a_few_of_each,
 }
 
 

@@ -4,10 +4,11 @@
 real engine on SQLite: risk, circuit breakers, ledger, tickets and persons, with the points and limits of the shipped
 settings. A claim of a cheater is held when the bot does not replace the code by itself; an honest one is delayed when
 it waits for a person, which takes more than five minutes. Persons decide within hours, and err: they see through 70 %
-of the cheating, and refuse 3 % of the honest, whose later claims suffer for it.
+of the cheating, and refuse 3 % of the honest, whose later claims suffer for it. The shop tells mail and network address
+of its orders, and asks for a screenshot with its two dearest goods; some replacements are claimed once more.
 
 What the figures mean: that the signals catch these styles of cheating in these amounts. Not that a shop's cheaters
-cheat like this. The points were tuned on seed `TUNED_ON`; another seed is reported.
+cheat like this. The points were tuned on the seeds `TUNED_ON`; another seed is reported.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import heapq
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -24,19 +25,34 @@ from typing import Any
 from sqlalchemy import event
 from sqlmodel import col, select
 
-from benchmarks._shoppers import CHEATING, DAY, HONEST, HOUR, PRICES, START, Crowd, Filing, Purchase, purchases
+from benchmarks._shoppers import (
+    BATCHES,
+    CHEATING,
+    DAY,
+    HONEST,
+    HOUR,
+    MINUTE,
+    PRICES,
+    PROVED,
+    START,
+    Crowd,
+    Filing,
+    Purchase,
+    purchases,
+)
 from benchmarks.result import machine
 from bot.phrases import Phrases
 from kadesk.database import Database
 from kadesk.settings import SHIPPED, Settings
 from kadesk.tables import metadata
+from shop import reveals
 from shop.adapters.local import LocalShop
 from shop.codes import seal_code
 from shop.port import OrderStatus, ProofWay
-from shop.tables import Batch, CodeState, OrderCode, Pool, Product, ShopOrder, Supplier
+from shop.tables import Batch, CodeState, OrderCode, Pool, Product, Proof, Replacement, ShopOrder, Supplier
 from shop.vault import Keys, Vault
 from tickets import conversations, pictures
-from tickets.claims import ClaimRules, Claims
+from tickets.claims import ClaimRules, Claims, Settled
 from tickets.clocks import ensure_policy
 from tickets.desk import Desk
 from tickets.ownership import Ownership
@@ -45,7 +61,7 @@ from tickets.suspicion import Suspicion
 from tickets.tables import Agent, Claim, Outcome, Reason, Role, Ticket, id_of
 
 WHOLE = 1_900  # honest claims of a crowd of size 1
-TUNED_ON = 7
+TUNED_ON = (7, 11)
 REPORTED = 20260401
 HELD, DELAYED = 0.95, 0.01  # the targets
 SEEN_THROUGH, WRONGLY_REFUSED = 0.7, 0.03  # of what persons decide
@@ -56,7 +72,7 @@ def run(tickets: int = 1_000, seed: int = REPORTED) -> dict[str, Any]:
     """The bench object: {bench, machine, synthetic, seed, rows: [{what, value, unit, against_value, target, met}]}."""
     with tempfile.TemporaryDirectory(prefix="kadesk-bench-") as folder:
         played = asyncio.run(_play(Crowd(seed, tickets / WHOLE), f"sqlite:///{Path(folder) / 'kadesk.db'}"))
-    note = f"synthetic buyers, seed {seed}; the points were tuned on seed {TUNED_ON}"
+    note = f"synthetic buyers, seed {seed}; the points were tuned on seeds {', '.join(map(str, TUNED_ON))}"
     return {"bench": "fraud", "machine": f"{machine()}; {note}", "synthetic": True, "seed": seed, "rows": _rows(played)}
 
 
@@ -68,9 +84,12 @@ class Played:
     value: Counter[str] = field(default_factory=Counter)  # minor units
     held: Counter[str] = field(default_factory=Counter)  # claims
     held_value: Counter[str] = field(default_factory=Counter)
+    again: Counter[tuple[str, bool]] = field(default_factory=Counter)  # second rounds: who, whether given at once
     whys: Counter[tuple[bool, str]] = field(default_factory=Counter)
 
     def count(self, filing: Filing, why: str) -> None:
+        if filing.round > 1:
+            self.again["honest" if filing.is_honest else "cheating", why == "auto"] += 1
         self.claims[filing.style] += 1
         self.value[filing.style] += filing.value
         if why != "auto":
@@ -97,6 +116,9 @@ def _rows(played: Played) -> list[dict[str, Any]]:
         row("fraud value held", held // 100, stolen // 100, "yuan", f">= {HELD}", held >= HELD * stolen),
         row("honest claims delayed over 5 min", late, honest, "claims", f"<= {DELAYED}", late <= DELAYED * honest),
     ]
+    for who in ("honest", "cheating"):
+        given, waits = played.again[who, True], played.again[who, False]
+        rows.append(row(f"second rounds that wait: {who}", waits, given + waits, "claims"))
     rows += [row(f"held: {one}", played.held_value[one] // 100, played.value[one] // 100, "yuan") for one in CHEATING]
     rows += [row(f"delayed: {one}", played.held[one], played.claims[one], "claims") for one in HONEST]
     return rows
@@ -141,23 +163,26 @@ class Stage:
             agent = Agent(login="chen", name="Chen", role=Role.LEAD, password_hash="-", created_at=START)
             session.add(agent)
             self.places = {sku: await self._shelve(session, sku, price) for sku, price in PRICES.items()}
-            needed = Counter(one.purchase.sku for one in self.crowd.filings for _ in one.positions)
+            needed = Counter(one.purchase.sku for one in self.crowd.filings for _ in one.positions * 2)
             for sku, count in needed.items():
-                spare = {"product_id": self.places[sku][0], "batch_id": self.places[sku][-1], "pool": Pool.RESERVE}
-                session.add_all(seal_code(self.vault, text=f"{sku}-SPARE-{n:06}", **spare) for n in range(count))
+                product, *batches = self.places[sku]
+                for n in range(count):
+                    where = {"product_id": product, "batch_id": batches[n % BATCHES], "pool": Pool.RESERVE}
+                    session.add(seal_code(self.vault, text=f"{sku}-SPARE-{n:06}", **where))
             for purchase in purchases(self.crowd):
                 await self._sell(session, purchase)
         self.agent = id_of(agent)
 
     async def _shelve(self, session: Any, sku: str, price: int) -> list[int]:
-        """The numbers of a product and of its batches; the last is what replacements come from."""
+        """The numbers of a product and of its batches."""
         supplier = Supplier(name=f"supplier of {sku}")
-        product = Product(shop=SHOP, sku=sku, name=sku, price=price, warranty=30 * DAY)
+        proof = Proof.SCREENSHOT if sku in PROVED else Proof.NONE
+        product = Product(shop=SHOP, sku=sku, name=sku, price=price, warranty=30 * DAY, proof=proof)
         session.add_all([supplier, product])
         await session.flush()
         made = [
             Batch(supplier_id=supplier.id, product_id=product.id, name=f"{sku}-{n}", arrived_at=START)
-            for n in range(31)
+            for n in range(BATCHES)
         ]
         session.add_all(made)
         await session.flush()
@@ -172,6 +197,8 @@ class Stage:
             quantity=purchase.quantity,
             status=OrderStatus.DELIVERED,
             paid=purchase.quantity * PRICES[purchase.sku],
+            contact=purchase.trace.mail,
+            bought_from=purchase.trace.address,
             created_at=purchase.delivered_at,
             paid_at=purchase.delivered_at,
             delivered_at=purchase.delivered_at,
@@ -191,17 +218,19 @@ class Stage:
         for at, person, bought in self.crowd.proofs:
             events.append((at, len(events), "prove", (person, bought)))
         for filing in self.crowd.filings:
-            events.append((filing.at, len(events), "file", filing))
+            events.append((filing.at, len(events), "file", (filing, None)))
         heapq.heapify(events)
+        self.events = len(events)
         while events:
             at, _, what, about = heapq.heappop(events)
             if what == "prove":
                 await self._prove(at, *about)
             elif what == "decide":
                 await self._decide(at, *about)
-            elif (ticket := await self._file(at, about)) is not None:
-                decided_at = at + self.random.uniform(0.5, 6) * HOUR
-                heapq.heappush(events, (decided_at, len(events) + id(about), "decide", (ticket, about.is_honest)))
+            else:
+                for event in await self._file(at, *about):
+                    self.events += 1
+                    heapq.heappush(events, (event[0], self.events, *event[1:]))
         return self.played
 
     async def _prove(self, at: datetime, person: str, bought: Purchase) -> None:
@@ -211,21 +240,48 @@ class Stage:
             met = await conversations.find_or_create(session, at, "web", "main", person, person, "zh")
             await self.ownership.bind(session, at, met.identity_id, order, ProofWay.QUERY_PASSWORD)
 
-    async def _file(self, at: datetime, filing: Filing) -> int | None:
-        """The ticket that a person has to decide, if it came to one."""
+    async def _file(self, at: datetime, filing: Filing, prints: list[str] | None) -> list[tuple[datetime, str, Any]]:
+        """What follows: a decision, if it came to a person, and a second round of what was given."""
         order = await self.shop.find_order(filing.purchase.number)
         assert order is not None
-        codes = [order.codes[place - 1] for place in filing.positions]
+        if prints is None:
+            codes = [order.codes[place - 1] for place in filing.positions]
+        else:
+            codes = [code for code in order.codes if code.fingerprint in prints]
         async with self.database.writing() as session:
             met = await conversations.find_or_create(session, at, "web", "main", filing.person, filing.person, "zh")
             await self.ownership.bind(session, at, met.identity_id, order, ProofWay.QUERY_PASSWORD)
-            if filing.picture is not None:
+            if filing.picture is not None and prints is None:
                 message = await conversations.add_message(session, at, met, "")
                 await pictures.keep(session, at, self.vault, message, filing.picture)
             settled = await self.claims.file_all(session, at, met, order, codes, Reason.ALREADY_USED)
         for one in settled:
             self.played.count(filing, one.why)
-        return next((id_of(one.ticket) for one in settled if one.ticket is not None), None)
+        ticket = next((id_of(one.ticket) for one in settled if one.ticket is not None), None)
+        follows: list[tuple[datetime, str, Any]] = []
+        if ticket is not None:
+            follows.append((at + self.random.uniform(0.5, 6) * HOUR, "decide", (ticket, filing.is_honest)))
+        given = [one for one in settled if one.why == "auto"]
+        return follows + (await self._look(at, filing, given) if prints is None else [])
+
+    async def _look(
+        self, at: datetime, filing: Filing, given: list[Settled]
+    ) -> list[tuple[datetime, str, tuple[Filing, list[str]]]]:
+        """Open the new codes; some are said to be bad too."""
+        seen_at, bad = at + self.random.uniform(1, 40) * MINUTE, []
+        async with self.database.writing() as session:
+            for one in given:
+                assert one.link is not None
+                token = reveals.read_token(self.vault, one.link)
+                await self.claims.reveal(session, seen_at, token, filing.purchase.trace.address)
+                if self.crowd.traces.claims_again(filing.is_honest):
+                    bad.append(one.claim.id)
+            issued = select(Replacement.fingerprint).where(col(Replacement.claim_id).in_(bad))
+            prints = list((await session.exec(issued)).all())
+        if not bad:
+            return []
+        back_at = seen_at + self.random.uniform(0.2, 30) * HOUR
+        return [(back_at, "file", (replace(filing, at=back_at, round=2), prints))]
 
     async def _decide(self, at: datetime, ticket_id: int, is_honest: bool) -> None:
         """The lead decides on all claims of a ticket, rightly or not."""

@@ -41,7 +41,7 @@ def _points() -> dict[Signal, int]:
     return {
         Signal.MANY_CLAIMS: 40,
         Signal.MANY_ORDERS: 40,
-        Signal.MOST_OF_ORDER: 30,
+        Signal.MOST_OF_ORDER: 25,
         Signal.LATE: 30,
         Signal.SEEN: 25,
         Signal.REFUSED: 40,
@@ -51,7 +51,7 @@ def _points() -> dict[Signal, int]:
         Signal.LINKED: 30,
         Signal.SAME_CONTACT: 15,
         Signal.SAME_PLACE: 10,
-        Signal.OTHER_CONTACT: 40,
+        Signal.OTHER_CONTACT: 50,
         Signal.OTHERS_CODE: 40,
         Signal.STRAYS: 15,
         Signal.WRONG_PROOFS: 15,
@@ -89,7 +89,10 @@ class RiskRules:
 class Facts:
     """What is known of a claim and of who files it; a fact that is not known speaks neither way."""
 
-    claims: int = 1  # in the window, this one included, of this buyer and of linked ones; an earlier round is the same
+    # In the window, this one included, of this buyer and of linked ones. An earlier round is the same one, and what a
+    # bad batch explains is none.
+    claims: int = 1
+    together: int = 0  # of these, beside the first of each order that was claimed at one time: they came in one batch
     codes: int = 1  # bought, as far as orders were proved
     orders_today: int = 1  # that this buyer claimed about within 24 hours
     of_order: int = 1  # claims about this order
@@ -144,12 +147,13 @@ class Measured:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-# What a bad batch explains: that there are many claims, and dear, late or repeated ones. Not who files them, nor how.
+# What a bad batch explains. Not who files a claim, nor how; and its claims are not among the many to begin with.
 EXPLAINED = frozenset(
-    {Signal.MANY_CLAIMS, Signal.MANY_ORDERS, Signal.MOST_OF_ORDER, Signal.LATE, Signal.SEEN, Signal.REFUNDED}
+    {Signal.MOST_OF_ORDER, Signal.LATE, Signal.SEEN, Signal.REFUNDED}
     | {Signal.DEAR, Signal.NEW_AND_DEAR, Signal.SECOND_ROUND}
 )
 SEVERAL = 3  # codes of an order, or strays, before their number says anything
+BESIDE = 1 / 3  # of a claim: a further code of an order, claimed together with the first
 LIMIT = 3.0  # a signal counts at most so often
 
 
@@ -173,7 +177,8 @@ def needs_person(risk: Risk, rules: RiskRules) -> bool:
 
 def _excess(facts: Facts, rules: RiskRules) -> float:
     """How many claims more than what was bought explains."""
-    return max(0.0, facts.claims - rules.free_claims - rules.free_share * facts.codes)
+    claims = facts.claims - facts.together * (1 - BESIDE)
+    return max(0.0, claims - rules.free_claims - rules.free_share * facts.codes)
 
 
 def _many_claims(facts: Facts, rules: RiskRules) -> Measured:

@@ -107,12 +107,18 @@ class Suspicion:
         # a second round is about the same matter as the first.
         others = [one for one in known if one.id != counts.before_id]
         recent = [one for one in others if one.created_at > now - self.rules.window]
-        recent = [one for one in recent if believed.get(one.batch_id or 0, 0) < self.rules.batch_from]
+        is_off_sale = await is_known_bad(session, claim.batch_id)
+        bad = {batch for batch, buyers in believed.items() if buyers >= self.rules.batch_from}
+        bad |= {claim.batch_id} if is_off_sale and claim.batch_id else set()
+        recent = [one for one in recent if one.batch_id not in bad]
         own, place = [one for one in others if one.buyer_id == claim.buyer_id], (claim.shop, claim.order_no)
         today = {one.place for one in recent if one.created_at > now - DAY}
         batch_before = next((one.batch_id for one in known if one.id == counts.before_id), None)
+        counted = [(one.created_at, *one.place) for one in recent]
+        counted += [(claim.created_at, *place)] if claim.batch_id not in bad else []
         return Facts(
-            claims=1 + len(recent),
+            claims=len(counted),
+            together=len(counted) - len(set(counted)),
             codes=max(counts.codes, order.quantity),
             orders_today=len(today | {place}),
             of_order=1 + sum(one.place == place for one in own),
@@ -135,7 +141,7 @@ class Suspicion:
             second_rounds=sum(one.round > 1 for one in others),
             vouchers=max(believed.get(claim.batch_id or 0, 0), believed.get(batch_before or 0, 0)),
             batch_buyers=believed.get(claim.batch_id or 0, 0),
-            is_off_sale=await is_known_bad(session, claim.batch_id),
+            is_off_sale=is_off_sale,
             known_for=now - counts.met_at,
             whole_orders=max(0, counts.orders - len({one.place for one in own} | {place})),
         )

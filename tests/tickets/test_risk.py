@@ -61,6 +61,7 @@ def test_each_signal_adds_its_points(facts: Facts, signal: Signal) -> None:
         pytest.param(Facts(of_order=2, quantity=3), id="two of three"),
         pytest.param(Facts(age=7 * DAY), id="a week to the minute"),
         pytest.param(Facts(strays=2), id="two strays"),
+        pytest.param(Facts(claims=2, together=1, codes=12, quantity=12), id="two of twelve at once"),
         pytest.param(Facts(claims=4, codes=400, orders_today=3), id="three orders of who buys much"),
         pytest.param(Facts(price=9_999), id="not quite dear"),
         pytest.param(Facts(same_contact=1), id="a browser that forgot us"),
@@ -75,7 +76,7 @@ def test_what_happens_to_honest_buyers_weighs_nothing(facts: Facts) -> None:
 
 
 def test_a_bad_batch_and_a_history_speak_for_the_buyer() -> None:
-    claims = Facts(claims=3, codes=20, age=DAY)
+    claims = Facts(of_order=3, quantity=4, age=8 * DAY)
 
     alone = weigh(claims, RULES)
     with_others = weigh(replace(claims, batch_buyers=5), RULES)

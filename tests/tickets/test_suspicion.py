@@ -115,6 +115,17 @@ async def test_several_codes_claimed_together_are_weighed_together(counter: Coun
     assert len(await counter.floor.all(Ticket)) == 1
 
 
+async def test_two_of_ten_that_are_claimed_at_once_go_out(counter: Counter) -> None:
+    bought = order(1, quantity=10)
+    codes = [counter.new_code(f"SOLD-{number:04}", number) for number in (1, 2)]
+
+    ends = await counter.file_all(codes, bought)
+
+    assert {end.why for end in ends} == {"auto"}
+    facts = await facts_of(counter, ends[1].claim, bought)
+    assert (facts.claims, facts.together, facts.orders_today) == (2, 1, 1)
+
+
 async def test_what_was_refused_counts_and_so_does_what_a_person_granted(counter: Counter, lin: int) -> None:
     held = [await file(counter, number, reason=Reason.WRONG_REGION) for number in range(3)]
     await counter.resolve(held[0].ticket, lin, Outcome.REJECT)
@@ -302,7 +313,7 @@ async def test_a_bad_batch_speaks_for_its_buyers_and_not_for_those_who_are_linke
     claim = await _file_of_batch(counter, 8)
 
     facts = await facts_of(counter, claim, order(8))
-    assert (facts.batch_buyers, facts.claims) == (2, 1)
+    assert (facts.batch_buyers, facts.claims) == (2, 0)
     assert {one.risk for one in await floor.all(Claim)} == {0}
 
 

@@ -9,12 +9,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, update
+from sqlalchemy import ColumnElement, Select, String, and_, bindparam, case, func, update
+from sqlalchemy import select as select_columns
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit import rows
 from audit.trail import record
 from shop.tables import Batch, Product, Replacement, Supplier
 from tickets.desk import Desk
@@ -39,6 +42,9 @@ class Scope(StrEnum):
     SUPPLIER = "supplier"
     AGENT = "agent"  # who grants by hand; all others are of the bot alone
     HOUR = "hour"  # everything that the bot replaces
+
+
+NUMBERED = frozenset({Scope.BUYER, Scope.BATCH, Scope.SUPPLIER})  # whose keys are numbers of rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +110,13 @@ class Breakers:
     async def _begin(self, session: AsyncSession, now: datetime, watched: Mapping[Scope, str]) -> dict[Scope, datetime]:
         """Since when each is counted; raises `BreakerOpen`."""
         since = {scope: now - self.rules.limits[scope].window for scope in watched}
-        these = or_(*(and_(col(Breaker.scope) == scope, col(Breaker.key) == key) for scope, key in watched.items()))
-        recent = or_(col(Breaker.reset_at).is_(None), col(Breaker.reset_at) > min(since.values()))
-        for breaker in (await session.exec(select(Breaker).where(these, recent).order_by(col(Breaker.id)))).all():
+        keys, oldest = {str(scope): key for scope, key in watched.items()}, min(since.values())
+        recent = _recent(tuple(watched))
+        found = await rows.in_one_trip(
+            session, lambda connection: rows.find_all(connection, recent, oldest=oldest, **keys)
+        )
+        for (number,) in found:
+            breaker = await session.get_one(Breaker, number, populate_existing=True)
             if is_open(breaker, now):
                 raise BreakerOpen(scope=breaker.scope)
             closed_at = breaker.reset_at or breaker.until_at or now
@@ -169,28 +179,43 @@ async def _count(
     session: AsyncSession, watched: Mapping[Scope, str], since: Mapping[Scope, datetime]
 ) -> dict[Scope, int]:
     """The replacements since then, this one included."""
+    counting = _counting(tuple(watched))
+    keys: dict[str, Any] = {scope: int(key) if scope in NUMBERED else key for scope, key in watched.items()}
+    begun = {f"{scope}_since": since[scope] for scope in watched}
+    counts = await rows.in_one_trip(
+        session,
+        lambda connection: rows.find(connection, counting, oldest=min(since.values()), **keys, **begun),
+    )
+    return {scope: int(count or 0) for scope, count in zip(watched, counts or (), strict=True)}
+
+
+@cache
+def _recent(scopes: tuple[Scope, ...]) -> Select[Any]:
+    """The breakers that are open, or closed later than `oldest`; their keys by the names of the scopes."""
+    these = or_(*(and_(col(Breaker.scope) == scope, col(Breaker.key) == bindparam(str(scope))) for scope in scopes))
+    recent = or_(col(Breaker.reset_at).is_(None), col(Breaker.reset_at) > bindparam("oldest"))
+    return select_columns(col(Breaker.id)).where(these, recent).order_by(col(Breaker.id))
+
+
+@cache
+def _counting(scopes: tuple[Scope, ...]) -> Select[Any]:
+    """The replacements of each scope since its own instant, none of them older than `oldest`."""
     by_bot = col(Replacement.issued_by) == BOT
-    of: dict[Scope, Any] = {
-        Scope.BUYER: lambda key: by_bot & (col(Claim.buyer_id) == int(key)),
-        Scope.PRODUCT: lambda key: by_bot & (col(Claim.shop) + "/" + col(Claim.sku) == key),
-        Scope.BATCH: lambda key: by_bot & (col(Claim.batch_id) == int(key)),
-        Scope.SUPPLIER: lambda key: by_bot & (col(Claim.supplier_id) == int(key)),
-        Scope.AGENT: lambda key: col(Replacement.issued_by) == f"agent:{key}",
-        Scope.HOUR: lambda _: by_bot,
+    of: dict[Scope, ColumnElement[bool]] = {
+        Scope.BUYER: by_bot & (col(Claim.buyer_id) == bindparam(Scope.BUYER)),
+        Scope.PRODUCT: by_bot & (col(Claim.shop) + "/" + col(Claim.sku) == bindparam(Scope.PRODUCT)),
+        Scope.BATCH: by_bot & (col(Claim.batch_id) == bindparam(Scope.BATCH)),
+        Scope.SUPPLIER: by_bot & (col(Claim.supplier_id) == bindparam(Scope.SUPPLIER)),
+        Scope.AGENT: col(Replacement.issued_by) == "agent:" + bindparam(Scope.AGENT, type_=String),
+        Scope.HOUR: by_bot,
     }
-    sums = [
-        func.sum(case((of[scope](key) & (col(Replacement.issued_at) > since[scope]), 1), else_=0))
-        for scope, key in watched.items()
-    ]
-    counted: Any = (
-        select(*sums)
+    begun = {scope: col(Replacement.issued_at) > bindparam(f"{scope}_since") for scope in scopes}
+    return (
+        select_columns(*(func.sum(case((of[scope] & begun[scope], 1), else_=0)) for scope in scopes))
         .select_from(Replacement)
         .join(Claim, col(Claim.id) == col(Replacement.claim_id))
-        .where(col(Replacement.issued_at) > min(since.values()))
+        .where(col(Replacement.issued_at) > bindparam("oldest"))
     )
-    row = (await session.exec(counted)).one()
-    counts = tuple(row) if len(watched) > 1 else (row if isinstance(row, int | None) else row[0],)
-    return {scope: int(count or 0) for scope, count in zip(watched, counts, strict=True)}
 
 
 async def _close(session: AsyncSession, now: datetime, breaker: Breaker, actor: str, at: datetime) -> bool:

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import ColumnElement, Connection, bindparam, literal_column
+from sqlalchemy import select as select_columns
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased, make_transient_to_detached
 from sqlmodel import and_, col, or_, select
@@ -140,18 +141,23 @@ async def find_granted(session: AsyncSession, code_id: int) -> Claim | None:
     return (await session.exec(granted.where(col(Replacement.code_id) == code_id))).first()
 
 
+_TICKET = (
+    select_columns(col(Ticket.id))
+    .join(Claim, col(Claim.ticket_id) == col(Ticket.id))
+    .where(col(Claim.conversation_id) == bindparam("conversation"))
+    .where(col(Claim.shop) == bindparam("shop"), col(Claim.order_no) == bindparam("order_no"))
+    .where(col(Ticket.conversation_id) == bindparam("conversation"), col(Ticket.phase) == Phase.OPEN, *_waits())
+    .where(col(Claim.decided_at).is_(None))
+    .order_by(col(Ticket.id).desc())
+    .limit(literal_column("1"))
+)
+
+
 async def find_ticket(session: AsyncSession, conversation: Conversation, shop: str, order_no: str) -> Ticket | None:
     """The ticket in which claims of this conversation about this order wait for people, locked."""
-    others = (
-        select(Ticket.id)
-        .join(Claim, col(Claim.ticket_id) == col(Ticket.id))
-        .where(Claim.conversation_id == conversation.id, Claim.shop == shop, Claim.order_no == order_no)
-        .where(Ticket.conversation_id == conversation.id, Ticket.phase == Phase.OPEN, *_waits())
-        .where(col(Claim.decided_at).is_(None))
-        .order_by(col(Ticket.id).desc())
-    )
-    found = (await session.exec(others.limit(1))).first()
-    ticket = await lock_ticket(session, found) if found is not None else None
+    place = {"conversation": conversation.id, "shop": shop, "order_no": order_no}
+    found = await rows.in_one_trip(session, lambda connection: rows.find(connection, _TICKET, **place))
+    ticket = await lock_ticket(session, found[0]) if found is not None else None
     return ticket if ticket is not None and ticket.phase == Phase.OPEN else None
 
 

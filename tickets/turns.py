@@ -2,11 +2,15 @@
 
 from datetime import datetime
 
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, select
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit import rows
 from tickets.tables import Heartbeat
+
+_TURN = select(col(Heartbeat.name)).where(col(Heartbeat.name) == bindparam("turn")).with_for_update(key_share=True)
 
 
 async def take_turn(session: AsyncSession, now: datetime, name: str) -> None:
@@ -14,11 +18,14 @@ async def take_turn(session: AsyncSession, now: datetime, name: str) -> None:
 
     SQLite has one writer and leaves the lock out.
     """
-    row = select(Heartbeat).where(col(Heartbeat.name) == name).with_for_update(key_share=True)
-    if (await session.exec(row)).first() is not None:
+    if await _hold(session, name):
         return
     try:
         async with session.begin_nested():
             session.add(Heartbeat(name=name, at=now))
     except IntegrityError:  # another transaction wrote it, and has ended
-        (await session.exec(row)).one()
+        await _hold(session, name)
+
+
+async def _hold(session: AsyncSession, name: str) -> bool:
+    return await rows.in_one_trip(session, lambda connection: rows.find(connection, _TURN, turn=name)) is not None

@@ -93,7 +93,7 @@ class Kadesk:
     async def send_mail(self) -> None:
         """Send the letters that are due, where there is a mail server."""
         if postman := self.settings.mail.postman:
-            await letters.send_letters(self.database, clock, self.vault, postman)
+            await letters.send_letters(self.database, clock, self.vault, postman, self.desk)
 
     def inbox(self, channels: Iterable[Channel]) -> Inbox:
         return Inbox(

@@ -16,12 +16,16 @@ from sqlalchemy import delete, func, literal_column, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit.tables import AuditRow
 from audit.trail import record
 from shop.errors import SealBroken
 from shop.rotation import Seals, text_not_under
 from shop.vault import Vault
+from tickets.desk import Desk
 from tickets.errors import MailNotSent
-from tickets.tables import Mail, Sending
+from tickets.notices import find_staff, written
+from tickets.tables import Level, Mail, Notice, Sending
+from tickets.turns import take_turn
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +33,8 @@ SEAL = "mail"
 PAGE = 50  # letters of one round
 LEASE = timedelta(minutes=1)  # longer than a postman takes, so that no two send one letter at once
 WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 30, 60, 120, 300, 900))  # after each try in vain
+FAILING = "mail:failing"  # the subject of what is recorded of a server that takes nothing, and its turn
+TOLD_AGAIN = timedelta(days=1)  # of one that still takes nothing
 KEY = 32  # hexadecimal digits of a seal's id that say to whom; as many again make it unique
 NOBODY = MailNotSent(problem="there is nobody to write to", permanent=True)
 # Written out: a database takes a partial index only for the words that it was made with.
@@ -77,8 +83,13 @@ async def is_flooded(session: AsyncSession, vault: Vault, address: str, since: d
     return (await session.exec(select(func.count()).where(to_them, Mail.created_at > since))).one() >= most
 
 
-async def send_letters(database: Database, clock: Callable[[], datetime], vault: Vault, postman: Postman) -> int:
-    """Send what is due; how many letters left the queue. A server that is down ends the round."""
+async def send_letters(
+    database: Database, clock: Callable[[], datetime], vault: Vault, postman: Postman, desk: Desk
+) -> int:
+    """Send what is due; how many letters left the queue. A server that is down ends the round.
+
+    When a letter is lost to the server, not to its address, the managers are told, once a day while it lasts.
+    """
     due = select(Mail.id).where(_IS_QUEUED, col(Mail.not_before) <= clock())
     async with database.reading() as session:
         found = (await session.exec(due.order_by(col(Mail.not_before), col(Mail.id)).limit(PAGE))).all()
@@ -90,7 +101,7 @@ async def send_letters(database: Database, clock: Callable[[], datetime], vault:
             continue
         problem = await _try(clock(), vault, postman, mail)
         async with database.writing() as session:
-            left += await _end_try(session, clock(), mail, problem)
+            left += await _end_try(session, clock(), mail, problem, desk)
         if problem is not None and not problem.permanent:
             break
     return left
@@ -129,7 +140,7 @@ async def _begin_try(session: AsyncSession, now: datetime, mail_id: int | None) 
 async def _try(now: datetime, vault: Vault, postman: Postman, mail: Mail) -> MailNotSent | None:
     """Why it was not sent; None when it was."""
     if now >= mail.expires_at:
-        return MailNotSent(problem="too late", permanent=True)
+        return MailNotSent(problem=mail.problem or "too late", permanent=True)
     try:
         address, _, text = vault.open_text(SEAL, mail.seal_id, mail.sealed).partition("\n")
         if not address:
@@ -143,7 +154,7 @@ async def _try(now: datetime, vault: Vault, postman: Postman, mail: Mail) -> Mai
     return None
 
 
-async def _end_try(session: AsyncSession, now: datetime, mail: Mail, problem: MailNotSent | None) -> bool:
+async def _end_try(session: AsyncSession, now: datetime, mail: Mail, problem: MailNotSent | None, desk: Desk) -> bool:
     """Record what became of a try; whether the letter has left the queue by it."""
     if problem is None:
         return await _leave(session, now, mail, state=Sending.SENT, sent_at=now, problem=None)
@@ -155,6 +166,8 @@ async def _end_try(session: AsyncSession, now: datetime, mail: Mail, problem: Ma
     wait = WAITS[min(mail.attempts, len(WAITS)) - 1]
     log.warning("mail %s was not sent: %s%s", mail.id, problem.problem, ", and is given up" if is_over else "")
     if is_over:
+        if not problem.permanent or (now >= mail.expires_at and mail.attempts > 1):
+            await _warn(session, now, desk, problem.problem)
         return await _leave(session, now, mail, state=Sending.FAILED, problem=problem.problem)
     queued = update(Mail).where(col(Mail.id) == mail.id, _IS_QUEUED)
     await session.exec(queued.values(not_before=min(now + wait, mail.expires_at), problem=problem.problem))
@@ -168,6 +181,17 @@ async def _leave(session: AsyncSession, now: datetime, mail: Mail, **facts: Any)
         after = {"state": facts["state"], "problem": facts["problem"]}
         record(session, now, "system", f"mail.{facts['state']}", f"mail:{mail.id}", {"state": Sending.QUEUED}, after)
     return bool(left.rowcount == 1)
+
+
+async def _warn(session: AsyncSession, now: datetime, desk: Desk, problem: str) -> None:
+    await take_turn(session, now, FAILING)
+    told = select(AuditRow.id).where(AuditRow.subject == FAILING, col(AuditRow.at) > now - TOLD_AGAIN)
+    if (await session.exec(told.limit(1))).first() is not None:
+        return
+    record(session, now, "system", "mail.failing", FAILING, after={"problem": problem})
+    text = desk.say(desk.rules.staff_language, "notice.mail_failing", problem=problem)
+    people = (await find_staff(session)).told(Level.MANAGER, "about mail that is not sent")
+    session.add_all(Notice(**row) for row in written(now, desk.rules.quiet, None, Level.MANAGER, text, people))
 
 
 def _key(vault: Vault, address: str) -> str:

@@ -12,7 +12,7 @@ from tests.tickets.conftest import Floor
 from tickets import letters
 from tickets.errors import MailNotSent
 from tickets.letters import LEASE, WAITS, Letter, send_letters, write_letter
-from tickets.tables import Mail
+from tickets.tables import Mail, Notice, Role
 
 SECOND = timedelta(seconds=1)
 ADDRESS, TEXT = "chen@qq.example", "您好！\n\n验证码 123456"
@@ -43,7 +43,7 @@ async def write(floor: Floor, vault: Vault, address: str = ADDRESS, lives: timed
 
 
 async def send(floor: Floor, vault: Vault, bag: Bag, after: timedelta = timedelta()) -> int:
-    return await send_letters(floor.database, lambda: floor.now + after, vault, bag)
+    return await send_letters(floor.database, lambda: floor.now + after, vault, bag, floor.desk)
 
 
 async def actions(floor: Floor) -> Sequence[str]:
@@ -113,6 +113,22 @@ async def test_what_is_given_up_is_a_dead_letter_without_its_text(
     async with floor.database.reading() as session:
         assert await letters.count_failed(session, floor.now - SECOND) == 1
         assert await letters.count_waiting(session) == 0
+
+
+async def test_managers_are_told_once_a_day_of_a_server_that_takes_nothing(floor: Floor, vault: Vault) -> None:
+    boss = await floor.hire("boss", Role.MANAGER)
+    bag = Bag(floor, [MailNotSent(problem="recipient refused, 550", permanent=True), *[weather("SMTP 535")] * 3])
+
+    told = []
+    for hours in (0, 1, 2, 26):
+        at = floor.now + timedelta(hours=hours)
+        await floor.do(write_letter, vault, ADDRESS, "x", TEXT, at + SECOND, at=at)
+        for after in (timedelta(), SECOND):  # tried, then too late
+            await send(floor, vault, bag, timedelta(hours=hours) + after)
+        told.append([notice.agent_id for notice in await floor.all(Notice)])
+
+    assert told == [[], [boss], [boss], [boss, boss]]
+    assert "SMTP 535" in (await floor.all(Notice))[0].text
 
 
 async def test_a_letter_to_nobody_is_dropped_in_its_turn(floor: Floor, vault: Vault) -> None:

@@ -57,7 +57,7 @@ class Post:
 
     async def code(self) -> str:
         """The code of the letter that came last."""
-        await send_letters(self.house.database, self.house.clock, self.house.vault, self)
+        await send_letters(self.house.database, self.house.clock, self.house.vault, self, self.house.desk)
         return re.findall(r"^\d{6}$", self.letters[-1].text, re.MULTILINE)[0]
 
 

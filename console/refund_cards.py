@@ -106,7 +106,7 @@ async def cards_of(
             asked_by=names.get(refund.requested_by, refund.requested_by),
             decided_by=names.get(refund.decided_by or "", refund.decided_by or ""),
             may_approve=refund.state == RefundState.REQUESTED and await verbs.may_approve(session, reader, refund),
-            needs_second=approvals.needs_second(verbs.rules, refund.amount),
+            needs_second=await verbs.needs_second(session, refund),
             masked=refund.facts.get("masked", ""),
         )
         for refund, number in rows

@@ -161,6 +161,15 @@ async def find_live(session: AsyncSession, shop: str, order_no: str, fingerprint
     return found.first()
 
 
+async def at_stake(session: AsyncSession, refund: Refund) -> int:
+    """What is decided on with this refund: its amount and, where it names no code, all that the order gets like it."""
+    if refund.fingerprint is not None:
+        return refund.amount
+    like = (*is_live(refund.shop, refund.order_no), col(Refund.fingerprint).is_(None), col(Refund.id) != refund.id)
+    others = select(func.coalesce(func.sum(Refund.amount), 0)).where(*like)
+    return refund.amount + int((await session.exec(others)).one())
+
+
 async def left_of(session: AsyncSession, order: Order) -> int:
     """How much of the order can still be paid back, as far as the shop and the ledger know; minor units."""
     found = await session.exec(

@@ -57,9 +57,9 @@ class Refunds:
         await _require_order(session, ticket, claim, order)
         code = filing.code_of(claim) if claim is not None else None
         refund = await self.request(session, now, ticket, order, code, f"agent:{agent_id}", claim=claim, amount=amount)
-        if approvals.needs_second(self.rules, refund.amount):
+        if await self.needs_second(session, refund):
             await self._ask_second(session, now, ticket, refund, agent)
-        elif not await self._may_approve(session, agent, refund.amount):
+        elif not await self._may_approve(session, agent, refund):
             await self._tell_leads(session, now, ticket, refund, agent)
         else:
             await self.go_ahead(session, now, ticket, refund, f"agent:{agent_id}", agent_id)
@@ -109,13 +109,13 @@ class Refunds:
         """
         refund, ticket = await self._lock(session, refund_id)
         agent = await get_agent(session, agent_id)
-        if approvals.needs_second(self.rules, refund.amount):
+        if await self.needs_second(session, refund):
             if _first(refund) is None:
                 await refunds.agree(session, now, refund, f"agent:{agent_id}")
                 await self._ask_second(session, now, ticket, refund, agent)
                 return refund
             await self._agree_second(session, now, refund, agent)
-        elif not await self._may_approve(session, agent, refund.amount):
+        elif not await self._may_approve(session, agent, refund):
             raise NotAllowed(role=agent.role, verb="approve so large a refund")
         await self.go_ahead(session, now, ticket, refund, f"agent:{agent_id}", agent_id)
         return refund
@@ -171,10 +171,14 @@ class Refunds:
         await self._fail(session, now, ticket, refund, f"agent:{agent_id}", problem.strip()[:REFERENCE_LIMIT] or "-")
         return refund
 
+    async def needs_second(self, session: AsyncSession, refund: Refund) -> bool:
+        """Whether so much is not for one person to approve; an order that is paid back in parts counts as a whole."""
+        return approvals.needs_second(self.rules, await refunds.at_stake(session, refund))
+
     async def may_approve(self, session: AsyncSession, agent: Agent, refund: Refund) -> bool:
         """Whether this agent's yes would count."""
-        if not approvals.needs_second(self.rules, refund.amount):
-            return await self._may_approve(session, agent, refund.amount)
+        if not await self.needs_second(session, refund):
+            return await self._may_approve(session, agent, refund)
         first = _first(refund)
         return first is None or (is_lead(agent) and first != f"agent:{agent.id}")
 
@@ -272,9 +276,9 @@ class Refunds:
         if asked is not None:
             await approvals.answer(session, now, asked, agent, granted=True)
 
-    async def _may_approve(self, session: AsyncSession, agent: Agent, amount: int) -> bool:
+    async def _may_approve(self, session: AsyncSession, agent: Agent, refund: Refund) -> bool:
         """Whether one person is enough, and this is one; where there is no lead, an agent is."""
-        if amount <= self.rules.agent_limit or is_lead(agent):
+        if is_lead(agent) or await refunds.at_stake(session, refund) <= self.rules.agent_limit:
             return True
         return not await approvals.who_may_grant(session, id_of(agent))
 

@@ -15,7 +15,7 @@ from shop import ledger, refunds, reveals
 from shop.money import in_words
 from shop.port import CodeRef, Order, OrderStatus
 from shop.tables import Refund
-from tickets import approvals, compensation, warranty
+from tickets import compensation, warranty
 from tickets.cases import read_case
 from tickets.changes import lock_ticket
 from tickets.claim_states import ClaimState
@@ -138,7 +138,7 @@ class Returns:
         actor = f"buyer:{conversation.buyer_id}"
         refund = await self._refunds.request(session, now, ticket, order, code, actor, claim=claim)
         rules = self._refunds.rules
-        is_small = refund.amount <= rules.return_limit and not approvals.needs_second(rules, refund.amount)
+        is_small = refund.amount <= rules.return_limit and not await self._refunds.needs_second(session, refund)
         if ground == Ground.UNSEEN and is_small:
             await self._refunds.go_ahead(session, now, ticket, refund, "bot", None)
         else:

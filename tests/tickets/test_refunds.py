@@ -481,6 +481,18 @@ class TestTwoPersons:
         assert await counter.floor.all(Approval) == []
         assert (await approve(counter, refund, wang)).state == "approved"
 
+    async def test_an_order_paid_back_in_parts_needs_the_second_person_too(
+        self, counter: Counter, chen: int, wang: int
+    ) -> None:
+        ticket = await counter.floor.open(counter.conversation, order_ref=f"demo/{ORDER.order_no}")
+
+        parts = [await counter.ask_refund(ticket, chen, claim_id=None, amount=2_100) for _ in range(2)]
+
+        assert [refund.state for refund in parts] == ["approved", "requested"]
+        with pytest.raises(SamePerson):
+            await approve(counter, parts[1], chen)
+        assert (await approve(counter, parts[1], wang)).state == "approved"
+
     async def test_what_a_buyer_asked_needs_two_of_us(self, counter: Counter, lin: int, chen: int, wang: int) -> None:
         ticket = await claimed(counter)
         actor = f"buyer:{ticket.buyer_id}"

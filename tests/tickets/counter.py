@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import update
 from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shop import reveals
 from shop.codes import seal_code
 from shop.invariants import check_invariants
 from shop.port import CodeRef, Goods, Order, OrderStatus
 from shop.states import OUT
-from shop.tables import Batch, Code, Pool, Product, Refund, RevealLink, Supplier
+from shop.tables import Batch, Code, CodeState, OrderCode, Pool, Product, Refund, RevealLink, ShopOrder, Supplier
 from shop.vault import Vault
 from tickets.claims import ClaimRules, Claims, Outcome, Reason, Settled
 from tickets.compensation import REFUNDS
@@ -100,6 +101,25 @@ class Counter:
 
     def new_code(self, text: str, position: int = 1) -> CodeRef:
         return CodeRef(self.claims.vault.fingerprint(text), f"****-{text[-4:]}", position)
+
+
+async def sell(session: AsyncSession, vault: Vault, text: str, order_no: str, at: datetime) -> Code:
+    """One code out of the stock that `stock` put up, in an order of its own that was delivered at `at`."""
+    code = seal_code(vault, product_id=1, batch_id=1, text=text, pool=Pool.STOCK, state=CodeState.ISSUED)
+    order = ShopOrder(
+        shop="demo",
+        order_no=order_no,
+        product_id=1,
+        quantity=1,
+        status=OrderStatus.DELIVERED,
+        paid=GOODS.price,
+        created_at=at,
+        delivered_at=at,
+    )
+    session.add_all([code, order])
+    await session.flush()
+    session.add(OrderCode(order_id=order.id, code_id=code.id, position=1))
+    return code
 
 
 async def stock(floor: "Floor", vault: Vault, reserve: tuple[str, ...]) -> None:

@@ -9,12 +9,11 @@ import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
-from shop.codes import seal_code
-from shop.port import CodeRef, OrderStatus, Origin
-from shop.tables import Batch, Code, CodeState, OrderCode, Pool, ShopOrder
+from shop.port import CodeRef, Origin
+from shop.tables import Batch, Code, CodeState
 from shop.vault import Vault
 from tests.tickets.conftest import Floor
-from tests.tickets.counter import DAY, HOUR, ORDER, RULES, stock
+from tests.tickets.counter import DAY, HOUR, ORDER, RULES, sell, stock
 from tickets.batch_incidents import gather_all
 from tickets.claims import Claims, Outcome, Reason, Settled
 from tickets.errors import BatchStands, NotAllowed
@@ -59,20 +58,7 @@ async def hall(floor: Floor, vault: Vault, reserve: tuple[str, ...]) -> Hall:
     await stock(floor, vault, reserve)
     async with floor.database.writing() as session:
         for number, text in enumerate(SOLD):
-            code = seal_code(vault, product_id=1, batch_id=1, text=text, pool=Pool.STOCK, state=CodeState.ISSUED)
-            order = ShopOrder(
-                shop="demo",
-                order_no=f"ORDER-{number:04}",
-                product_id=1,
-                quantity=1,
-                status=OrderStatus.DELIVERED,
-                paid=4_850,
-                created_at=floor.now - DAY,
-                delivered_at=floor.now - DAY,
-            )
-            session.add_all([code, order])
-            await session.flush()
-            session.add(OrderCode(order_id=order.id, code_id=code.id, position=1))
+            await sell(session, vault, text, f"ORDER-{number:04}", floor.now - DAY)
     return Hall(floor, Claims(floor.desk, vault, RULES), vault)
 
 

@@ -9,12 +9,11 @@ import pytest
 from sqlmodel import select
 
 from audit.tables import AuditRow
-from shop.codes import seal_code
 from shop.port import CodeRef
-from shop.tables import Batch, CodeState, OrderCode, Pool, ShopOrder, Supplier
+from shop.tables import Batch, Supplier
 from shop.vault import Vault
 from tests.tickets.conftest import Floor
-from tests.tickets.counter import DAY, HOUR, ORDER, RULES, stock
+from tests.tickets.counter import DAY, HOUR, ORDER, RULES, sell, stock
 from tickets.claim_states import ClaimState
 from tickets.claims import Claims, Outcome, Reason
 from tickets.errors import AnsweredAlready, AskedAlready, CodeInText, HeldByColleague, NoSupplier, NotAsked
@@ -65,20 +64,7 @@ async def desk_of(floor: Floor, vault: Vault, reserve: tuple[str, ...]) -> Desk:
     async with floor.database.writing() as session:
         (await session.exec(select(Supplier))).one().answers_within = DAY
         (await session.exec(select(Batch))).one().cost = 4_100
-        code = seal_code(vault, product_id=1, batch_id=1, text=SOLD, pool=Pool.STOCK, state=CodeState.ISSUED)
-        order = ShopOrder(
-            shop="demo",
-            order_no=ORDER.order_no,
-            product_id=1,
-            quantity=1,
-            status="delivered",
-            paid=4_850,
-            created_at=floor.now - DAY,
-            delivered_at=floor.now - DAY,
-        )
-        session.add_all([code, order])
-        await session.flush()
-        session.add(OrderCode(order_id=order.id, code_id=code.id, position=1))
+        await sell(session, vault, SOLD, ORDER.order_no, floor.now - DAY)
     return Desk(floor, Claims(floor.desk, vault, RULES), vault)
 
 

@@ -5,12 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shop.codes import seal_code
-from shop.port import OrderStatus
-from shop.tables import CodeState, OrderCode, Pool, ShopOrder
 from shop.vault import Vault
 from tests.tickets.conftest import Floor
-from tests.tickets.counter import DAY, HOUR, stock
+from tests.tickets.counter import DAY, HOUR, sell, stock
 from tickets.supplier_report import SupplierFigures, batch_figures, codes_out, supplier_figures
 from tickets.tables import Claim, Outcome, SupplierCheck, id_of
 
@@ -26,22 +23,8 @@ class Books:
         """One code; its fingerprint."""
         at = self.floor.now - days_ago * DAY
         async with self.floor.database.writing() as session:
-            text = f"SOLD-{number:04}-AAAA-BBBB"
-            code = seal_code(self.vault, product_id=1, batch_id=1, text=text, pool=Pool.STOCK, state=CodeState.ISSUED)
-            order = ShopOrder(
-                shop="demo",
-                order_no=f"ORDER-{number:04}",
-                product_id=1,
-                quantity=1,
-                status=OrderStatus.DELIVERED,
-                paid=4_850,
-                created_at=at,
-                delivered_at=at,
-            )
-            session.add_all([code, order])
-            await session.flush()
-            session.add(OrderCode(order_id=order.id, code_id=code.id, position=1))
-            return code.fingerprint
+            text, order_no = f"SOLD-{number:04}-AAAA-BBBB", f"ORDER-{number:04}"
+            return (await sell(session, self.vault, text, order_no, at)).fingerprint
 
     async def claim(
         self, fingerprint: str, outcome: Outcome | None, *, currency: str = "CNY", at: timedelta = timedelta()

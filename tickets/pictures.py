@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
+from sqlalchemy import select as select_columns
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit import rows
 from audit.tables import AuditRow
 from audit.trail import record
 from shop.rotation import Seals
@@ -84,11 +86,19 @@ def read(vault: Vault, picture: Picture) -> bytes:
     return base64.b64decode(vault.open(SEAL, picture.seal_id, picture.key_id, picture.ciphertext))
 
 
+_SENT = select_columns(col(Picture.id)).where(
+    col(Picture.conversation_id) == bindparam("conversation"),
+    or_(
+        col(Picture.claim_id) == bindparam("claim"),
+        col(Picture.claim_id).is_(None) & (col(Picture.received_at) > bindparam("fresh_since")),
+    ),
+)
+
+
 async def attach_and_compare(session: AsyncSession, now: datetime, claim: Claim) -> Alike:
     """`attach`, then `find_alike`: one look where no picture was sent, as is usual."""
-    fresh = col(Picture.claim_id).is_(None) & (col(Picture.received_at) > now - FRESH)
-    sent = select(Picture.id).where(Picture.conversation_id == claim.conversation_id)
-    if (await session.exec(sent.where(or_(fresh, col(Picture.claim_id) == claim.id)).limit(1))).first() is None:
+    about = {"conversation": claim.conversation_id, "claim": claim.id, "fresh_since": now - FRESH}
+    if await rows.in_one_trip(session, lambda connection: rows.find(connection, _SENT, **about)) is None:
         return Alike()
     await attach(session, now, claim)
     return await find_alike(session, now, claim)

@@ -25,7 +25,7 @@ class Signal(StrEnum):
     LINKED = "linked"  # other buyers who share orders or pictures
     SAME_CONTACT = "same_contact"  # others with claims about orders of the same mail: likely the same person
     SAME_PLACE = "same_place"  # orders placed, or codes opened, from where a few others with claims did
-    OTHER_CONTACT = "other_contact"  # all that they proved before was ordered with another mail
+    OTHER_CONTACT = "other_contact"  # all that they proved before was ordered with another mail, and elsewhere
     OTHERS_CODE = "others_code"  # a code of somebody else's order was tried
     STRAYS = "strays"  # typed codes that fit no order of theirs
     WRONG_PROOFS = "wrong_proofs"  # on this order
@@ -47,10 +47,10 @@ def _points() -> dict[Signal, int]:
         Signal.REFUSED: 40,
         Signal.REFUNDED: 10,
         Signal.SAME_PICTURE: 100,
-        Signal.LIKE_PICTURE: 10,
+        Signal.LIKE_PICTURE: 5,
         Signal.LINKED: 30,
         Signal.SAME_CONTACT: 15,
-        Signal.SAME_PLACE: 10,
+        Signal.SAME_PLACE: 5,
         Signal.OTHER_CONTACT: 50,
         Signal.OTHERS_CODE: 40,
         Signal.STRAYS: 15,
@@ -106,7 +106,7 @@ class Facts:
     linked: int = 0  # buyers
     same_contact: int = 0  # accounts with claims
     same_place: int = 0  # buyers
-    other_contact: int = 0  # orders that were proved before, all of them with another contact
+    other_contact: int = 0  # orders that were proved before, all of them with another contact and from another place
     others_codes: int = 0
     strays: int = 0
     wrong_proofs: int = 0

@@ -8,7 +8,7 @@ from shop.masking import mask, normalise_code
 from shop.port import CodeRef
 from shop.vault import Vault
 
-# Sentences of dujiaoka (OrderProcessService), acg-faka (Order) and kamiFaka, by the words that stay when a shop rewords.
+# Sentences of dujiaoka, acg-faka and kamiFaka, by the words that stay when an owner rewords the rest.
 FAILURES = (
     "库存可使用卡密不足",
     "请联系管理员核查",
@@ -39,8 +39,9 @@ def read_delivered(text: str | None, failures: Iterable[str] = FAILURES) -> Deli
 
 
 def refer(vault: Vault, codes: Sequence[str], reusable: Iterable[str] = ()) -> tuple[CodeRef, ...]:
-    """The codes of one order without their texts, numbered from 1; `reusable` are those that many orders may hold."""
-    loops = set(reusable)
+    """The codes of one order without their texts, numbered from 1; many orders may hold the `reusable` fingerprints."""
+    loops, fingerprints = set(reusable), [vault.fingerprint(code) for code in codes]
     return tuple(
-        CodeRef(vault.fingerprint(code), mask(code), position, code in loops) for position, code in enumerate(codes, 1)
+        CodeRef(fingerprint, mask(code), position, fingerprint in loops)
+        for position, (code, fingerprint) in enumerate(zip(codes, fingerprints, strict=True), 1)
     )

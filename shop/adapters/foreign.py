@@ -4,16 +4,21 @@ import hmac
 import string
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from zoneinfo import ZoneInfo
 
+from sqlalchemy.sql.expression import TableClause
 from sqlmodel import col, select
 
+from shop.adapters.connection import ShopDatabase
 from shop.adapters.local import TAIL, Readable
 from shop.addresses import find_address, mask_address
 from shop.codes import read_code
 from shop.comparing import compare
-from shop.delivered import refer
+from shop.delivered import FAILURES, refer
 from shop.ledger import codes_issued
 from shop.masking import normalise_code
 from shop.port import Answer, CodeCheck, Contact, Goods, Order, Power, Powerless, ProofWay, Reply, Verdict
@@ -26,12 +31,32 @@ _COMMON = ("qq.com", "163.com", "gmail.com", "126.com", "outlook.com", "foxmail.
 
 
 @dataclass(frozen=True, slots=True)
+class Ground:
+    """What the settings say of a shop, and what of ours its adapter stands on."""
+
+    name: str
+    own: Readable
+    vault: Vault
+    zone: ZoneInfo
+    currency: str
+    warranty: timedelta
+    failures: Sequence[str] = FAILURES
+
+    def aware(self, naive: datetime | None) -> datetime | None:
+        """A time as the shop wrote it, in UTC."""
+        return naive and (naive if naive.tzinfo else naive.replace(tzinfo=self.zone)).astimezone(UTC)
+
+    def goods(self, sku: object, name: str, price: Decimal | str | float) -> Goods:
+        return Goods(str(sku), name, minor(price), self.currency, self.warranty)
+
+
+@dataclass(frozen=True, slots=True)
 class Sold:
     """An order as its shop has it. `order.codes` is empty: it is made of `codes`."""
 
     order: Order
     codes: tuple[str, ...] = field(default=(), repr=False)
-    reusable: frozenset[str] = field(default=frozenset(), repr=False)  # of `codes`: those that many orders may hold
+    reusable: frozenset[str] = frozenset()  # fingerprints of those that many orders may hold
     secrets: Mapping[ProofWay, str] = field(default_factory=dict, repr=False)  # that its owner knows
 
 
@@ -44,10 +69,11 @@ class ForeignShop(Powerless, ABC):
 
     powers = frozenset({Power.PROVE_OWNER, Power.CONTACT, Power.LIST_CODES, Power.CHECK_CODE})
 
-    def __init__(self, name: str, database: Readable, vault: Vault) -> None:
-        self.name = name
-        self._own = database
-        self._vault = vault
+    def __init__(self, ground: Ground) -> None:
+        self.name = ground.name
+        self.ground = ground
+        self._own = ground.own
+        self._vault = ground.vault
 
     @abstractmethod
     async def read(self, order_no: str) -> Sold | None:
@@ -116,6 +142,24 @@ class ForeignShop(Powerless, ABC):
         number = int(self._vault.keyed_hash("stand-in", f"{self.name}/{normalise_code(order_no)}"), 16)
         letter = string.ascii_lowercase[number % len(string.ascii_lowercase)]
         return f"{letter}@{_COMMON[number // 26 % len(_COMMON)]}"
+
+
+class DatabaseShop(ForeignShop):
+    """A foreign shop whose tables are read."""
+
+    tables: Sequence[TableClause] = ()  # with all columns that it reads, and no others
+
+    def __init__(self, ground: Ground, url: str, *, seconds: float) -> None:
+        super().__init__(ground)
+        self.database = ShopDatabase(ground.name, url, seconds=seconds)
+
+    async def close(self) -> None:
+        await self.database.close()
+
+
+def minor(amount: Decimal | str | float | None) -> int:
+    """Yuan as the shop writes them ("48.50") in fen."""
+    return int((Decimal(str(amount or 0)) * 100).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 def _plain(secret: str) -> str:

@@ -6,7 +6,7 @@ A read-only user suffices. A statement that takes too long is ended there; a los
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, event, text
+from sqlalchemy import event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -47,7 +47,7 @@ class ShopDatabase:
     def engine(self) -> AsyncEngine:
         return self._engine
 
-    async def rows(self, statement: Executable, **facts: Any) -> Sequence[Row[Any]]:
+    async def rows(self, statement: Executable, **facts: Any) -> Sequence[Any]:
         """All rows of one statement. Raises `ShopDown`, `SchemaMismatch`."""
         for left in reversed(range(TRIES)):
             try:

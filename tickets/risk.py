@@ -49,7 +49,7 @@ def _points() -> dict[Signal, int]:
         Signal.SAME_PICTURE: 100,
         Signal.LIKE_PICTURE: 5,
         Signal.LINKED: 30,
-        Signal.SAME_CONTACT: 15,
+        Signal.SAME_CONTACT: 5,
         Signal.SAME_PLACE: 5,
         Signal.OTHER_CONTACT: 50,
         Signal.OTHERS_CODE: 40,

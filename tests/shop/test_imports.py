@@ -170,8 +170,8 @@ async def test_a_spreadsheet_that_has_rounded_a_code_is_told(desk: Desk, tmp_pat
 async def test_orders_come_with_their_codes_and_their_proofs(desk: Desk, now: datetime) -> None:
     await desk.bring("codes", f"code,sku,pool\n{CODES[0]},STEAM-50,stock\n")
     table = (
-        "订单号,商品编号,数量,实付,查询密码,支付单号,下单时间,发货时间,发货内容\n"
-        "ab12-cd34,STEAM-50,2,97.00,open sesame,4200001234567890,2026/03/01 12:00,2026-03-01 12:01,"
+        "订单号,商品编号,数量,实付,邮箱,下单IP,查询密码,支付单号,下单时间,发货时间,发货内容\n"
+        "ab12-cd34,STEAM-50,2,97.00,a@qq.com,101.6.6.6,open sesame,4200001234567890,2026/03/01 12:00,2026-03-01 12:01,"
         f'"{CODES[0]}\n{CODES[1]}"\n'
     )
 
@@ -183,6 +183,8 @@ async def test_orders_come_with_their_codes_and_their_proofs(desk: Desk, now: da
     assert order is not None
     assert (order.status, order.quantity, order.paid, len(order.codes)) == (OrderStatus.DELIVERED, 2, 9700, 2)
     assert order.delivered_at == datetime(2026, 3, 1, 4, 1, tzinfo=UTC)
+    assert (order.contact, order.bought_from) == ("a@qq.com", "101.6.6.6")
+    assert "101.6.6.6" not in repr(order)
     assert await shop.prove_owner("AB12CD34", "open sesame") == ProofWay.QUERY_PASSWORD
     assert await shop.prove_owner("AB12CD34", "567890") == ProofWay.PAYMENT_TAIL
     assert (await shop.check_code("AB12CD34", CODES[1])).verdict == Verdict.EXACT

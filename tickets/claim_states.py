@@ -26,9 +26,10 @@ _S = ClaimState
 MOVES: Mapping[ClaimState, frozenset[ClaimState]] = {
     _S.TRIAGE: frozenset({_S.EVIDENCE, _S.SUPPLIER_CHECK, _S.REVIEW, _S.HELD, _S.DECIDED}),
     _S.EVIDENCE: frozenset({_S.TRIAGE, _S.REVIEW, _S.HELD, _S.DECIDED, _S.CLOSED}),
-    _S.SUPPLIER_CHECK: frozenset({_S.REVIEW, _S.HELD, _S.DECIDED, _S.CLOSED}),
+    # People may ask for a screenshot wherever they have the claim.
+    _S.SUPPLIER_CHECK: frozenset({_S.EVIDENCE, _S.REVIEW, _S.HELD, _S.DECIDED, _S.CLOSED}),
     _S.REVIEW: frozenset({_S.EVIDENCE, _S.SUPPLIER_CHECK, _S.HELD, _S.DECIDED, _S.CLOSED}),
-    _S.HELD: frozenset({_S.SUPPLIER_CHECK, _S.REVIEW, _S.DECIDED, _S.CLOSED}),
+    _S.HELD: frozenset({_S.EVIDENCE, _S.SUPPLIER_CHECK, _S.REVIEW, _S.DECIDED, _S.CLOSED}),
     _S.DECIDED: frozenset({_S.DELIVERED, _S.REOPENED, _S.CLOSED}),
     _S.DELIVERED: frozenset({_S.REOPENED, _S.CLOSED}),
     _S.REOPENED: frozenset({_S.DECIDED, _S.CLOSED}),

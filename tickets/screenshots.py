@@ -19,6 +19,8 @@ from tickets.errors import NoOpenClaim
 from tickets.rights import require_hands
 from tickets.tables import Claim, Conversation, Message, Ticket, id_of
 
+HELD_FOR = "risk"  # the `why` of a claim that may be fraud
+
 
 class Screenshots:
     """The verbs of staff who ask, and of the buyer who answers."""
@@ -67,7 +69,7 @@ class Screenshots:
             for claim in await _waiting(session, heard.ticket, order_no):
                 filing.note(claim, words)
                 await pictures.attach(session, now, claim)
-                await self._resume(session, now, claim, order)
+                await self._resume(session, now, claim, await self._is_held(session, now, claim, order))
         return tickets
 
     async def do_without(
@@ -79,16 +81,24 @@ class Screenshots:
             heard = await self._desk.hear(session, now, ticket, message)
             tickets.append(heard.ticket)
             for claim in await _waiting(session, heard.ticket):
-                filing.move(session, now, claim, ClaimState.REVIEW, f"buyer:{claim.buyer_id}", why="no_proof")
+                await self._resume(session, now, claim, claim.why == HELD_FOR, why="no_proof")
         return tickets
 
-    async def _resume(self, session: AsyncSession, now: datetime, claim: Claim, order: Order | None) -> None:
-        gates = self._claims.gates if order is not None else ()
-        stops = [stop for gate in gates if order and (stop := await gate(session, now, claim, order)) is not None]
+    async def _is_held(self, session: AsyncSession, now: datetime, claim: Claim, order: Order | None) -> bool:
+        """Whether it may be fraud, by what is known now; with the shop away as before."""
+        if order is None:
+            return claim.why == HELD_FOR
+        stops = [stop for gate in self._claims.gates if (stop := await gate(session, now, claim, order)) is not None]
         held = next((stop for stop in stops if stop.state == ClaimState.HELD), None)
         if held is not None:
             claim.why = held.why
-        filing.move(session, now, claim, held.state if held else ClaimState.REVIEW, f"buyer:{claim.buyer_id}")
+        return held is not None
+
+    async def _resume(self, session: AsyncSession, now: datetime, claim: Claim, is_held: bool, **facts: object) -> None:
+        """Back to people, and to the supplier who is to be asked, or was asked and has not answered."""
+        state = ClaimState.HELD if is_held else ClaimState.REVIEW
+        filing.move(session, now, claim, state, f"buyer:{claim.buyer_id}", **facts)
+        await self._desk.put_to_suppliers(session, now, [claim])
 
 
 async def _asked(session: AsyncSession, conversation: Conversation, order_no: str | None = None) -> Sequence[Ticket]:

@@ -79,7 +79,9 @@ class SupplierChecks(Ladder):
             supplier = await _find_supplier(session, claim)
             if supplier is None or claim.why in MOOT or claim.state == ClaimState.HELD:
                 continue
-            if can_move(claim.state, ClaimState.SUPPLIER_CHECK):
+            check = await _find_check(session, id_of(claim))
+            is_answered = check is not None and check.answered_at is not None
+            if not is_answered and can_move(claim.state, ClaimState.SUPPLIER_CHECK):
                 filing.move(session, now, claim, ClaimState.SUPPLIER_CHECK, "bot")
 
     async def ask_supplier(

@@ -10,6 +10,7 @@ from bot.dialogue.state import Step
 from bot.dialogue.turn import Choice, Turn
 from bot.dialogue.understanding import REASON_OF_ENTRY
 from shop.errors import ChainTooLong, PoolEmpty
+from shop.masking import mask
 from shop.port import CodeRef, Order
 from tickets import filing
 from tickets.claims import REFUSALS, Settled
@@ -23,7 +24,8 @@ REASONS = tuple(reason for reason in Reason if reason != Reason.NOT_DELIVERED)  
 
 def keep_words(turn: Turn) -> None:
     """What a buyer says is wrong with a code, in their own words: kept for who looks at the claim, and the supplier."""
-    intent, typed = turn.intent, reading.what_is_wrong(turn.intent.stored)
+    intent = turn.intent
+    typed = reading.what_is_wrong(intent.stored, mask(intent.order_no) if intent.order_no else "")
     if turn.inbound.kind == Kind.PRESS or not typed:
         return
     sure = intent.match.entry if intent.match is not None and intent.match.outcome == "answer" else None

@@ -157,9 +157,10 @@ def find_reason(text: str) -> Reason | None:
     return next((reason for reason, pattern in _REASONS if pattern.search(plain)), None)
 
 
-def what_is_wrong(stored: str) -> str:
-    """The buyer's words as they are kept, without the order number and the proof that were hidden in them."""
-    return _BLANKED.sub(" ", stored).strip(" ,，;；")
+def what_is_wrong(stored: str, order: str = "") -> str:
+    """The buyer's words as they are kept, without the proof hidden in them, and the masked number of their `order`."""
+    words = _BLANKED.sub(" ", stored)
+    return (words.replace(order, " ") if order else words).strip(" ,，;；")
 
 
 def find_language(text: str, current: str) -> str:

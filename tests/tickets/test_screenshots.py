@@ -3,9 +3,12 @@
 from datetime import datetime, timedelta
 
 import pytest
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit.tables import AuditRow
 from shop.port import Order
+from shop.tables import Supplier
 from tests.tickets.conftest import say
 from tests.tickets.counter import HOUR, ORDER, Counter
 from tickets import alarms, claim_alarms, conversations
@@ -105,6 +108,26 @@ async def test_a_picture_that_makes_it_look_like_fraud_holds_the_claim(counter: 
 
     claim = await counter.floor.one(Claim)
     assert (claim.state, claim.why) == (ClaimState.HELD, "risk")
+    await ask(counter, ticket, lin)
+    await answer(counter, has_picture=False)
+    assert (await counter.floor.one(Claim)).state == ClaimState.HELD
+
+
+async def test_the_supplier_who_was_to_be_asked_still_is(counter: Counter, lin: int) -> None:
+    ticket, prints = await claimed(counter), counter.code.fingerprint
+    async with counter.floor.database.writing() as session:
+        supplier = (await session.exec(select(Supplier))).one()
+        supplier.answers_within = timedelta(days=1)
+        claim = (await session.exec(select(Claim).where(Claim.fingerprint == prints))).one()
+        claim.supplier_id = supplier.id
+
+    await ask(counter, ticket, lin)
+    await answer(counter)
+    again = await ask(counter, ticket, lin)
+
+    states = [row.after["state"] for row in await counter.floor.all(AuditRow, action="claim.moved") if row.after]
+    assert states[-3:] == [ClaimState.REVIEW, ClaimState.SUPPLIER_CHECK, ClaimState.EVIDENCE]
+    assert again.id == claim.id
 
 
 async def test_without_a_picture_or_the_shop_a_person_goes_on_all_the_same(counter: Counter, lin: int) -> None:

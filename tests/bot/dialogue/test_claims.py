@@ -338,9 +338,10 @@ async def test_a_date_is_told_in_the_time_zone_of_the_shop_by_its_name(house: Ho
         ([f"订单号 {ORDER} 查询密码 {PASSWORD}，提示已被使用 {CODE}", "****-3VNP"], "提示已被使用 ****-3VNP"),
         (["!卡密用不了", ORDER, PASSWORD, "****-3VNP", "0x80070422 该卡已被兑换"], "0x80070422 该卡已被兑换"),
         (["提示已被使用", "!卡密用不了", ORDER, PASSWORD, "****-3VNP"], "提示已被使用"),
+        ([f"{ORDER} {PASSWORD} 提示已被使用", "****-3VNP"], "提示已被使用"),
         (["提示已被使用", "算了", "!卡密用不了", ORDER, PASSWORD, "****-3VNP", "!账号"], ""),
     ],
-    ids=["with the order", "when asked", "before all", "called off"],
+    ids=["with the order", "when asked", "before all", "with the bare number", "called off"],
 )
 async def test_what_the_page_said_is_kept_with_the_claim_in_the_buyers_words(
     house: House, said: list[str], words_kept: str

@@ -39,7 +39,7 @@ HEADINGS: Mapping[str, tuple[str, ...]] = {
     "paid": ("实付", "支付金额", "金额"),
     "refunded": ("已退款", "退款金额"),
     "contact": ("联系方式", "邮箱", "email"),
-    "bought_from": ("下单IP", "IP", "IP地址", "buy_ip"),
+    "bought_from": ("下单ip", "ip", "ip地址", "buy_ip"),
     "query_password": ("查询密码", "取卡密码"),
     "payment_no": ("支付单号", "流水号", "交易号"),
     "created_at": ("下单时间", "创建时间"),

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import JSON, Column, Connection, CursorResult, Dialect, Insert, Select, Update, UpdateBase, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import SQLModel
@@ -80,6 +80,12 @@ def enter(connection: Connection, row: SQLModel) -> None:
     """Insert a row that no session has, and give it its id."""
     (number,) = find(connection, _entry(type(row)), **row.model_dump(exclude={"id"})) or (None,)
     set_committed_value(row, "id", number)
+
+
+def know(session: AsyncSession, row: SQLModel) -> None:
+    """A row that was entered belongs to the session from here on, as if it had stored it."""
+    make_transient_to_detached(row)
+    session.add(row)
 
 
 def _run(connection: Connection, statement: Statement, values: dict[str, Any]) -> CursorResult[Any]:

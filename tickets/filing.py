@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, literal_column
 from sqlalchemy import select as select_columns
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import aliased, make_transient_to_detached
+from sqlalchemy.orm import aliased
 from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
@@ -315,8 +315,7 @@ async def create(
             return filed
         claim.decided_at = now
         await rows.in_one_trip(session, lambda connection: _enter(connection, claim, facts))
-    make_transient_to_detached(claim)
-    session.add(claim)
+    rows.know(session, claim)
     given = case.history.brought_by
     earlier = await session.get_one(Claim, given.claim_id) if given else None
     if earlier is not None and can_move(earlier.state, ClaimState.REOPENED):

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, func, literal_column, update
+from sqlalchemy import ColumnElement, Connection, func, literal_column, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit import rows
 from audit.trail import record
 from tickets.changes import lock_ticket
 from tickets.clocks import meet_handling
@@ -51,23 +52,21 @@ async def post(
         buttons=list(buttons),
         created_at=now,
     )
-    session.add(message)
-    await session.flush()
-    session.add(
-        Outgoing(
-            conversation_id=id_of(conversation),
-            message_id=id_of(message),
-            ticket_id=message.ticket_id,
-            handles=handles,
-            channel=conversation.channel,
-            account=conversation.account,
-            address=conversation.address,
-            priority=priority,
-            not_before=now,
-            created_at=now,
-        )
-    )
+    place = {name: getattr(conversation, name) for name in ("channel", "account", "address")}
+    sending = {"handles": handles, "priority": priority, "not_before": now, "created_at": now}
+    await rows.in_one_trip(session, lambda connection: _enter(connection, message, place | sending))
+    rows.know(session, message)
     return message
+
+
+def _enter(connection: Connection, message: Message, facts: dict[str, Any]) -> None:
+    rows.enter(connection, message)
+    about: dict[str, Any] = {
+        "conversation_id": message.conversation_id,
+        "message_id": message.id,
+        "ticket_id": message.ticket_id,
+    }
+    rows.enter(connection, Outgoing(**about, **facts))
 
 
 async def waiting(session: AsyncSession, now: datetime, channel: str, account: str, limit: int = 50) -> list[Outgoing]:

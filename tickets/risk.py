@@ -72,7 +72,7 @@ class RiskRules:
     points: Mapping[Signal, int] = field(default_factory=_points)
     window: timedelta = timedelta(days=30)  # claims of so long are counted
     free_claims: int = 1  # in the window, this one included, that count nothing
-    free_share: float = 0.03  # and this share of the codes bought besides
+    free_share: float = 0.05  # and this share of the codes bought besides
     late_after: timedelta = timedelta(days=7)  # of the delivery
     seen_after: timedelta = timedelta(hours=24)  # of the first look at the code
     hasty_within: timedelta = timedelta(minutes=1)  # of the first look, or the delivery
@@ -159,7 +159,7 @@ LIMIT = 3.0  # a signal counts at most so often
 
 def weigh(facts: Facts, rules: RiskRules) -> Risk:
     """The score of a claim, 0 or more, and what it is made of."""
-    points = []
+    points: list[Point] = []
     for signal, measure in MEASURES.items():
         measured = measure(facts, rules)
         value = round(min(measured.times, LIMIT) * rules.points.get(signal, 0))

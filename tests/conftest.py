@@ -18,7 +18,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import kadesk.database
-from benchmarks._server import private_postgres
+from benchmarks._server import private_mariadb, private_postgres
 from kadesk.database import Database
 from kadesk.tables import metadata
 
@@ -128,6 +128,19 @@ def postgres_url() -> Iterator[str]:
     with server as url:
         asyncio.run(_make_careless(url))
         asyncio.run(_create_tables(url))
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb_url() -> Iterator[str]:
+    """A private server for this run, without a database of ours in it."""
+    try:
+        server = private_mariadb()
+    except FileNotFoundError:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip("SKIPPED: MariaDB suite, because mariadbd is not installed (Debian: mariadb-server-core)")
+    with server as url:
         yield url
 
 

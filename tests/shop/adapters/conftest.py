@@ -1,0 +1,49 @@
+"""Databases of foreign shops: an empty one on the MariaDB server for each test, and how tables are put into it."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from itertools import count
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+NUMBERS = count(1)
+
+
+def open_owner(url: str) -> AsyncEngine:
+    """Its owner's way in, who may do everything."""
+    return create_async_engine(make_url(url).set(drivername="mysql+aiomysql"), isolation_level="AUTOCOMMIT")
+
+
+async def run(url: str, *statements: str) -> None:
+    engine = open_owner(url)
+    async with engine.connect() as connection:
+        for statement in statements:
+            await connection.exec_driver_sql(statement)
+    await engine.dispose()
+
+
+async def fill(url: str, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert rows that all have the same columns."""
+    known = list(rows)
+    if not known:
+        return
+    names = list(known[0])
+    columns, values = ", ".join(f"`{name}`" for name in names), ", ".join(f":{name}" for name in names)
+    engine = open_owner(url)
+    async with engine.connect() as connection:
+        await connection.execute(
+            text(f"INSERT INTO `{table}` ({columns}) VALUES ({values})"), [dict(row) for row in known]
+        )
+    await engine.dispose()
+
+
+@pytest.fixture
+async def empty_mariadb(mariadb_url: str) -> AsyncIterator[str]:
+    """The URL of a new database, as MySQL makes them for shops; its owner is root without a password."""
+    name = f"shop_{next(NUMBERS)}"
+    await run(mariadb_url, f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+    yield make_url(mariadb_url).set(database=name).render_as_string(hide_password=False)
+    await run(mariadb_url, f"DROP DATABASE {name}")

@@ -3,17 +3,13 @@
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette_admin import flash
 from starlette_admin.routing import route
 
-from audit.errors import KadeskError
 from console.banners import banners
 from console.doors import typed
-from console.refusals import sentence_of
 from console.shell import Page, reader
 from console.suppliers import rate_in_words
 from console.verbs import number_in
-from console.words import words_for
 from tickets.rights import is_lead
 from tickets.supplier_report import batch_figures
 from tickets.texts import require_no_code, tidy
@@ -58,18 +54,13 @@ class BatchesPage(Page):
     @route("/{batch}/{verb}", methods=["POST"], name="batch-verb")
     async def act(self, request: Request) -> Response:
         """Take a batch off sale, or sell it again; both say why."""
-        desk, say, form = self.site.desk, words_for(request), await request.form()
+        desk, form = self.site.desk, await request.form()
         batch, name = number_in(request.path_params["batch"]), request.path_params["verb"]
         verb = {"quarantine": desk.quarantine_batch, "release": desk.release_batch}.get(name)
         if verb is None:
             raise HTTPException(404)
-        try:
+        async with self.telling(request, f"done.batch_{name}") as session:
             why = tidy(typed(form, "why"), WHY_LIMIT)
             require_no_code(why)
-            async with self.site.database.writing() as session:
-                await verb(session, self.site.clock(), batch, reader(request).id, why)
-        except KadeskError as error:
-            flash(request, sentence_of(say, error), "error")
-        else:
-            flash(request, say(f"done.batch_{name}"), "success")
+            await verb(session, self.site.clock(), batch, reader(request).id, why)
         return RedirectResponse("/console/batches", 303)

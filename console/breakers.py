@@ -4,12 +4,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette_admin import flash
 from starlette_admin.routing import route
 
-from audit.errors import KadeskError
 from console.banners import banners
-from console.refusals import sentence_of
 from console.shell import Page, reader
 from console.verbs import number_in
 from console.words import words_for
@@ -46,17 +43,12 @@ class BreakersPage(Page):
 
     @route("/{row}/reset", methods=["POST"], name="breaker-reset")
     async def reset(self, request: Request) -> Response:
-        who, say = reader(request), words_for(request)
+        who = reader(request)
         if not is_lead(who.agent):
             raise HTTPException(403)
         guard = Breakers(self.site.desk, self.site.claims.rules.breakers)
-        try:
-            async with self.site.database.writing() as session:
-                await guard.reset(session, self.site.clock(), number_in(request.path_params["row"]), who.id)
-        except KadeskError as error:
-            flash(request, sentence_of(say, error), "error")
-        else:
-            flash(request, say("breakers.done"), "success")
+        async with self.telling(request, "breakers.done") as session:
+            await guard.reset(session, self.site.clock(), number_in(request.path_params["row"]), who.id)
         return RedirectResponse("/console/breakers", 303)
 
 

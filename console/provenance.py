@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -27,6 +27,7 @@ from tickets.tables import Agent, Claim, SupplierCheck, Ticket
 
 TRAIL = 100  # audit rows, the newest
 LONGEST = 500  # characters of what is searched for
+Known = TypeVar("Known", Claim, Code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +93,20 @@ class CodePage(Page):
 
     @route("/claim/{claim}", name="codes-of-claim")
     async def of_claim(self, request: Request) -> Response:
-        async with self.site.database.reading() as session:
-            claim = await session.get(Claim, number_in(request.path_params["claim"]))
-        _require_known(request, claim)
-        assert claim is not None
+        claim = await self._get(request, Claim, "claim")
         return await self._show(request, claim.fingerprint, claim)
 
     @route("/{code}", name="code")
     async def of_code(self, request: Request) -> Response:
+        return await self._show(request, (await self._get(request, Code, "code")).fingerprint)
+
+    async def _get(self, request: Request, table: type[Known], name: str) -> Known:
+        """The row that the address names; to an agent one that is not there looks like one that is not theirs."""
         async with self.site.database.reading() as session:
-            code = await session.get(Code, number_in(request.path_params["code"]))
-        _require_known(request, code)
-        assert code is not None
-        return await self._show(request, code.fingerprint)
+            row = await session.get(table, number_in(request.path_params[name]))
+        if row is None:
+            raise HTTPException(404 if is_lead(reader(request).agent) else 403)
+        return row
 
     async def _show(self, request: Request, fingerprint: str, claim: Claim | None = None) -> Response:
         now, who, say = self.site.clock(), reader(request), words_for(request)
@@ -124,12 +126,6 @@ class CodePage(Page):
         facts: dict[str, Any] = {"life": life, "banners": news, "title": say("code.title", masked=masked)}
         facts["by"] = lambda actor: life.names.get(actor) or say.named("author", actor.partition(":")[0])
         return await self.show(request, "code.html", facts)
-
-
-def _require_known(request: Request, row: Code | Claim | None) -> None:
-    """To an agent a code that is not there looks like one that is not theirs."""
-    if row is None:
-        raise HTTPException(404 if is_lead(reader(request).agent) else 403)
 
 
 async def _holds(session: AsyncSession, agent_id: int, fingerprints: Collection[str]) -> bool:

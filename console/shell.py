@@ -5,27 +5,32 @@ The shell gives routing, access checks, signed CSRF tokens, flash messages and t
 """
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
+from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
-from starlette_admin import BaseTheme
+from starlette_admin import BaseTheme, flash
 from starlette_admin.auth import AdminUser, BaseAuthProvider
 from starlette_admin.contrib.sqlmodel import Admin
 from starlette_admin.helpers import list_url, safe_redirect_url
 from starlette_admin.theme import IconSet
 from starlette_admin.views import CustomView
 
+from audit.errors import KadeskError
 from console import sign_in, times
 from console.doors import OwnForms, typed
 from console.errors import SignInRefused, SignInResting
 from console.pages import STATIC, TEMPLATES, asset
 from console.refund_cards import count_work
+from console.refusals import sentence_of
 from console.rules import Site
 from console.words import COOKIE as LANGUAGE_COOKIE
 from console.words import LANGUAGES, words_for
@@ -170,6 +175,18 @@ class Page(CustomView):
 
     def address(self, request: Request) -> str:
         return "/console" + self.path
+
+    @asynccontextmanager
+    async def telling(self, request: Request, done: str) -> AsyncIterator[AsyncSession]:
+        """One change, in a transaction of its own; the next page says that it was done, or why it was refused."""
+        say = words_for(request)
+        try:
+            async with self.site.database.writing() as session:
+                yield session
+        except KadeskError as error:
+            flash(request, sentence_of(say, error), "error")
+        else:
+            flash(request, say(done), "success")
 
     async def show(self, request: Request, template: str, facts: dict[str, Any], status: int = 200) -> Response:
         assert self._admin is not None

@@ -8,12 +8,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette_admin import flash
 from starlette_admin.routing import route
 
-from audit.errors import KadeskError
 from console.banners import DeadLetter, Stranded, banners
-from console.refusals import problem_of, sentence_of
+from console.refusals import problem_of
 from console.shell import Page, reader
 from console.words import words_for
 from tickets import outbox
@@ -66,19 +64,14 @@ class StrandedPage(Page):
     async def act(self, request: Request) -> Response:
         """Try a message again, or drop it."""
         row, name = request.path_params["row"], request.path_params["verb"]
-        letters, who, say = self.site.stranded.letters, reader(request), words_for(request)
+        letters, who = self.site.stranded.letters, reader(request)
         verb = {"retry": letters.retry, "drop": letters.drop}.get(name)
         if verb is None or not (row.isdecimal() and len(row) < 19):
             raise HTTPException(404)
         if not is_lead(who.agent):
             raise HTTPException(403)
-        try:
-            async with self.site.database.writing() as session:
-                await verb(session, self.site.clock(), int(row), f"agent:{who.id}")
-        except KadeskError as error:
-            flash(request, sentence_of(say, error), "error")
-        else:
-            flash(request, say(f"done.{name}"), "success")
+        async with self.telling(request, f"done.{name}") as session:
+            await verb(session, self.site.clock(), int(row), f"agent:{who.id}")
         self.site.stranded.count_anew()
         return RedirectResponse("/console/stranded", 303)
 

@@ -10,15 +10,12 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette_admin import flash
 from starlette_admin.routing import route
 
-from audit.errors import KadeskError
 from audit.trail import record
 from console import times
 from console.banners import banners
 from console.doors import typed
-from console.refusals import sentence_of
 from console.reports import PERIODS, span_of
 from console.shell import Page, reader
 from console.verbs import number_in
@@ -114,19 +111,14 @@ class SuppliersPage(Page):
     @route("/{supplier}/terms", methods=["POST"], name="supplier-terms")
     async def set_terms(self, request: Request) -> Response:
         """How long the supplier may take to answer, in hours; an empty field: it is not asked."""
-        form, say = await request.form(), words_for(request)
+        form = await request.form()
         supplier, hours = number_in(request.path_params["supplier"]), number_in(typed(form, "hours").strip())
         if typed(form, "hours").strip() and not hours:
             raise HTTPException(422)  # the field of the page takes numbers alone
         within = timedelta(hours=min(hours, LONGEST)) if hours else None
-        try:
-            async with self.site.database.writing() as session:
-                now, who = self.site.clock(), reader(request).id
-                await self.site.desk.set_terms(session, now, supplier, who, within, typed(form, "contact"))
-        except KadeskError as error:
-            flash(request, sentence_of(say, error), "error")
-        else:
-            flash(request, say("done.supplier_terms"), "success")
+        async with self.telling(request, "done.supplier_terms") as session:
+            now, who = self.site.clock(), reader(request).id
+            await self.site.desk.set_terms(session, now, supplier, who, within, typed(form, "contact"))
         return RedirectResponse(f"/console/suppliers?supplier={supplier}#rows", 303)
 
     @route("/export", name="suppliers-export")

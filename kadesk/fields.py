@@ -1,11 +1,10 @@
 """The owner's own fields of a ticket, as [fields] of the settings declares them."""
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from kadesk.values import Section, Words
+from kadesk.values import Section, Words, require_names
 from tickets.fields import FieldKind, Label, TicketField
 
 FIELDS = 20
@@ -28,11 +27,7 @@ class FieldSection(Section):
 
 
 def _names(sections: dict[str, FieldSection]) -> dict[str, FieldSection]:
-    bad = [name for name in sections if not re.fullmatch("[a-z][a-z0-9_]{0,39}", name)]
-    if bad:
-        raise ValueError(f"a field is named in small letters, digits and _, not {bad[0]!r}")
-    if len(sections) > FIELDS:
-        raise ValueError(f"there may be {FIELDS} fields at most")
+    require_names(sections, "field", "fields", FIELDS)
     return sections
 
 

@@ -1,11 +1,10 @@
 """The owner's own names over the four phases, as [statuses] of the settings declares them."""
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from kadesk.values import Section
+from kadesk.values import Section, require_names
 from tickets.lifecycle import Phase
 from tickets.statuses import Status
 
@@ -22,14 +21,10 @@ class StatusSection(Section):
 
 
 def _names(sections: dict[str, StatusSection]) -> dict[str, StatusSection]:
-    bad = [name for name in sections if not re.fullmatch("[a-z][a-z0-9_]{0,39}", name)]
-    if bad:
-        raise ValueError(f"a status is named in small letters, digits and _, not {bad[0]!r}")
+    require_names(sections, "status", "statuses", STATUSES)
     moved = [name for name, section in sections.items() if name in list(Phase) and name != section.phase]
     if moved:
         raise ValueError(f"{moved[0]!r} is the name of a phase and stays in it; give it other words only")
-    if len(sections) > STATUSES:
-        raise ValueError(f"there may be {STATUSES} statuses at most")
     return sections
 
 

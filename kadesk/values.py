@@ -1,6 +1,7 @@
 """How values are written in the settings: spans, hours, words, zones; each says in one sentence what is wrong."""
 
 import re
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -34,6 +35,15 @@ def _positive(value: timedelta) -> timedelta:
 
 def _words(value: object) -> object:
     return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def require_names(names: Collection[str], one: str, several: str, most: int) -> None:
+    """Raises `ValueError` unless all are names that an owner may give, and there are not too many of them."""
+    bad = [name for name in names if not re.fullmatch("[a-z][a-z0-9_]{0,39}", name)]
+    if bad:
+        raise ValueError(f"a {one} is named in small letters, digits and _, not {bad[0]!r}")
+    if len(names) > most:
+        raise ValueError(f"there may be {most} {several} at most")
 
 
 def _zone(name: str) -> str:

@@ -34,6 +34,7 @@ MACROS = (
     Recipe("教用法并解决", "请先退出账号重新登录，再到兑换页输入卡密，字母区分大小写。", Phase.RESOLVED, ("用法",)),
 )
 SHOWN = 6  # orders printed besides the first
+COPIED = ("staff", "order", "password")  # columns that stay whole however narrow the window is
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,8 @@ def _to_try(shop: DemoShop) -> list[Try]:
     undelivered = [order for order in shop.orders if order.status is OrderStatus.PAID_UNDELIVERED][:1]
     shows = {
         shop.example.order_no: "replaced at once",
-        shop.to_prove.order_no: "asks for a screenshot",
-        shop.to_return.order_no: "money back while the new code is unseen",
+        shop.to_prove.order_no: "wants a screenshot",
+        shop.to_return.order_no: "refund while unseen",
         **{order.order_no: "several codes" for order in several},
         **{order.order_no: "paid, nothing came" for order in undelivered},
     }
@@ -133,13 +134,15 @@ def print_guide(guide: Guide, public_url: str) -> None:
     out.print("Ask 怎么查订单, or say 卡密无效 and report its code.\n")
     _print_table(("staff", "name", "role", "password"), [tuple(asdict(one).values()) for one in guide.staff])
     rows = [
-        (one.order_no, one.query_password, one.product, one.status, str(one.codes), one.shows) for one in guide.orders
+        (one.order_no, one.query_password, one.product, str(one.codes), one.shows or one.status) for one in guide.orders
     ]
-    _print_table(("order", "query password", "product", "status", "codes", "shows"), rows)
+    _print_table(("order", "password", "product", "codes", "shows"), rows)
 
 
 def _print_table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    table = Table(*titles, box=None, header_style="dim", pad_edge=False)
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for title in titles:
+        table.add_column(title, no_wrap=title in COPIED)
     for row in rows:
         table.add_row(*row)
     out.print(table)

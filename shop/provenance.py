@@ -59,17 +59,6 @@ class Provenance:
     chain: list[Step] = field(default_factory=list)  # it is one of these
 
 
-async def find_source(session: AsyncSession, fingerprint: str) -> Source | None:
-    """The supplier and batch of a code, when it came through our own tables."""
-    found = await session.exec(
-        select(Batch.supplier_id, Batch.id)
-        .join(Code, col(Code.batch_id) == col(Batch.id))
-        .where(Code.fingerprint == fingerprint)
-    )
-    row = found.first()
-    return Source(*row) if row else None
-
-
 async def find_out(session: AsyncSession, fingerprint: str) -> Out | None:
     """When the code went out, and in which order: as a replacement, or sold."""
     given = (

@@ -347,6 +347,7 @@ def _claim(now: datetime, conversation: Conversation, order: Order, code: CodeRe
         state=ClaimState.TRIAGE,
         state_at=now,
         round=given.chain + 1 if given else 1,
+        risk_points=[],  # written out here, for the default is looked up anew for each claim
         supplier_id=source.supplier_id if source else None,
         batch_id=source.batch_id if source else None,
         created_at=now,

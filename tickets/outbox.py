@@ -49,6 +49,7 @@ async def post(
         agent_id=agent_id,
         text=text,
         link_id=link_id,
+        attachments=[],  # written out here, for the default is looked up anew for each message
         buttons=list(buttons),
         created_at=now,
     )

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from shop import ledger, reveals
-from shop.provenance import find_out, find_provenance, find_source, search
+from shop.provenance import find_out, find_provenance, search
 from shop.tables import Code
 from tests.shop.conftest import Stall
 
@@ -61,15 +61,9 @@ async def test_a_replacement_shows_its_links_and_the_same_chain(replaced: Stall)
 async def test_of_a_foreign_code_only_what_was_done_about_it_is_known(replaced: Stall) -> None:
     async with replaced.database.reading() as session:
         found = await find_provenance(session, "f" * 64, ("elsewhere", "1"))
-        source = await find_source(session, "f" * 64)
 
-    assert (found.code, source) == (None, None)
+    assert found.code is None
     assert [step.fingerprint for step in found.chain] == ["f" * 64]
-
-
-async def test_the_source_of_a_code_is_its_batch(replaced: Stall) -> None:
-    async with replaced.database.reading() as session:
-        assert await find_source(session, replaced.vault.fingerprint(OTHER)) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ class Crowd:
     """All that happens, from one seed."""
 
     seed: int
-    size: float = 1.0  # of the crowd; 1: some 1,900 honest claims and 800 others
+    size: float = 1.0  # of the crowd; 1: some 1,900 honest claims and 1,000 others
     filings: list[Filing] = field(default_factory=list)
     proofs: list[tuple[datetime, str, Purchase]] = field(default_factory=list)  # orders looked at without a claim
     leave_traces: bool = True  # else the shop tells nothing of who ordered

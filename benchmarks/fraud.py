@@ -1,6 +1,6 @@
 """What the claim engine holds back of fraud, and what that costs honest buyers. Everybody here is synthetic.
 
-`run(tickets)` plays about so many honest claims of 90 days, and some 420 cheating ones to 1,000 of them, through the
+`run(tickets)` plays about so many honest claims of 90 days, and some 520 cheating ones to 1,000 of them, through the
 real engine on SQLite: risk, circuit breakers, ledger, tickets and persons, with the points and limits of the shipped
 settings. A claim of a cheater is held when the bot does not replace the code by itself; an honest one is delayed when
 it waits for a person, which takes more than five minutes. Persons decide within hours, and err: they see through 70 %

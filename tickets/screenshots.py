@@ -19,7 +19,7 @@ from tickets.errors import NoOpenClaim
 from tickets.rights import require_hands
 from tickets.tables import Claim, Conversation, Message, Ticket, id_of
 
-HELD_FOR = "risk"  # the `why` of a claim that may be fraud
+HELD_FOR, LACKING = "risk", "no_proof"  # the `why` of a claim that may be fraud, and of one without a screenshot
 
 
 class Screenshots:
@@ -68,6 +68,7 @@ class Screenshots:
             tickets.append(heard.ticket)
             for claim in await _waiting(session, heard.ticket, order_no):
                 filing.note(claim, words)
+                claim.why = None if claim.why == LACKING else claim.why
                 await pictures.attach(session, now, claim)
                 await self._resume(session, now, claim, await self._is_held(session, now, claim, order))
         return tickets
@@ -81,7 +82,7 @@ class Screenshots:
             heard = await self._desk.hear(session, now, ticket, message)
             tickets.append(heard.ticket)
             for claim in await _waiting(session, heard.ticket):
-                await self._resume(session, now, claim, claim.why == HELD_FOR, why="no_proof")
+                await self._resume(session, now, claim, claim.why == HELD_FOR, why=LACKING)
         return tickets
 
     async def _is_held(self, session: AsyncSession, now: datetime, claim: Claim, order: Order | None) -> bool:

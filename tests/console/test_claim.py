@@ -114,7 +114,8 @@ async def test_a_code_that_was_seen_gets_no_button_for_a_new_link(stage: Stage, 
 
 async def _file_all(stage: Stage, count: int) -> str:
     """A ticket with claims about the first codes of one order."""
-    known = next(o for o in await stage.open_shop() if o.status == OrderStatus.DELIVERED and len(o.codes) >= count)
+    sold = (o for o in await stage.open_shop() if o.status == OrderStatus.DELIVERED and "PSN" not in o.sku)  # no proof
+    known = next(o for o in sold if len(o.codes) >= count)
     order = await LocalShop(stage.database, stage.vault).find_order(known.order_no)
     assert order is not None
     conversation = await stage.meet()

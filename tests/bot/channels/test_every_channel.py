@@ -2,37 +2,18 @@
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
-from fastapi import FastAPI
 
-from bot.channels.telegram import Telegram
-from bot.channels.web import WebChat
+from tests.bot.channels.fronts import buyer_on
 from tests.bot.conftest import CODE, ORDER, PASSWORD, House
-from tests.buyer import Buyer, TelegramFront, WebFront
-from tests.fakes.telegram import TOKEN, FakeTelegram, serving
+from tests.buyer import Buyer
 from tickets.tables import Claim
 
 
 @pytest.fixture(params=["terminal", "web", "telegram"])
 async def buyer(house: House, request: pytest.FixtureRequest) -> AsyncIterator[Buyer]:
-    if request.param == "terminal":
-        yield house.buyer()
-    elif request.param == "web":
-        channel = WebChat(house.database, house.door.accept, house.phrases, house.clock, links=house.claims.links)
-        app = FastAPI()
-        app.include_router(channel.router)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kadesk.test") as client:
-            yield Buyer(WebFront(client, channel), house.settle(channel))
-    else:
-        async with serving(FakeTelegram()) as fake:
-            telegram = Telegram(TOKEN, fake.base)
-
-            async def look() -> None:
-                await telegram._look(house.door.accept, None)
-
-            yield Buyer(TelegramFront(fake, telegram, look), house.settle(telegram))
-            await telegram._bot.session.close()
+    async with buyer_on(request.param, house) as one:
+        yield one
 
 
 async def test_a_claim_from_greeting_to_link(house: House, buyer: Buyer) -> None:

@@ -3,18 +3,14 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import httpx
 import pytest
-from fastapi import FastAPI
 
-from bot.channels.telegram import Telegram
-from bot.channels.web import WebChat
 from shop.deep_links import DeepLinks
 from shop.errors import ShopDown
 from shop.port import Order
+from tests.bot.channels.fronts import buyer_on
 from tests.bot.conftest import CODE, LINKS, ORDER, House
-from tests.buyer import Buyer, TelegramFront, WebFront
-from tests.fakes.telegram import TOKEN, FakeTelegram, serving
+from tests.buyer import Buyer
 from tickets.tables import OrderBinding, OwnershipMiss
 
 MINUTE = timedelta(minutes=1)
@@ -22,21 +18,8 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture(params=["web", "telegram"])
 async def buyer(house: House, request: pytest.FixtureRequest) -> AsyncIterator[Buyer]:
-    if request.param == "web":
-        channel = WebChat(house.database, house.door.accept, house.phrases, house.clock, links=house.claims.links)
-        app = FastAPI()
-        app.include_router(channel.router)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kadesk.test") as client:
-            yield Buyer(WebFront(client, channel), house.settle(channel))
-    else:
-        async with serving(FakeTelegram()) as fake:
-            telegram = Telegram(TOKEN, fake.base)
-
-            async def look() -> None:
-                await telegram._look(house.door.accept, None)
-
-            yield Buyer(TelegramFront(fake, telegram, look), house.settle(telegram))
-            await telegram._bot.session.close()
+    async with buyer_on(request.param, house) as one:
+        yield one
 
 
 async def test_a_link_greets_with_the_order_and_a_claim_needs_no_proof(house: House, buyer: Buyer) -> None:

@@ -62,5 +62,6 @@ def set_up_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log.level.upper())
-    for noisy in ("alembic", "apscheduler", "httpx", "aiogram", "uvicorn", "starlette_admin", "aiosqlite", "asyncio"):
+    web = ("httpx", "httpcore", "aiogram", "uvicorn", "starlette_admin")  # these write addresses and headers
+    for noisy in ("alembic", "apscheduler", "aiosqlite", "asyncio", *web):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

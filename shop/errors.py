@@ -18,7 +18,10 @@ ShopError
 ├─ AlreadyImported                               this file was read before
 ├─ NoLinkSecret · UnfitForLink                   no signed links here; not with this order number
 ├─ BadShopUrl · SchemaMismatch                   no address of a shop's database; not the tables that its kind has
+├─ BadShopSite                                   no address of a shop that is asked over HTTP
 └─ ShopDown                                      the shop does not answer; try later
+   ├─ BadCredentials                             it does not let Kadesk in, or is not who it should be
+   └─ StrangeAnswer                              it answers what its kind does not
 """
 
 from audit.errors import KadeskError
@@ -76,8 +79,20 @@ class SchemaMismatch(ShopError):
     """The database of the shop {shop} is not what its kind has: {problem}."""
 
 
+class BadShopSite(ShopError):
+    """The url of the shop {shop} must be like 'https://shop.example.com'; 'http' only for a host of the own network."""
+
+
 class ShopDown(ShopError):
     """Shop {shop} does not answer."""
+
+
+class BadCredentials(ShopDown):
+    """Shop {shop} and Kadesk do not accept each other: {problem}."""
+
+
+class StrangeAnswer(ShopDown):
+    """Shop {shop} answers what its kind does not: {problem}."""
 
 
 class BadAmount(ShopError):

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from kadesk.database import Database
 from kadesk.values import Section, Span, Words, Zone
+from shop.adapters.dujiaoka import Dujiaoka
+from shop.adapters.foreign import Ground
 from shop.adapters.local import LocalShop
+from shop.delivered import FAILURES
 from shop.port import Power, Shop
 from shop.vault import Vault
 
@@ -68,4 +72,22 @@ def _local(section: ShopSection, database: Database, vault: Vault) -> Shop:
     return LocalShop(database, vault, section.name)
 
 
-KINDS: Mapping[str, Callable[[ShopSection, Database, Vault], Shop]] = {"local": _local}
+def _dujiaoka(section: ShopSection, database: Database, vault: Vault) -> Shop:
+    ground, url = make_ground(section, database, vault), section.url.get_secret_value()
+    return Dujiaoka(ground, url, seconds=section.timeout.total_seconds())
+
+
+def make_ground(section: ShopSection, database: Database, vault: Vault) -> Ground:
+    """What every foreign kind stands on."""
+    return Ground(
+        section.name,
+        database,
+        vault,
+        ZoneInfo(section.time_zone),
+        section.currency,
+        section.warranty,
+        (*FAILURES, *section.failures),
+    )
+
+
+KINDS: Mapping[str, Callable[[ShopSection, Database, Vault], Shop]] = {"local": _local, "dujiaoka": _dujiaoka}

@@ -1,13 +1,20 @@
 """Databases of foreign shops: an empty one on the MariaDB server for each test, and how tables are put into it."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from itertools import count
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from kadesk.database import Database
+from shop.adapters.foreign import Ground
+from shop.vault import Vault
 
 NUMBERS = count(1)
 
@@ -40,10 +47,21 @@ async def fill(url: str, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
     await engine.dispose()
 
 
+def ground(database: Database, vault: Vault, name: str = "demo") -> Ground:
+    """What the settings of this trade's usual shop say."""
+    return Ground(name, database, vault, ZoneInfo("Asia/Shanghai"), "CNY", timedelta(days=30))
+
+
+@asynccontextmanager
+async def new_mariadb(server: str) -> AsyncIterator[str]:
+    """A new database, as MySQL makes them for shops; its owner is root without a password."""
+    name = f"shop_{next(NUMBERS)}"
+    await run(server, f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+    yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    await run(server, f"DROP DATABASE {name}")
+
+
 @pytest.fixture
 async def empty_mariadb(mariadb_url: str) -> AsyncIterator[str]:
-    """The URL of a new database, as MySQL makes them for shops; its owner is root without a password."""
-    name = f"shop_{next(NUMBERS)}"
-    await run(mariadb_url, f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
-    yield make_url(mariadb_url).set(database=name).render_as_string(hide_password=False)
-    await run(mariadb_url, f"DROP DATABASE {name}")
+    async with new_mariadb(mariadb_url) as url:
+        yield url

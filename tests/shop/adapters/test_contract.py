@@ -1,28 +1,59 @@
 """What every adapter keeps: each is a fixture's parameter, with one known order of two codes in its shop."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
 
+from shop.adapters.dujiaoka import Dujiaoka
 from shop.port import Answer, Order, OrderStatus, Power, Powerless, ProofWay, Reply, Shop, Verdict
+from tests.shop.adapters import dujiaoka
+from tests.shop.adapters.conftest import ground, new_mariadb
 from tests.shop.conftest import Stall
 
 ORDER_NO, CODES = "AB12CD34EF56GH78", ("7K2Q9-XPLM4-TRWE3", "AAAAA-BBBBB-CCCC1")
 FOREIGN_NO, FOREIGN = "ZZ99ZZ99ZZ99ZZ99", "FFFFF-GGGGG-HHHH2"
-SKU, ADDRESS = "STEAM-50", "chen.xiao@mail.qq.com"
+SKU, ADDRESS = "50", "chen.xiao@mail.qq.com"
+Opened = AbstractAsyncContextManager[Shop]
 
 
-async def local(stall: Stall) -> Shop:
+async def put_up(stall: Stall) -> Shop:
     await stall.add_product(SKU, reserve=["NEW01-7K2Q9-XPLM4"])
     await stall.sell(*CODES, order_no=ORDER_NO, paid=9_700, contact=ADDRESS)
     await stall.sell(FOREIGN, order_no=FOREIGN_NO, contact="")
     return stall.shop
 
 
+@asynccontextmanager
+async def local(stall: Stall, _request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
+    yield await put_up(stall)
+
+
+def opened(open_tables: Callable[[str, list[dujiaoka.Sale]], Awaitable[None]]) -> Callable[..., Opened]:
+    """A dujiaoka of the edition whose tables these are."""
+
+    @asynccontextmanager
+    async def open_shop(stall: Stall, request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
+        known = dujiaoka.Sale(ORDER_NO, CODES, quantity=2, paid="97.00", email=ADDRESS)
+        foreign = dujiaoka.Sale(FOREIGN_NO, (FOREIGN,), email="", password="another", payment="")
+        async with new_mariadb(request.getfixturevalue("mariadb_url")) as url:
+            await open_tables(url, [known, foreign])
+            shop = Dujiaoka(ground(stall.database, stall.vault), url)
+            yield shop
+            await shop.close()
+
+    return open_shop
+
+
 MASK = re.compile(r"[a-z0-9]\*{3}@[a-z0-9]\*{2}\.[a-z]+")
-ADAPTERS: dict[str, Callable[[Stall], Awaitable[Shop]]] = {"local": local}
+# Each puts the shop up with the orders above. The `request` gives servers: request.getfixturevalue("mariadb_url").
+ADAPTERS: dict[str, Callable[[Stall, pytest.FixtureRequest], Opened]] = {
+    "local": local,
+    "dujiaoka": opened(dujiaoka.open_original),
+    "dujiaoka_fork": opened(dujiaoka.open_fork),
+}
 
 # What each power is asked with.
 REQUESTS: dict[Power, Callable[[Shop, Order], Awaitable[Reply[Any]]]] = {
@@ -37,8 +68,9 @@ REQUESTS: dict[Power, Callable[[Shop, Order], Awaitable[Reply[Any]]]] = {
 
 
 @pytest.fixture(params=ADAPTERS)
-async def shop(request: pytest.FixtureRequest, stall: Stall) -> Shop:
-    return await ADAPTERS[request.param](stall)
+async def shop(request: pytest.FixtureRequest, stall: Stall) -> AsyncIterator[Shop]:
+    async with ADAPTERS[request.param](stall, request) as shop:
+        yield shop
 
 
 async def found(shop: Shop, order_no: str = ORDER_NO) -> Order:
@@ -115,13 +147,13 @@ async def test_a_shop_can_do_what_it_says_and_says_what_it_can_do(shop: Shop, po
 
 @pytest.mark.parametrize("power", REQUESTS)
 async def test_a_shop_without_powers_says_so_of_each(stall: Stall, power: Power) -> None:
-    reply = await REQUESTS[power](Powerless(), await found(await local(stall)))  # type: ignore[arg-type]
+    reply = await REQUESTS[power](Powerless(), await found(await put_up(stall)))  # type: ignore[arg-type]
 
     assert reply == Reply(Answer.UNSUPPORTED)
 
 
 async def test_the_local_shop_counts_its_stock_and_knows_its_suppliers(stall: Stall) -> None:
-    shop = await local(stall)
+    shop = await put_up(stall)
 
     stock, origin = await shop.stock(SKU), await shop.origin_of(ORDER_NO, (await found(shop)).codes[0].fingerprint)
 

@@ -67,7 +67,15 @@ REQUESTS: dict[Power, Callable[[Shop, Order], Awaitable[Reply[Any]]]] = {
 }
 
 
-@pytest.fixture(params=ADAPTERS)
+# Foreign shops touch our own database hardly, and the same way: on one of the two is enough.
+everywhere = pytest.mark.parametrize(
+    ("database_url", "shop"),
+    [*(("sqlite", name) for name in ADAPTERS), pytest.param("postgres", "local", marks=pytest.mark.postgres)],
+    indirect=True,
+)
+
+
+@pytest.fixture
 async def shop(request: pytest.FixtureRequest, stall: Stall) -> AsyncIterator[Shop]:
     async with ADAPTERS[request.param](stall, request) as shop:
         yield shop
@@ -79,6 +87,7 @@ async def found(shop: Shop, order_no: str = ORDER_NO) -> Order:
     return order
 
 
+@everywhere
 async def test_an_order_is_found_however_its_number_is_typed(shop: Shop) -> None:
     order = await found(shop, f" {ORDER_NO[:4].lower()}-{ORDER_NO[4:]}\u3000")
 
@@ -87,12 +96,14 @@ async def test_an_order_is_found_however_its_number_is_typed(shop: Shop) -> None
     assert [code.position for code in order.codes] == [1, 2]
 
 
+@everywhere
 async def test_an_order_says_nothing_of_its_codes_but_their_masks(shop: Shop) -> None:
     shown = repr(await found(shop))
 
     assert not any(part in shown for code in CODES for part in code.split("-")[:2])
 
 
+@everywhere
 @pytest.mark.parametrize("typed", ["AB12CD34EF56GH79", "", "%", "' OR 1=1 --", "x" * 5_000, "\0\ud800"])
 async def test_what_is_no_order_is_not_found_and_nobodys(shop: Shop, typed: str) -> None:
     assert await shop.find_order(typed) is None
@@ -100,11 +111,13 @@ async def test_what_is_no_order_is_not_found_and_nobodys(shop: Shop, typed: str)
     assert (await shop.check_code(typed, CODES[0])).verdict == Verdict.OTHER
 
 
+@everywhere
 async def test_a_right_proof_opens_and_a_wrong_one_does_not(shop: Shop) -> None:
     assert await shop.prove_owner(ORDER_NO, "open sesame") in set(ProofWay)
     assert await shop.prove_owner(ORDER_NO, "open sesamo") is None
 
 
+@everywhere
 async def test_an_address_is_shown_masked_and_what_has_none_looks_the_same(shop: Shop) -> None:
     known, without, unknown = [(await shop.contact_of(one)).value for one in (ORDER_NO, FOREIGN_NO, "NO SUCH ORDER 1")]
     again = (await shop.contact_of("nosuchorder1")).value
@@ -119,6 +132,7 @@ async def test_an_address_is_shown_masked_and_what_has_none_looks_the_same(shop:
         assert all(MASK.fullmatch(one.shown) for one in (without, unknown))
 
 
+@everywhere
 async def test_a_code_is_compared_with_this_order_alone(shop: Shop) -> None:
     order = await found(shop)
 
@@ -129,6 +143,7 @@ async def test_a_code_is_compared_with_this_order_alone(shop: Shop) -> None:
     assert (foreign.verdict, foreign.code) == (Verdict.OTHER, None)
 
 
+@everywhere
 async def test_another_orders_code_has_no_origin_here(shop: Shop) -> None:
     foreign = await found(shop, FOREIGN_NO)
 
@@ -137,6 +152,7 @@ async def test_another_orders_code_has_no_origin_here(shop: Shop) -> None:
     assert reply.answer in (Answer.REFUSED, Answer.UNSUPPORTED)
 
 
+@everywhere
 @pytest.mark.parametrize("power", REQUESTS)
 async def test_a_shop_can_do_what_it_says_and_says_what_it_can_do(shop: Shop, power: Power) -> None:
     reply = await REQUESTS[power](shop, await found(shop))

@@ -17,9 +17,10 @@ ShopError
 ├─ BadFile · BadLine                             no table that can be imported; no line of one
 ├─ AlreadyImported                               this file was read before
 ├─ NoLinkSecret · UnfitForLink                   no signed links here; not with this order number
-├─ BadShopUrl · SchemaMismatch                   no address of a shop's database; not the tables that its kind has
-├─ BadShopSite                                   no address of a shop that is asked over HTTP
+├─ BadShopUrl                                    no address of a shop's database
+├─ BadShopSite · NothingToSignIn                 no address of a shop that is asked over HTTP; nothing to enter it with
 └─ ShopDown                                      the shop does not answer; try later
+   ├─ SchemaMismatch                             its database is not what its kind has
    ├─ BadCredentials                             it does not let Kadesk in, or is not who it should be
    └─ StrangeAnswer                              it answers what its kind does not
 """
@@ -75,16 +76,20 @@ class BadShopUrl(ShopError):
     """The url of the shop {shop} must be like 'mysql://user:password@host/name' (or mariadb, postgresql, sqlite)."""
 
 
-class SchemaMismatch(ShopError):
-    """The database of the shop {shop} is not what its kind has: {problem}."""
-
-
 class BadShopSite(ShopError):
     """The url of the shop {shop} must be like 'https://shop.example.com'; 'http' only for a host of the own network."""
 
 
+class NothingToSignIn(ShopError):
+    """The shop {shop} cannot be asked without its {names}: set them in the environment, as settings.toml says."""
+
+
 class ShopDown(ShopError):
     """Shop {shop} does not answer."""
+
+
+class SchemaMismatch(ShopDown):
+    """The database of the shop {shop} is not what its kind has: {problem}."""
 
 
 class BadCredentials(ShopDown):

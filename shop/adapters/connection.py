@@ -3,23 +3,36 @@
 A read-only user suffices. A statement that takes too long is ended there; a lost connection is tried once more.
 """
 
+import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.sql import Executable
 
-from shop.errors import BadShopUrl, SchemaMismatch, ShopDown
+from shop.errors import BadCredentials, BadShopUrl, SchemaMismatch, ShopDown
 
 DRIVERS = {"mysql": "aiomysql", "mariadb": "aiomysql", "postgresql": "asyncpg", "sqlite": "aiosqlite"}
-SECONDS = 5.0  # that a statement may take, and that a connection may need
+SECONDS = 5.0  # that an answer may take, connection and second try included
+SHARE = 0.9  # of which a statement has this much: the server ends it before we have to leave
 TRIES = 2
 CONNECTIONS = 4
-# What says that a table or a column is not what the adapter knows, by the servers' own numbers.
-_UNKNOWN = ("1054", "1146", "42703", "42P01", "no such column", "no such table", "UndefinedColumn", "UndefinedTable")
+# The servers' own numbers: of MySQL and MariaDB, then the states of PostgreSQL.
+_UNKNOWN = {"1054", "1146", "42703", "42P01"}
+_REFUSALS = {
+    **dict.fromkeys(("1045", "28P01", "28000"), "the user or its password is wrong"),
+    **dict.fromkeys(("1049", "3D000"), "it has no database of this name"),
+    "1044": "this user may not use this database",
+}
+_DENIED = {"1142", "1143", "42501"}
+_OF_SQLITE = ("no such column", "no such table")
+_COLUMN = re.compile(r"for column '(?P<column>[^']*)' in table '(?P<table>[^']*)'")
+_TABLE = re.compile(r"for table .*?(?P<table>\w+)\W*$")
 
 _SERVER = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = "
 _COLUMNS = {
@@ -48,22 +61,33 @@ class ShopDatabase:
         return self._engine
 
     async def rows(self, statement: Executable, **facts: Any) -> Sequence[Any]:
-        """All rows of one statement. Raises `ShopDown`, `SchemaMismatch`."""
+        """All rows of one statement. Raises `ShopDown` and its kinds."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._ask(statement, facts)
+        except (DBAPIError, OSError, TimeoutError, NoneFree) as error:
+            raise self._translate(error) from None  # its words may hold what it was asked
+
+    async def _ask(self, statement: Executable, facts: Mapping[str, Any]) -> Sequence[Any]:
         for left in reversed(range(TRIES)):
             try:
                 async with self._engine.connect() as connection:
                     return (await connection.execute(statement, facts)).all()
-            except (DBAPIError, OSError, TimeoutError) as error:
-                is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
-                if not (is_lost and left):
-                    raise self._translate(error) from None  # its words may hold what it was asked
+            except DBAPIError as error:
+                if not (error.connection_invalidated and left):
+                    raise
         raise ShopDown(shop=self.shop)
 
-    def _translate(self, error: Exception) -> ShopDown | SchemaMismatch:
-        problem = str(getattr(error, "orig", error))
-        kind = f"{type(getattr(error, 'orig', error)).__name__} {problem}"
-        if any(sign in kind for sign in _UNKNOWN):
-            return SchemaMismatch(shop=self.shop, problem=problem.splitlines()[0])
+    def _translate(self, error: Exception) -> ShopDown:
+        code, words = _read_error(error)
+        if code in _UNKNOWN:
+            return SchemaMismatch(shop=self.shop, problem=words)
+        if code in _REFUSALS:
+            return BadCredentials(shop=self.shop, problem=_REFUSALS[code])
+        if code in _DENIED:
+            found = _COLUMN.search(words) or _TABLE.search(words)
+            name = ".".join(found[part] for part in ("table", "column") if part in found.groupdict()) if found else "it"
+            return BadCredentials(shop=self.shop, problem=f"this user may not read {name}")
         return ShopDown(shop=self.shop)
 
     async def columns(self) -> Mapping[str, frozenset[str]]:
@@ -75,6 +99,18 @@ class ShopDatabase:
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+
+def _read_error(error: Exception) -> tuple[str, str]:
+    """The server's number of it, and its first line."""
+    problem = getattr(error, "orig", error)
+    words = str(problem).partition("\n")[0]
+    if any(sign in words for sign in _OF_SQLITE):
+        return "42703", words
+    number = problem.args[0] if problem.args else ""
+    if isinstance(number, int):
+        return str(number), str(problem.args[-1]).partition("\n")[0]
+    return str(getattr(problem, "sqlstate", "")), words.partition(": ")[2] or words
 
 
 def _read_url(shop: str, url: str) -> URL:
@@ -92,7 +128,7 @@ def _open(url: URL, seconds: float) -> AsyncEngine:
     backend = url.get_backend_name()
     options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "hide_parameters": True}
     if backend == "postgresql":
-        limits = {"default_transaction_read_only": "on", "statement_timeout": str(round(seconds * 1_000))}
+        limits = {"default_transaction_read_only": "on", "statement_timeout": str(round(SHARE * seconds * 1_000))}
         options["connect_args"] = {"timeout": seconds, "server_settings": limits}
     elif backend != "sqlite":
         options["connect_args"] = {"connect_timeout": seconds, "charset": "utf8mb4"}
@@ -102,7 +138,7 @@ def _open(url: URL, seconds: float) -> AsyncEngine:
     if backend == "sqlite":
         _limit(engine, "PRAGMA query_only = ON", f"PRAGMA busy_timeout = {round(seconds * 1_000)}")
     elif backend != "postgresql":
-        _limit(engine, "SET SESSION TRANSACTION READ ONLY", _statement_limit(seconds))
+        _limit(engine, "SET SESSION TRANSACTION READ ONLY", _statement_limit(SHARE * seconds))
     return engine
 
 

@@ -1,6 +1,7 @@
 """What all foreign shops have in common: an adapter reads one order, and this makes of it what the port promises."""
 
 import hmac
+import logging
 import string
 import unicodedata
 from abc import ABC, abstractmethod
@@ -19,11 +20,14 @@ from shop.addresses import find_address, mask_address
 from shop.codes import read_code
 from shop.comparing import compare
 from shop.delivered import FAILURES, refer
+from shop.errors import ShopDown
 from shop.ledger import codes_issued
 from shop.masking import normalise_code
 from shop.port import Answer, CodeCheck, Contact, Goods, Order, Power, Powerless, ProofWay, Reply, Verdict
 from shop.tables import Code, Product, Proof, WarrantyFrom
 from shop.vault import Vault
+
+log = logging.getLogger(__name__)
 
 LONGEST = 64  # characters of an order number
 # Behind what has no address; a stranger sees the mask of one of these.
@@ -129,7 +133,14 @@ class ForeignShop(Powerless, ABC):
 
     async def _find(self, order_no: str) -> Sold | None:
         number = "".join(unicodedata.normalize("NFKC", order_no).split())
-        return await self.read(number) if 0 < len(normalise_code(number)) <= LONGEST else None
+        try:
+            return await self.read(number) if 0 < len(normalise_code(number)) <= LONGEST else None
+        except ShopDown as down:
+            if (
+                type(down) is not ShopDown
+            ):  # the buyer only hears that the shop does not answer; its owner must know why
+                log.error("%s", down)
+            raise
 
     async def _complete(self, sold: Sold) -> Order:
         order, codes = sold.order, refer(self._vault, sold.codes, sold.reusable)

@@ -7,7 +7,6 @@ logs say what was wrong with it, never what stood in it or in the question.
 import asyncio
 import ipaddress
 import json
-import logging
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -19,11 +18,9 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from shop.adapters.foreign import ForeignShop, Ground, Sold
+from shop.adapters.foreign import ForeignShop, Ground
 from shop.errors import BadCredentials, BadShopSite, ShopDown, StrangeAnswer
 from shop.port import Answer, Power, Reply
-
-log = logging.getLogger(__name__)
 
 SECONDS = 5.0  # that an answer may take
 LARGEST = 2_000_000  # bytes of an answer
@@ -194,13 +191,6 @@ class RemoteShop(ForeignShop):
 
     async def close(self) -> None:
         await self.site.close()
-
-    async def _find(self, order_no: str) -> Sold | None:
-        try:
-            return await super()._find(order_no)
-        except (BadCredentials, StrangeAnswer) as error:
-            log.error("%s", error)  # the buyer only hears that the shop does not answer; its owner has to know why
-            raise
 
 
 @cache

@@ -1,6 +1,7 @@
 """The settings of the shops that Kadesk stands beside, and how each kind is opened."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ from kadesk.database import Database
 from kadesk.values import Section, Span, Words, Zone
 from shop.adapters.dujiaoka import Dujiaoka
 from shop.adapters.foreign import Ground
+from shop.adapters.http import HttpShop
 from shop.adapters.local import LocalShop
 from shop.delivered import FAILURES
 from shop.port import Power, Shop
@@ -90,4 +92,19 @@ def make_ground(section: ShopSection, database: Database, vault: Vault) -> Groun
     )
 
 
-KINDS: Mapping[str, Callable[[ShopSection, Database, Vault], Shop]] = {"local": _local, "dujiaoka": _dujiaoka}
+def _http(section: ShopSection, database: Database, vault: Vault) -> Shop:
+    return HttpShop(
+        make_ground(section, database, vault),
+        section.url.get_secret_value(),
+        section.secret.get_secret_value(),
+        lambda: datetime.now(UTC),
+        writes=section.writes,
+        seconds=section.timeout.total_seconds(),
+    )
+
+
+KINDS: Mapping[str, Callable[[ShopSection, Database, Vault], Shop]] = {
+    "local": _local,
+    "dujiaoka": _dujiaoka,
+    "http": _http,
+}

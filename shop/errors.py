@@ -18,6 +18,7 @@ ShopError
 ├─ AlreadyImported                               this file was read before
 ├─ NoLinkSecret · UnfitForLink                   no signed links here; not with this order number
 ├─ BadShopUrl                                    no address of a shop's database
+├─ BadColumns                                    a map of a shop's columns that does not fit together
 ├─ BadShopSite · NothingToSignIn                 no address of a shop that is asked over HTTP; nothing to enter it with
 └─ ShopDown                                      the shop does not answer; try later
    ├─ SchemaMismatch                             its database is not what its kind has
@@ -74,6 +75,10 @@ class UnfitForLink(ShopError):
 
 class BadShopUrl(ShopError):
     """The url of the shop {shop} must be like 'mysql://user:password@host/name' (or mariadb, postgresql, sqlite)."""
+
+
+class BadColumns(ShopError):
+    """The columns of the shop {shop} are wrong: {problem}."""
 
 
 class BadShopSite(ShopError):

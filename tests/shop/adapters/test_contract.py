@@ -9,7 +9,7 @@ import pytest
 
 from shop.adapters.dujiaoka import Dujiaoka
 from shop.port import Answer, Order, OrderStatus, Power, Powerless, ProofWay, Reply, Shop, Verdict
-from tests.shop.adapters import dujiaoka
+from tests.shop.adapters import dujiaoka, http_shop
 from tests.shop.adapters.conftest import ground, new_mariadb
 from tests.shop.conftest import Stall
 
@@ -47,12 +47,22 @@ def opened(open_tables: Callable[[str, list[dujiaoka.Sale]], Awaitable[None]]) -
     return open_shop
 
 
+@asynccontextmanager
+async def http(stall: Stall, _request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
+    """Our own contract, with the server of the documents."""
+    sales = [http_shop.Sale(ORDER_NO, CODES, ADDRESS), http_shop.Sale(FOREIGN_NO, [FOREIGN], "", password="another")]
+    with http_shop.serving(sales, stock=["NEW01-7K2Q9-XPLM4"]) as server:
+        async with http_shop.beside(server, stall) as shop:
+            yield shop
+
+
 MASK = re.compile(r"[a-z0-9]\*{3}@[a-z0-9]\*{2}\.[a-z]+")
 # Each puts the shop up with the orders above. The `request` gives servers: request.getfixturevalue("mariadb_url").
 ADAPTERS: dict[str, Callable[[Stall, pytest.FixtureRequest], Opened]] = {
     "local": local,
     "dujiaoka": opened(dujiaoka.open_original),
     "dujiaoka_fork": opened(dujiaoka.open_fork),
+    "http": http,
 }
 
 # What each power is asked with.

@@ -1,0 +1,238 @@
+"""A shop that speaks our own contract: docs/shop-api.yaml, with a server of a hundred lines in docs/examples.
+
+Both sides sign with one secret. A request: HMAC-SHA256 of "request", method, path below the url of the settings, time,
+idempotency key ("" for reads) and SHA-256 of the body, one a line. An answer: "answer", status, the signature of the
+request, time and SHA-256 of the body, so that it answers this request and no other.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from urllib.parse import quote
+
+from pydantic import Field
+
+from shop.adapters.foreign import Ground, Sold
+from shop.adapters.remote import SECONDS, Heard, RemoteShop, ShopSite, Wire
+from shop.delivered import refer
+from shop.errors import BadCredentials, NothingToSignIn
+from shop.masking import normalise_code
+from shop.port import Answer, Goods, Issued, Order, OrderStatus, Origin, Power, ProofWay, Reply, Stock
+
+APART = timedelta(seconds=60)  # that the clocks of both may differ
+LONGEST_NOTE = 300  # characters of what it tells our staff
+NOBODYS = "0"  # an order number that no shop has
+
+
+class _Code(Wire):
+    text: str
+    reusable: bool = False
+    supplier: str = ""
+    batch: str = ""
+    cost: int | None = None
+    upstream_order_no: str = ""
+
+
+class _Goods(Wire):
+    sku: str
+    name: str
+    price: int
+
+
+class _Order(Wire):
+    order_no: str
+    status: OrderStatus
+    goods: _Goods
+    quantity: int = Field(ge=1)
+    paid: int = Field(ge=0)
+    refunded: int = Field(default=0, ge=0)
+    currency: str = ""
+    paid_at: datetime | None = None
+    delivered_at: datetime | None = None
+    contact: str = ""
+    bought_from: str = ""
+    ways: Sequence[Literal["query_password", "payment_tail"]] = ()
+    codes: Sequence[_Code] = ()
+
+
+class _Proved(Wire):
+    way: Literal["query_password", "payment_tail"] | None = None
+
+
+class _Stock(Wire):
+    for_sale: int
+    reserve: int = 0
+
+
+class _Done(Wire):
+    answer: Answer
+    note: str = ""
+    reference: str = ""
+    code: str = ""
+
+
+class HttpShop(RemoteShop):
+    """`shop.port.Shop` on our REST contract.
+
+    Refunds that its owner did not switch on are a person's; the other writes then do not exist.
+    """
+
+    by_hand = {Power.REFUND: "pay it back in the shop, then say so here"}  # noqa: RUF012
+
+    def __init__(
+        self,
+        ground: Ground,
+        url: str,
+        secret: str,
+        clock: Callable[[], datetime],
+        *,
+        writes: Collection[str] = (),
+        seconds: float = SECONDS,
+    ) -> None:
+        if not secret:
+            raise NothingToSignIn(shop=ground.name, names="secret")
+        super().__init__(ground, ShopSite(ground.name, url, seconds=seconds), writes)
+        self._secret = secret.encode()
+        self._clock = clock
+        self.powers = RemoteShop.powers | {Power.STOCK, Power.ORIGIN, Power.REFUND} | self.writes
+
+    async def read(self, order_no: str) -> Sold | None:
+        found = await self._order(order_no)
+        return self._as_sold(found) if found else None
+
+    async def vouch(self, sold: Sold | None, proof: str) -> ProofWay | None:
+        number = sold.order.order_no if sold else NOBODYS
+        heard = await self._ask("POST", _path("orders", number, "prove"), {"proof": proof})
+        way = heard.as_a(_Proved, heard.json()).way if heard.status != 404 else None
+        return ProofWay(way) if way and sold else None
+
+    async def stock(self, sku: str) -> Reply[Stock]:
+        heard = await self._ask("GET", _path("stock", sku))
+        if heard.status == 404:
+            return Reply(Answer.REFUSED, note="no such product")
+        stock = heard.as_a(_Stock, heard.json())
+        return Reply(Answer.DONE, Stock(stock.for_sale, stock.reserve))
+
+    async def origin_of(self, order_no: str, fingerprint: str) -> Reply[Origin]:
+        code = await self._code(order_no, fingerprint)
+        if code is None or not code.supplier:
+            return Reply(Answer.REFUSED, note="the shop knows of no such code")
+        return Reply(Answer.DONE, Origin(code.supplier, code.batch, code.cost, code.upstream_order_no))
+
+    async def issue(self, order_no: str, sku: str, key: str) -> Reply[Issued]:
+        done = await self._write(Power.ISSUE, order_no, key, {"sku": sku})
+        if done.answer != Answer.DONE:
+            return Reply(done.answer, note=done.note)
+        if not normalise_code(done.code):
+            return Reply(Answer.MANUAL, note="the shop says that it gave a code, and gave none")
+        return Reply(Answer.DONE, Issued(done.code, done.reference))
+
+    async def refund(self, order_no: str, amount: int, key: str) -> Reply[str]:
+        if Power.REFUND not in self.writes:
+            return await super().refund(order_no, amount, key)
+        done = await self._write(Power.REFUND, order_no, key, {"amount": amount})
+        return Reply(done.answer, done.reference if done.answer == Answer.DONE else None, done.note)
+
+    async def quarantine(self, order_no: str, fingerprint: str) -> Reply[None]:
+        if Power.QUARANTINE not in self.writes:
+            return Reply(Answer.UNSUPPORTED)
+        code = await self._code(order_no, fingerprint)
+        if code is None:
+            return Reply(Answer.REFUSED, note="the shop knows of no such code")
+        done = await self._write(Power.QUARANTINE, order_no, f"quarantine-{fingerprint}", {"code": code.text})
+        return Reply(done.answer, note=done.note)
+
+    async def note(self, order_no: str, text: str) -> Reply[None]:
+        key = hashlib.sha256(f"{order_no}/{text}".encode(errors="replace")).hexdigest()
+        done = await self._write(Power.NOTE, order_no, f"note-{key}", {"text": text})
+        return Reply(done.answer, note=done.note)
+
+    async def _order(self, order_no: str) -> _Order | None:
+        number = normalise_code(order_no)
+        heard = await self._ask("GET", _path("orders", number))
+        found = heard.as_a(_Order, heard.json()) if heard.status != 404 else None
+        return found if found and normalise_code(found.order_no) == number else None
+
+    async def _code(self, order_no: str, fingerprint: str) -> _Code | None:
+        found = await self._order(order_no)
+        codes = found.codes if found else ()
+        return next((one for one in codes if self._vault.fingerprint(one.text) == fingerprint), None)
+
+    async def _write(self, power: Power, order_no: str, key: str, body: dict[str, Any]) -> _Done:
+        """What the shop made of it, once per key."""
+        if power not in self.writes:
+            return _Done(answer=Answer.UNSUPPORTED)
+        heard = await self._ask("POST", _path("orders", normalise_code(order_no), power.value), body, key)
+        if heard.status == 404:
+            return _Done(answer=Answer.REFUSED, note="the shop knows of no such order")
+        if heard.status == 405:
+            return _Done(answer=Answer.MANUAL, note="switched on, but the shop does not do it by itself")
+        done = heard.as_a(_Done, heard.json())
+        return done.model_copy(update={"note": done.note[:LONGEST_NOTE]})
+
+    def _as_sold(self, found: _Order) -> Sold:
+        ground, goods = self.ground, found.goods
+        order = Order(
+            shop=self.name,
+            order_no=found.order_no,
+            status=found.status,
+            goods=Goods(goods.sku, goods.name, goods.price, found.currency or ground.currency, ground.warranty),
+            quantity=found.quantity,
+            paid=found.paid,
+            refunded=found.refunded,
+            paid_at=ground.aware(found.paid_at),
+            delivered_at=ground.aware(found.delivered_at),
+            contact=found.contact,
+            bought_from=found.bought_from,
+        )
+        codes = tuple(code.text for code in found.codes if normalise_code(code.text))
+        loops = refer(self._vault, [code.text for code in found.codes if code.reusable])
+        ways = {ProofWay(way): "" for way in found.ways}
+        return Sold(order, codes, frozenset(loop.fingerprint for loop in loops), ways)
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None, key: str = "") -> Heard:
+        content = b"" if body is None else json.dumps(body).encode()
+        signed_at = self._clock()
+        sign = self._sign("request", method, path, _stamp(signed_at), key, _digest(content))
+        headers = {"Kadesk-Time": _stamp(signed_at), "Kadesk-Signature": sign, "Content-Type": "application/json"}
+        if key:
+            headers["Idempotency-Key"] = key
+        ask = self.site.write if key else self.site.read
+        heard = await ask(method, path, content=content, headers=headers)
+        self._verify(heard, sign)
+        return heard
+
+    def _verify(self, heard: Heard, sign: str) -> None:
+        """Raises `BadCredentials` for an answer that is not the shop's, or not to this request."""
+        if heard.status in (401, 403):
+            raise BadCredentials(shop=self.name, problem=f"it answers {heard.status} to our signature")
+        answered = heard.headers.get("Kadesk-Time", "")
+        expected = self._sign("answer", str(heard.status), sign, answered, _digest(heard.body))
+        if not hmac.compare_digest(expected.encode(), heard.headers.get("Kadesk-Signature", "").encode()):
+            raise BadCredentials(shop=self.name, problem="its answer is not signed with the secret of the settings")
+        if abs(self._clock() - _instant(answered)) > APART:
+            raise BadCredentials(shop=self.name, problem=f"its clock is more than {APART.seconds} s away from ours")
+
+    def _sign(self, *parts: str) -> str:
+        return hmac.digest(self._secret, "\n".join(parts).encode(), "sha256").hex()
+
+
+def _path(*parts: str) -> str:
+    return "".join(f"/{quote(part.encode(errors='replace'), safe='')}" for part in parts)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _stamp(instant: datetime) -> str:
+    return str(int(instant.timestamp()))
+
+
+def _instant(stamp: str) -> datetime:
+    """What is no time lies far back."""
+    seconds = int(stamp) if stamp.isascii() and stamp.isdigit() and len(stamp) <= 11 else 0
+    return datetime.fromtimestamp(seconds, UTC)

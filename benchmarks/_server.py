@@ -64,7 +64,9 @@ def private_mariadb() -> AbstractContextManager[str]:
 @contextmanager
 def _serving(program: str, scripts: Sequence[Path]) -> Iterator[str]:
     home = Path(tempfile.mkdtemp(prefix="kadesk-maria-"))
-    command = [program, *_CARELESS, f"--datadir={home / 'data'}", *(["--user=root"] if os.geteuid() == 0 else [])]
+    # A starting server clears temporary tables out of its folder, another one's too.
+    places = [f"--datadir={home / 'data'}", f"--tmpdir={home}"]
+    command = [program, *_CARELESS, *places, *(["--user=root"] if os.geteuid() == 0 else [])]
     try:
         (home / "data/mysql").mkdir(parents=True)
         tables = "\n".join(["USE mysql;", "SET @auth_root_socket = NULL;", *(path.read_text() for path in scripts)])

@@ -144,7 +144,7 @@ class _Shopper:
         async with self.database.writing() as session:
             await session.exec(update(Batch).values(supplier_id=1))
             talks = [await find_or_create(session, NOW, "web", "main", f"b{n}", "b", "zh") for n in range(count)]
-            proofs = {"shop": "demo", "way": "link", "proved_at": NOW}
+            proofs: dict[str, Any] = {"shop": "demo", "way": "link", "proved_at": NOW}
             for number, talk in enumerate(talks):
                 session.add(OrderBinding(identity_id=talk.identity_id, order_no=_order(number).order_no, **proofs))
         return talks
@@ -156,7 +156,7 @@ class _Shopper:
             assert settled.link is not None
             facts = {"masked": code.masked, "link": MARK, "ttl": "24 小时"}
             text = self.desk.say("zh", "claim.replaced_now", **facts)
-            about = {"author": Author.BOT, "priority": Priority.OUTCOME, "link_id": settled.link.id}
+            about: dict[str, Any] = {"author": Author.BOT, "priority": Priority.OUTCOME, "link_id": settled.link.id}
             await post(session, at, talk, text, **about)
 
 

@@ -98,7 +98,9 @@ class ForeignShop(Powerless, ABC):
         secrets = sold.secrets if sold else {}
         number = secrets.get(ProofWay.PAYMENT_TAIL, "")
         fits = {
-            ProofWay.QUERY_PASSWORD: self._is_same(_plain(proof), _plain(secrets.get(ProofWay.QUERY_PASSWORD, ""))),
+            ProofWay.QUERY_PASSWORD: self._is_same(
+                plain_secret(proof), plain_secret(secrets.get(ProofWay.QUERY_PASSWORD, ""))
+            ),
             ProofWay.PAYMENT_TAIL: self._is_same(normalise_code(proof)[-TAIL:], normalise_code(number)[-TAIL:])
             and len(normalise_code(proof)) >= TAIL,
         }
@@ -187,7 +189,8 @@ def minor(amount: Decimal | str | float | None) -> int:
     return int((Decimal(str(amount or 0)) * 100).quantize(Decimal(1), ROUND_HALF_UP))
 
 
-def _plain(secret: str) -> str:
+def plain_secret(secret: str) -> str:
+    """A proof as buyers type it, in half width and without blanks around it."""
     return unicodedata.normalize("NFKC", secret).strip()
 
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from kadesk.database import Database
 from kadesk.values import Section, Span, Words, Zone
+from shop.adapters import acg_faka
 from shop.adapters.dujiaoka import Dujiaoka
 from shop.adapters.foreign import Ground
 from shop.adapters.http import HttpShop
@@ -50,6 +51,7 @@ class ShopSection(Section):
     warranty: Span = Field(default="30 d", validate_default=True)  # of goods that our own products say nothing of
     timeout: Span = Field(default="5 s", validate_default=True)
     writes: Writes = ()
+    prefix: str = Field(default=acg_faka.PREFIX, pattern="[A-Za-z0-9_]{0,30}")  # of kind "acg_faka": of its tables
     columns: Mapping[str, str] = Field(default_factory=dict)  # of kind "sql": what is found where
     failures: Words = ()  # sentences of delivered text that say that nothing was delivered, beside those that are known
 
@@ -79,6 +81,11 @@ def _dujiaoka(section: ShopSection, database: Database, vault: Vault) -> Shop:
     return Dujiaoka(ground, url, seconds=section.timeout.total_seconds())
 
 
+def _acg_faka(section: ShopSection, database: Database, vault: Vault) -> Shop:
+    ground, url = make_ground(section, database, vault), section.url.get_secret_value()
+    return acg_faka.AcgFaka(ground, url, prefix=section.prefix, seconds=section.timeout.total_seconds())
+
+
 def make_ground(section: ShopSection, database: Database, vault: Vault) -> Ground:
     """What every foreign kind stands on."""
     return Ground(
@@ -106,5 +113,6 @@ def _http(section: ShopSection, database: Database, vault: Vault) -> Shop:
 KINDS: Mapping[str, Callable[[ShopSection, Database, Vault], Shop]] = {
     "local": _local,
     "dujiaoka": _dujiaoka,
+    "acg_faka": _acg_faka,
     "http": _http,
 }

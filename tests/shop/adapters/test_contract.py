@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from shop.adapters.acg_faka import AcgFaka
 from shop.adapters.dujiaoka import Dujiaoka
 from shop.port import Answer, Order, OrderStatus, Power, Powerless, ProofWay, Reply, Shop, Verdict
-from tests.shop.adapters import dujiaoka, http_shop
+from tests.shop.adapters import acg_faka, dujiaoka, http_shop
 from tests.shop.adapters.conftest import ground, new_mariadb
 from tests.shop.conftest import Stall
 
@@ -56,12 +57,26 @@ async def http(stall: Stall, _request: pytest.FixtureRequest) -> AsyncIterator[S
             yield shop
 
 
+@asynccontextmanager
+async def acg(stall: Stall, request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
+    books = acg_faka.Books()
+    goods, secret = books.add_goods(SKU), {"password": "open sesame", "contact": ADDRESS}
+    books.sell(goods, "\n".join(CODES), CODES, order_no=ORDER_NO, card_num=2, amount="97.00", **secret)
+    books.sell(goods, FOREIGN, [FOREIGN], order_no=FOREIGN_NO, contact="13800138000")
+    async with new_mariadb(request.getfixturevalue("mariadb_url")) as url:
+        await books.open(url)
+        shop = AcgFaka(ground(stall.database, stall.vault), url)
+        yield shop
+        await shop.close()
+
+
 MASK = re.compile(r"[a-z0-9]\*{3}@[a-z0-9]\*{2}\.[a-z]+")
 # Each puts the shop up with the orders above. The `request` gives servers: request.getfixturevalue("mariadb_url").
 ADAPTERS: dict[str, Callable[[Stall, pytest.FixtureRequest], Opened]] = {
     "local": local,
     "dujiaoka": opened(dujiaoka.open_original),
     "dujiaoka_fork": opened(dujiaoka.open_fork),
+    "acg_faka": acg,
     "http": http,
 }
 

@@ -1,0 +1,209 @@
+"""A thousand orders of acg-faka on a real MariaDB, read with the rights that the docs grant and no others."""
+
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+
+from kadesk.database import Database
+from shop.adapters.acg_faka import COLUMNS, LATER, AcgFaka
+from shop.errors import SchemaMismatch
+from shop.port import Answer, OrderStatus, Origin, ProofWay, Stock, Verdict
+from shop.vault import Vault
+from tests.shop.adapters.acg_faka import Books, Truth, thousand_orders
+from tests.shop.adapters.conftest import ground, run
+
+pytestmark = pytest.mark.mariadb
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+SAMPLE = 16  # every so many: 17 kinds of orders come in turn
+Enter = Callable[..., AcgFaka]
+DOCS = Path(__file__).parents[3] / "docs/shops.md"
+
+
+@pytest.fixture
+async def enter(database: Database, vault: Vault) -> AsyncIterator[Enter]:
+    """Opens the shop of an URL, and closes it after the test."""
+    opened: list[AcgFaka] = []
+
+    def open_one(url: str, **settings: str) -> AcgFaka:
+        opened.append(AcgFaka(ground(database, vault), url, **settings))
+        return opened[-1]
+
+    yield open_one
+    for shop in opened:
+        await shop.close()
+
+
+@pytest.fixture
+async def reader(empty_mariadb: str) -> AsyncIterator[str]:
+    """The URL of a user of this database who may do what the docs say, once the tables are there."""
+    url, name = make_url(empty_mariadb), "kadesk_reads_acg_faka"
+    await run(empty_mariadb, f"CREATE USER {name}@localhost IDENTIFIED BY 'pw'")
+    yield url.set(username=name, password="pw").render_as_string(hide_password=False)
+    await run(empty_mariadb, f"DROP USER {name}@localhost")
+
+
+def granted() -> dict[str, set[str]]:
+    """The columns of each table that the docs grant."""
+    found = re.findall(r"GRANT SELECT \(([^)]*)\) ON shop\.acg_(\w+) TO", DOCS.read_text())
+    return {name: set(re.split(r",\s*", columns)) for columns, name in found}
+
+
+async def grant(
+    owner: str, reader: str, prefix: str = "acg_", without: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    database, user = make_url(owner).database, make_url(reader).username
+    for name, columns in granted().items():
+        names = ", ".join(columns.difference((without or {}).get(name, ())))
+        await run(owner, f"GRANT SELECT ({names}) ON {database}.{prefix}{name} TO {user}@localhost")
+
+
+def test_the_docs_grant_what_is_read_and_no_more() -> None:
+    assert granted() == {name: {*columns, *LATER.get(name, ())} for name, columns in COLUMNS.items()}
+
+
+@on_sqlite
+async def test_a_thousand_orders_are_told_as_they_are(
+    enter: Enter, empty_mariadb: str, reader: str, tmp_path: Path
+) -> None:
+    books, log = thousand_orders(), tmp_path / "general.log"
+    await books.open(empty_mariadb)
+    await grant(empty_mariadb, reader)
+    shop = enter(reader)
+    asked: list[str] = []
+    event.listen(shop.database.engine.sync_engine, "before_cursor_execute", lambda *facts: asked.append(facts[2]))
+    await run(empty_mariadb, "SET GLOBAL log_output = 'FILE'", f"SET GLOBAL general_log_file = '{log}'")
+    await run(empty_mariadb, "SET GLOBAL general_log = ON")
+
+    most = 0
+    for number, truth in enumerate(books.truths):
+        asked.clear()
+        await agrees(shop, truth)
+        most = max(most, len(asked))
+        if number % SAMPLE == 0:
+            await opens(shop, truth, books.truths[number - 1])
+    await run(empty_mariadb, "SET GLOBAL general_log = OFF")
+
+    assert {one.status for one in books.truths} > {OrderStatus.ABNORMAL, OrderStatus.UNPAID, OrderStatus.DELIVERED}
+    assert most <= 2
+    assert_discreet(log.read_text(errors="replace"), books)
+
+
+async def agrees(shop: AcgFaka, truth: Truth) -> None:
+    sold = await shop.read(truth.order_no)
+    assert sold is not None
+    order = sold.order
+    facts = (order.order_no, order.status, order.goods.sku, order.quantity, order.paid, order.paid_at, order.contact)
+    assert facts == (
+        *(truth.order_no, truth.status, truth.sku, truth.quantity, truth.paid, truth.paid_at, truth.contact),
+    )
+    assert sold.codes == tuple(truth.codes)
+    assert sold.secrets.get(ProofWay.QUERY_PASSWORD, "") == truth.password
+    assert order.delivered_at == (truth.paid_at if truth.codes else None)
+
+
+async def opens(shop: AcgFaka, truth: Truth, other: Truth) -> None:
+    """What opens this order, and which codes it had."""
+    order = await shop.find_order(truth.order_no)
+    assert order is not None
+    assert [code.fingerprint for code in order.codes] == [shop.ground.vault.fingerprint(code) for code in truth.codes]
+    way = await shop.prove_owner(truth.order_no, truth.password or "123456")
+    assert way == (ProofWay.QUERY_PASSWORD if truth.password else None)
+    assert await shop.prove_owner(truth.order_no, other.password) is None
+    if truth.codes:
+        last = await shop.check_code(truth.order_no, truth.codes[-1])
+        assert (last.verdict, last.code) == (Verdict.EXACT, order.codes[-1])
+    if other.codes:
+        assert (await shop.check_code(truth.order_no, other.codes[0])).verdict == Verdict.OTHER
+
+
+def assert_discreet(log: str, books: Books) -> None:
+    """Nothing secret in what the server was asked, and no column that is not declared."""
+    asked = [line for line in log.splitlines() if "SELECT" in line]
+    assert len(asked) > 1_000
+    secrets = {code for truth in books.truths for code in (*truth.codes, truth.password) if len(code) > 7}
+    words = set(re.findall(r"[\w-]+", log))
+    assert not {part for secret in secrets for part in re.findall(r"[\w-]{8,}", secret)} & words
+    named = set(re.findall(r"(?:acg_(\w+)|buyer|merchant)\.`?(\w+)", "\n".join(asked)))
+    declared = {(name, one) for name, columns in COLUMNS.items() for one in (*columns, *LATER.get(name, ()))}
+    assert {(name or "user", one) for name, one in named} <= declared
+    assert "*" not in "".join(asked).replace("count(*)", "")
+    assert "acg_ticket" not in log
+
+
+@on_sqlite
+async def test_a_code_came_from_who_brought_the_card(enter: Enter, empty_mariadb: str) -> None:
+    books = Books()
+    wang = books.add("user", username="laowang", email="wang@supplier.cn")
+    upstream = books.add("shared", name="星河批发", domain="https://up.example.com")
+    mine, resold = books.add_goods("MINE"), books.add_goods("RESOLD", shared_id=upstream, factory_price="0.00")
+    sold = books.sell(mine, "AAAAA-11111\nBBBBB-22222", amount="97.00", card_num=2, pay_cost="1.00")
+    brought = {"commodity_id": mine, "order_id": 1, "status": 1}
+    books.add("card", secret="AAAAA-11111", owner=wang, note="2601-A", cost="21.50", **brought)
+    books.add("card", secret="BBBBB-22222", owner=0, note=None, cost="0.00", **brought)
+    from_upstream = books.sell(resold, "CCCCC-33333")
+    await books.open(empty_mariadb)
+    shop = enter(empty_mariadb)
+    fingerprint = shop.ground.vault.fingerprint
+
+    ways = [await shop.origin_of(sold.order_no, fingerprint(code)) for code in ("AAAAA-11111", "BBBBB-22222")]
+    resale = await shop.origin_of(from_upstream.order_no, fingerprint("CCCCC-33333"))
+    foreign = await shop.origin_of(sold.order_no, fingerprint("CCCCC-33333"))
+    order = await shop.find_order(sold.order_no)
+
+    assert [way.value for way in ways] == [Origin("laowang", "2601-A", 2_150), Origin("", "", 3_000)]
+    assert (resale.value, foreign.answer) == (Origin("星河批发"), Answer.REFUSED)
+    assert order is not None
+    assert (order.goods.price, order.paid) == (4_800, 9_700)
+
+
+@on_sqlite
+async def test_stock_is_what_is_free_of_a_kind(enter: Enter, empty_mariadb: str) -> None:
+    books = Books()
+    cards = books.add_goods("CARDS", stock=7)
+    books.add_goods("BYHAND", stock=12, delivery_way=1)
+    kinds = [
+        ("月卡", '{"区服": "亚服"}', 0),
+        ("月卡", '{"区服": "美服"}', 0),
+        ("年卡", None, 0),
+        ("年卡", None, 1),
+        (None, None, 2),
+    ]
+    for number, (race, sku, status) in enumerate(kinds):
+        books.add("card", secret=f"CARD-{number}", commodity_id=cards, race=race, sku=sku, status=status)
+    books.sell(cards, "ZZZZZ-99999", race="月卡", sku='{"区服": "亚服"}')
+    await books.open(empty_mariadb)
+    shop = enter(empty_mariadb)
+
+    order = await shop.find_order(books.truths[0].order_no)
+    assert order is not None
+    asked = (order.goods.sku, "CARDS/年卡", "CARDS", "BYHAND", "CARDS/周卡", "NONE")
+    replies = [await shop.stock(sku) for sku in asked]
+
+    assert order.goods.sku == "CARDS/月卡/亚服"
+    assert [reply.value for reply in replies] == [*map(Stock, (1, 1, 3, 12, 0)), None]
+
+
+@on_sqlite
+async def test_an_old_release_under_another_prefix_is_read_too(enter: Enter, empty_mariadb: str, reader: str) -> None:
+    books = Books()
+    goods = books.add_goods("OLD")
+    truth = books.sell(goods, "AAAAA-11111", ["AAAAA-11111"])
+    await books.open(empty_mariadb, "faka2_", is_old=True)
+    await grant(empty_mariadb, reader, "faka2_", without=LATER)
+    shop = enter(reader, prefix="faka2_")
+
+    await agrees(shop, truth)
+    origin, stock = (
+        await shop.origin_of(truth.order_no, shop.ground.vault.fingerprint("AAAAA-11111")),
+        await shop.stock("OLD"),
+    )
+    tables = {one.name: {part.name for part in one.c} for one in await shop.find_tables()}
+
+    assert (origin.value, stock.value) == (Origin("", "", 3_000), Stock(0))
+    assert tables == {f"faka2_{name}": set(columns) for name, columns in COLUMNS.items()}
+    with pytest.raises(SchemaMismatch, match="acg_order"):
+        await enter(empty_mariadb).find_order(truth.order_no)

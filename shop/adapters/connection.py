@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.sql import Executable
+from sqlalchemy.sql.expression import TableClause
 
 from shop.errors import BadCredentials, BadShopUrl, SchemaMismatch, ShopDown
 
@@ -96,6 +97,15 @@ class ShopDatabase:
         for row in await self.rows(text(_COLUMNS[self.dialect])):
             found.setdefault(row[0], set()).add(row[1])
         return {name: frozenset(columns) for name, columns in found.items()}
+
+    def grant(self, table: TableClause) -> str:
+        """What the owner of the database runs there, so that this user may read these columns and no others."""
+        url, quote = self._engine.url, '"' if self.dialect == "postgresql" else "`"
+        columns = ", ".join(f"{quote}{column.name}{quote}" for column in table.columns)
+        name = f"{quote}{table.name}{quote}"
+        if self.dialect == "postgresql":
+            return f'GRANT SELECT ({columns}) ON {name} TO "{url.username}";'
+        return f"GRANT SELECT ({columns}) ON `{url.database}`.{name} TO '{url.username}'@'%';"
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -8,11 +8,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import TableClause, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from kadesk.database import Database
+from shop.adapters.connection import ShopDatabase
 from shop.adapters.foreign import Ground
 from shop.vault import Vault
 
@@ -28,7 +29,7 @@ async def run(url: str, *statements: str) -> None:
     engine = open_owner(url)
     async with engine.connect() as connection:
         for statement in statements:
-            await connection.exec_driver_sql(statement)
+            await connection.exec_driver_sql(statement.replace("%", "%%"))
     await engine.dispose()
 
 
@@ -45,6 +46,20 @@ async def fill(url: str, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
             text(f"INSERT INTO `{table}` ({columns}) VALUES ({values})"), [dict(row) for row in known]
         )
     await engine.dispose()
+
+
+async def make_reader(url: str, tables: Iterable[TableClause]) -> str:
+    """The same database for a new user who may read the columns of these tables, and nothing else."""
+    reader = make_url(url).set(username=f"reader_{next(NUMBERS)}", password="let me read")
+    text_of = reader.render_as_string(hide_password=False)
+    database = ShopDatabase("demo", text_of)
+    await run(
+        url,
+        f"CREATE USER '{reader.username}'@'%' IDENTIFIED BY 'let me read'",
+        *map(database.grant, tables),
+    )
+    await database.close()
+    return text_of
 
 
 def ground(database: Database, vault: Vault, name: str = "demo") -> Ground:

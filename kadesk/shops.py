@@ -14,6 +14,7 @@ from shop.adapters.dujiaoka import Dujiaoka
 from shop.adapters.foreign import Ground
 from shop.adapters.http import HttpShop
 from shop.adapters.local import LocalShop
+from shop.adapters.sql import SqlShop
 from shop.delivered import FAILURES
 from shop.port import Power, Shop
 from shop.vault import Vault
@@ -68,7 +69,7 @@ class FirstShopSection(ShopSection):
 
 
 def open_shops(section: FirstShopSection, database: Database, vault: Vault) -> list[Shop]:
-    """All shops of the settings. Raises `BadShopUrl` for an address that is none."""
+    """All shops of the settings. Raises `BadShopUrl` for an address that is none, `BadColumns` for a map."""
     return [KINDS[one.kind](one, database, vault) for one in section.all]
 
 
@@ -110,9 +111,15 @@ def _http(section: ShopSection, database: Database, vault: Vault) -> Shop:
     )
 
 
+def _sql(section: ShopSection, database: Database, vault: Vault) -> Shop:
+    ground, url = make_ground(section, database, vault), section.url.get_secret_value()
+    return SqlShop(ground, url, section.columns, seconds=section.timeout.total_seconds())
+
+
 KINDS: Mapping[str, Callable[[ShopSection, Database, Vault], Shop]] = {
     "local": _local,
     "dujiaoka": _dujiaoka,
     "acg_faka": _acg_faka,
     "http": _http,
+    "sql": _sql,
 }

@@ -10,7 +10,7 @@ import pytest
 from shop.adapters.acg_faka import AcgFaka
 from shop.adapters.dujiaoka import Dujiaoka
 from shop.port import Answer, Order, OrderStatus, Power, Powerless, ProofWay, Reply, Shop, Verdict
-from tests.shop.adapters import acg_faka, dujiaoka, http_shop
+from tests.shop.adapters import acg_faka, dujiaoka, http_shop, mapped
 from tests.shop.adapters.conftest import ground, new_mariadb
 from tests.shop.conftest import Stall
 
@@ -70,6 +70,18 @@ async def acg(stall: Stall, request: pytest.FixtureRequest) -> AsyncIterator[Sho
         await shop.close()
 
 
+def kept(make: Callable[..., mapped.Make], server: str) -> Callable[..., Opened]:
+    """A shop of any make, by the map of its columns."""
+
+    @asynccontextmanager
+    async def open_shop(stall: Stall, request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
+        made = make(ORDER_NO, CODES, FOREIGN_NO, FOREIGN, ADDRESS)
+        async with mapped.beside(await mapped.kept_place(server, made, request), made, stall) as shop:
+            yield shop
+
+    return open_shop
+
+
 MASK = re.compile(r"[a-z0-9]\*{3}@[a-z0-9]\*{2}\.[a-z]+")
 # Each puts the shop up with the orders above. The `request` gives servers: request.getfixturevalue("mariadb_url").
 ADAPTERS: dict[str, Callable[[Stall, pytest.FixtureRequest], Opened]] = {
@@ -78,6 +90,9 @@ ADAPTERS: dict[str, Callable[[Stall, pytest.FixtureRequest], Opened]] = {
     "dujiaoka_fork": opened(dujiaoka.open_fork),
     "acg_faka": acg,
     "http": http,
+    "sql_texts": kept(mapped.with_texts, "sqlite"),
+    "sql_links": kept(mapped.with_links, "mariadb"),
+    "sql_link_table": kept(mapped.with_a_link_table, "postgresql"),
 }
 
 # What each power is asked with.

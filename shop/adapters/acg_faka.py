@@ -6,7 +6,7 @@ An order is one statement; its cards are a second one, for orders whose text alo
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -236,29 +236,34 @@ def _status(row: Any, delivered: Delivered) -> OrderStatus:
     return OrderStatus.PARTIAL if is_counted and len(delivered.codes) < row.card_num else OrderStatus.DELIVERED
 
 
-def _told_apart(text: str, cards: Sequence[str], failures: Iterable[str]) -> Delivered:
+def _told_apart(text: str, cards: Sequence[str], failures: Sequence[str]) -> Delivered:
     """What was delivered, by the cards that the order was given: a card of several lines is one code.
 
     A sentence beside cards that are there is advice, and no failure; of text that was emptied the cards are left.
     """
-    blocks = _blocks(_lines(text), [_lines(card) for card in cards])
-    told = read_delivered("\n".join(block for block, is_card in blocks if not is_card), failures)
-    if told.failure:
-        known = tuple(block for block, is_card in blocks if is_card)
-        return Delivered(known) if known else told
-    return Delivered(tuple(block for block, _ in blocks) or tuple(cards))
+    pieces = _pieces(_lines(text), [_lines(card) for card in cards])
+    known = tuple(piece for piece, is_card in pieces if is_card)
+    told = [Delivered((piece,)) if is_card else read_delivered(piece, failures) for piece, is_card in pieces]
+    if failure := next((one.failure for one in told if one.failure), ""):
+        return Delivered(known) if known else Delivered(failure=failure)
+    return Delivered(tuple(code for one in told for code in one.codes) or tuple(cards))
 
 
-def _blocks(lines: Sequence[str], cards: Sequence[Sequence[str]]) -> list[tuple[str, bool]]:
-    """The lines in their order, those of one card as one, and whether they are a card's."""
+def _pieces(lines: Sequence[str], cards: Sequence[Sequence[str]]) -> list[tuple[str, bool]]:
+    """The lines in their order, each card's together and those between together, and whether they are a card's."""
     starting: dict[str, list[Sequence[str]]] = defaultdict(list)
     for lines_of_card in sorted(filter(None, cards), key=len, reverse=True):
         starting[lines_of_card[0]].append(lines_of_card)
-    found, at = [], 0
+    found: list[tuple[str, bool]] = []
+    at = 0
     while at < len(lines):
         fitting = (card for card in starting.get(lines[at], ()) if lines[at : at + len(card)] == card)
-        card = next(fitting, None)
-        found.append(("\n".join(card or [lines[at]]), card is not None))
+        if card := next(fitting, None):
+            found.append(("\n".join(card), True))
+        elif found and not found[-1][1]:
+            found[-1] = (f"{found[-1][0]}\n{lines[at]}", False)
+        else:
+            found.append((lines[at], False))
         at += len(card) if card else 1
     return found
 

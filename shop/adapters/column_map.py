@@ -85,7 +85,7 @@ class ColumnMap:
 def plain_value(value: object) -> str:
     """A value as it is compared with the map: 4, "4", True and b"\\x01" have one form each, whatever the server."""
     if isinstance(value, bytes):
-        value = int.from_bytes(value, "big") if len(value) == 1 else value.decode(errors="replace")
+        value = value[0] if len(value) == 1 and value[0] < ord(" ") else value.decode(errors="replace")
     text = str(value).strip().casefold()
     return {"true": "1", "false": "0"}.get(text, text)
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import JSON, CheckConstraint, Column, Index, Interval, LargeBinary, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from audit.tables import partial
+from audit.tables import BigKey, partial
 
 
 class CodeState(StrEnum):
@@ -52,6 +52,14 @@ class RefundState(StrEnum):
     DONE = "done"
     REFUSED = "refused"
     FAILED = "failed"  # the shop said no for good
+
+
+class EventState(StrEnum):
+    """An event is in exactly one of these."""
+
+    PENDING = "pending"  # its order is still to be looked at
+    DONE = "done"
+    DEAD = "dead"  # the shop could not be asked too often; kept for a person to look at
 
 
 class Supplier(SQLModel, table=True):
@@ -280,3 +288,28 @@ class Refund(SQLModel, table=True):
     reference: str | None = None  # the shop's or the bank's own number of it
     problem: str | None = None
     facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+class ShopEvent(SQLModel, table=True):
+    """Something that a shop told of an order, committed before it is acknowledged; never what its body said."""
+
+    __tablename__ = "shop_event"
+    __table_args__ = (
+        UniqueConstraint("shop", "event_id"),
+        CheckConstraint("state IN ('pending','done','dead')", name="shop_event_state"),
+        Index("shop_event_of_order", "shop", "order_no"),
+        Index("shop_event_pending", "not_before", **partial("state = 'pending'")),
+        Index("shop_event_dead", "id", **partial("state = 'dead'")),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
+    shop: str
+    event_id: str
+    kind: str  # the shop's word for what happened; "" when it says none
+    order_no: str
+    received_at: datetime
+    state: str = EventState.PENDING
+    attempts: int = 0  # without an answer of the shop, in a row
+    not_before: datetime  # when the order is looked at next
+    became: str | None = None  # what followed: shop.incoming.Became
+    problem: str | None = None

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from kadesk.database import Database
 from kadesk.values import Section, Span, Words, Zone
 from shop.adapters import acg_faka
+from shop.adapters.dujiao_next import DujiaoNext
 from shop.adapters.dujiaoka import Dujiaoka
 from shop.adapters.foreign import Ground
 from shop.adapters.http import HttpShop
@@ -116,10 +117,22 @@ def _sql(section: ShopSection, database: Database, vault: Vault) -> Shop:
     return SqlShop(ground, url, section.columns, seconds=section.timeout.total_seconds())
 
 
+def _dujiao_next(section: ShopSection, database: Database, vault: Vault) -> Shop:
+    return DujiaoNext(
+        make_ground(section, database, vault),
+        section.url.get_secret_value(),
+        section.user,
+        section.password.get_secret_value(),
+        writes=section.writes,
+        seconds=section.timeout.total_seconds(),
+    )
+
+
 KINDS: Mapping[str, Callable[[ShopSection, Database, Vault], Shop]] = {
     "local": _local,
     "dujiaoka": _dujiaoka,
     "acg_faka": _acg_faka,
     "http": _http,
+    "dujiao_next": _dujiao_next,
     "sql": _sql,
 }

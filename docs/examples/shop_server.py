@@ -90,6 +90,7 @@ class Door(BaseHTTPRequestHandler):
     """Checks the signature of what comes in, and signs what goes out."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet
 
     def take(self):
         body, header = self.rfile.read(int(self.headers.get("Content-Length") or 0)), self.headers.get

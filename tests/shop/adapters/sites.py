@@ -53,7 +53,7 @@ class Site(ThreadingHTTPServer):
         self.answer = answer or (lambda asked: Says({"message": "hello"}))
         self.moods: deque[Mood] = deque()
         self.asked: list[Asked] = []
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def url(self) -> str:
@@ -69,6 +69,7 @@ class Site(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet
     server: Site
 
     def take(self) -> None:

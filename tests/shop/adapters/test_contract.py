@@ -10,7 +10,7 @@ import pytest
 from shop.adapters.acg_faka import AcgFaka
 from shop.adapters.dujiaoka import Dujiaoka
 from shop.port import Answer, Order, OrderStatus, Power, Powerless, ProofWay, Reply, Shop, Verdict
-from tests.shop.adapters import acg_faka, dujiaoka, http_shop, mapped
+from tests.shop.adapters import acg_faka, dujiao_next, dujiaoka, http_shop, mapped
 from tests.shop.adapters.conftest import ground, new_mariadb
 from tests.shop.conftest import Stall
 
@@ -82,6 +82,16 @@ def kept(make: Callable[..., mapped.Make], server: str) -> Callable[..., Opened]
     return open_shop
 
 
+@asynccontextmanager
+async def next_generation(stall: Stall, _request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
+    """A server of ours that speaks as dujiao-next does."""
+    known = dujiao_next.Sale(ORDER_NO, CODES, email=ADDRESS)
+    foreign = dujiao_next.Sale(FOREIGN_NO, [FOREIGN], email="", password="another", reference="")
+    with dujiao_next.serving(known, foreign) as site:
+        async with dujiao_next.beside(site, stall) as shop:
+            yield shop
+
+
 MASK = re.compile(r"[a-z0-9]\*{3}@[a-z0-9]\*{2}\.[a-z]+")
 # Each puts the shop up with the orders above. The `request` gives servers: request.getfixturevalue("mariadb_url").
 ADAPTERS: dict[str, Callable[[Stall, pytest.FixtureRequest], Opened]] = {
@@ -90,6 +100,7 @@ ADAPTERS: dict[str, Callable[[Stall, pytest.FixtureRequest], Opened]] = {
     "dujiaoka_fork": opened(dujiaoka.open_fork),
     "acg_faka": acg,
     "http": http,
+    "dujiao_next": next_generation,
     "sql_texts": kept(mapped.with_texts, "sqlite"),
     "sql_links": kept(mapped.with_links, "mariadb"),
     "sql_link_table": kept(mapped.with_a_link_table, "postgresql"),

@@ -1,7 +1,7 @@
 """The settings of the shops that Kadesk stands beside, and how each kind is opened."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -36,6 +36,7 @@ def _writes(words: tuple[str, ...]) -> tuple[str, ...]:
 
 Kind = Annotated[str, AfterValidator(_kind)]
 Writes = Annotated[Words, AfterValidator(_writes)]
+KEPT = timedelta(seconds=2)  # that an order counts as just read: one message asks for it several times
 WRITES = (Power.ISSUE, Power.REFUND, Power.QUARANTINE, Power.NOTE)  # off until the owner switches them on
 
 
@@ -98,6 +99,7 @@ def make_ground(section: ShopSection, database: Database, vault: Vault) -> Groun
         section.currency,
         section.warranty,
         (*FAILURES, *section.failures),
+        KEPT,
     )
 
 

@@ -13,9 +13,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.sql.expression import TableClause
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shop.adapters.connection import ShopDatabase
 from shop.adapters.local import TAIL, Readable
+from shop.adapters.recent import Recent
 from shop.addresses import find_address, mask_address
 from shop.codes import read_code
 from shop.comparing import compare
@@ -23,7 +25,7 @@ from shop.delivered import FAILURES, refer
 from shop.errors import ShopDown
 from shop.ledger import codes_issued
 from shop.masking import normalise_code
-from shop.port import Answer, CodeCheck, Contact, Goods, Order, Power, Powerless, ProofWay, Reply, Verdict
+from shop.port import Answer, CodeCheck, CodeRef, Contact, Goods, Order, Power, Powerless, ProofWay, Reply, Verdict
 from shop.tables import Code, Product, Proof, WarrantyFrom
 from shop.vault import Vault
 
@@ -45,6 +47,7 @@ class Ground:
     currency: str
     warranty: timedelta
     failures: Sequence[str] = FAILURES
+    kept: timedelta = timedelta(0)  # that an order counts as just read: the time of one message
 
     def aware(self, naive: datetime | None) -> datetime | None:
         """A time as the shop wrote it, in UTC; MySQL's "0000-00-00" is none, and comes as text."""
@@ -80,6 +83,7 @@ class ForeignShop(Powerless, ABC):
         self.ground = ground
         self._own = ground.own
         self._vault = ground.vault
+        self._recent = Recent[Sold | None](ground.kept)
 
     @abstractmethod
     async def read(self, order_no: str) -> Sold | None:
@@ -123,37 +127,39 @@ class ForeignShop(Powerless, ABC):
         sold = await self._find(order_no)
         if sold is None:
             return CodeCheck(Verdict.OTHER)
-        order = await self._complete(sold)
-        ours = order.codes[len(sold.codes) :]
+        codes = [*zip(refer(self._vault, sold.codes, sold.reusable), sold.codes, strict=True)]
+        check = compare(code, codes)
+        if check.verdict == Verdict.EXACT:
+            return check
         async with self._own.reading() as session:
-            rows = (
-                await session.exec(select(Code).where(col(Code.fingerprint).in_([r.fingerprint for r in ours])))
-            ).all()
-        texts = {row.fingerprint: read_code(self._vault, row) for row in rows}
-        issued = [(ref, texts[ref.fingerprint]) for ref in ours if ref.fingerprint in texts]
-        return compare(code, [*zip(order.codes, sold.codes, strict=False), *issued])
+            ours = {ref.fingerprint: ref for ref in await self._issued(session, sold)}
+            rows = (await session.exec(select(Code).where(col(Code.fingerprint).in_(ours)))).all() if ours else ()
+        issued = [(ours[row.fingerprint], read_code(self._vault, row)) for row in rows]
+        return compare(code, [*codes, *issued])
 
     async def _find(self, order_no: str) -> Sold | None:
         number = "".join(unicodedata.normalize("NFKC", order_no).split())
         try:
-            return await self.read(number) if 0 < len(normalise_code(number)) <= LONGEST else None
+            fits = 0 < len(normalise_code(number)) <= LONGEST
+            return await self._recent.ask(number, self.read) if fits else None
         except ShopDown as down:
-            if (
-                type(down) is not ShopDown
-            ):  # the buyer only hears that the shop does not answer; its owner must know why
+            if type(down) is not ShopDown:  # the buyer only hears that it does not answer; its owner must know why
                 log.error("%s", down)
             raise
 
     async def _complete(self, sold: Sold) -> Order:
         order, codes = sold.order, refer(self._vault, sold.codes, sold.reusable)
         async with self._own.reading() as session:
-            issued = await codes_issued(session, self.name, order.order_no, after=len(codes))
+            issued = await self._issued(session, sold)
             terms = (
                 await session.exec(select(Product).where(Product.shop == self.name, Product.sku == order.goods.sku))
             ).first()
         return replace(
             order, codes=(*codes, *issued), goods=_on_terms(order.goods, terms), ways=frozenset(sold.secrets)
         )
+
+    async def _issued(self, session: AsyncSession, sold: Sold) -> list[CodeRef]:
+        return await codes_issued(session, self.name, sold.order.order_no, after=len(sold.codes))
 
     def _is_same(self, one: str, other: str) -> bool:
         """Whether two texts are the same, in a time that tells nothing of either."""

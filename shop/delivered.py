@@ -18,6 +18,8 @@ FAILURES = (
     "发货失败",
     "请联系客服",
 )
+_NUMBER = re.compile(r"(卡号|[账帐]号|用户名|card|account|user(name)?)\s*[:：]", re.IGNORECASE)
+_PASSWORD = re.compile(r"(卡密|密码|口令|password|pwd|pass|pin)\s*[:：]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,24 @@ def read_delivered(text: str | None, failures: Iterable[str] = FAILURES) -> Deli
     for line in lines:
         if any(words in line for words in failures):
             return Delivered(failure=line)
-    return Delivered(tuple(lines))
+    return Delivered(tuple(_join(lines)))
+
+
+def _join(lines: Sequence[str]) -> Iterable[str]:
+    """A card's number and its password on a line each are one code."""
+    number = ""
+    for line in lines:
+        if number and _PASSWORD.match(line):
+            yield f"{number}\n{line}"
+            number = ""
+            continue
+        if number:
+            yield number
+        number = line if _NUMBER.match(line) else ""
+        if not number:
+            yield line
+    if number:
+        yield number
 
 
 def refer(vault: Vault, codes: Sequence[str], reusable: Iterable[str] = ()) -> tuple[CodeRef, ...]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
 DASHES = "\\-\u2010-\u2015\u2043\u2212\u2e3a\u2e3b"
 SHORTEST_PART = 6  # characters of a part of a code that tell it from others
+_LABEL = re.compile("^\\s*(?:[\u4e00-\u9fff]{1,8}|card|account|user(?:name)?|password|pwd|pin|code|key)\\s*[:：]", re.I)
 CONTROLS = "\x00-\x1f\x7f-\x9f\ud800-\udfff"  # with half characters: no database stores these
 NOISE = re.compile(f"[\\s{DASHES}{INVISIBLE}{CONTROLS}]+")
 
@@ -27,9 +28,10 @@ def mask(code: str) -> str:
 
 
 def parts_of(code: str) -> list[str]:
-    """What buyers copy by itself of "card number----password"; nothing of a code in one piece."""
-    parts = [part for part in _split(code) if len(normalise_code(part)) >= SHORTEST_PART]
-    return parts if len(_split(code)) > 1 else []
+    """What buyers copy by itself of "card number----password" and of "卡号：…"; nothing of a bare code in one piece."""
+    pieces = _split(code)
+    parts = [part for part in (*pieces, *(_LABEL.sub("", piece) for piece in pieces)) if part != code.strip()]
+    return [part for part in parts if len(normalise_code(part)) >= SHORTEST_PART]
 
 
 def _split(code: str) -> list[str]:

@@ -1,7 +1,9 @@
 """A dujiaoka as its install script makes it, both editions: tables, orders put into them, and what is true of each."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import random
+import string
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -189,4 +191,93 @@ def _refund(sale: Sale) -> dict[str, Any]:
 PAY = {
     **{"pay_name": "支付宝", "pay_check": "zfbf2f", "pay_method": 2, "pay_handleroute": "/pay/alipay"},
     **{"merchant_key": "MERCHANT-KEY", "merchant_pem": "MERCHANT-PEM"},
+}
+
+FAILURE = "库存可使用卡密不足，请联系管理员核查"
+FORM = "游戏账号:chen_xiao_88\n区服:ABCD-EFGH-1234"  # what the buyer filled in: no codes, though they look like some
+KINDS = (  # of every order of the sixteen
+    *("auto", "auto", "auto", "several", "several", "account", "two_lines", "loop", "partial"),
+    *("manual", "waiting", "failed", "short", "unpaid", "expired", "deleted"),
+)
+
+
+def sell(count: int, seed: int) -> list[Sale]:
+    """Orders of every kind, as a shop has them after a while."""
+    chance = random.Random(seed)
+    loops = {goods: _code(chance) for goods in (901, 902, 903)}
+    return [_sell(chance, KINDS[number % len(KINDS)], loops) for number in range(count)]
+
+
+def _sell(chance: random.Random, kind: str, loops: Mapping[int, str]) -> Sale:
+    made = MADE - timedelta(seconds=chance.randrange(90 * 86_400))
+    fen = chance.randrange(1, 50_000)
+    sale = Sale(
+        "".join(chance.choices(string.ascii_uppercase + string.digits, k=16)),
+        kind=kind,
+        goods_id=chance.randrange(1, 40),
+        price=f"{fen / 100:.2f}",
+        paid=f"{fen / 100:.2f}",
+        password=_code(chance) if chance.random() < 0.7 else "",
+        payment="".join(chance.choices(string.digits, k=28)),
+        made=made,
+        changed=made + timedelta(minutes=chance.randrange(1, 5_000)),
+    )
+    return replace(sale, **_KINDS[kind](chance, loops))
+
+
+def _code(chance: random.Random) -> str:
+    letters = string.ascii_uppercase + string.digits
+    return "-".join("".join(chance.choices(letters, k=5)) for _ in range(3))
+
+
+def _several(chance: random.Random, _loops: Mapping[int, str]) -> dict[str, Any]:
+    codes = tuple(_code(chance) for _ in range(chance.randrange(2, 7)))
+    return {"codes": codes, "quantity": len(codes), "info": chance.choice(("\n", "\r\n", " \n\n")).join(codes) + "\n"}
+
+
+def _partial(chance: random.Random, _loops: Mapping[int, str]) -> dict[str, Any]:
+    codes = (_code(chance), _code(chance))
+    return {"codes": codes, "quantity": len(codes) + chance.randrange(1, 4), "truth": OrderStatus.PARTIAL}
+
+
+def _account(chance: random.Random, _loops: Mapping[int, str]) -> dict[str, Any]:
+    return {"codes": (f"{chance.randrange(10**11, 10**12)}----{_code(chance).lower()}",)}
+
+
+def _two_lines(chance: random.Random, _loops: Mapping[int, str]) -> dict[str, Any]:
+    return {"codes": (f"卡号：{chance.randrange(10**11, 10**12)}\n密码：{_code(chance)}",)}
+
+
+def _loop(chance: random.Random, loops: Mapping[int, str]) -> dict[str, Any]:
+    goods = chance.choice(list(loops))
+    return {"goods_id": goods, "codes": (loops[goods],), "loops": frozenset({loops[goods]})}
+
+
+def _by_hand(status: int, truth: OrderStatus) -> Callable[..., dict[str, Any]]:
+    return lambda _chance, _loops: {"type": 2, "status": status, "info": FORM, "truth": truth}
+
+
+def _without(status: int, truth: OrderStatus, info: str = "") -> Callable[..., dict[str, Any]]:
+    return lambda _chance, _loops: {
+        "status": status,
+        "info": info,
+        "truth": truth,
+        "payment": "" if status < 2 else "7" * 28,
+    }
+
+
+_KINDS: Mapping[str, Callable[[random.Random, Mapping[int, str]], dict[str, Any]]] = {
+    "auto": lambda chance, _loops: {"codes": (_code(chance),)},
+    "several": _several,
+    "account": _account,
+    "two_lines": _two_lines,
+    "loop": _loop,
+    "partial": _partial,
+    "manual": _by_hand(4, OrderStatus.DELIVERED),
+    "waiting": _by_hand(2, OrderStatus.PAID_UNDELIVERED),
+    "failed": _by_hand(5, OrderStatus.ABNORMAL),
+    "short": _without(6, OrderStatus.ABNORMAL, FAILURE),
+    "unpaid": _without(1, OrderStatus.UNPAID, FORM),
+    "expired": _without(-1, OrderStatus.CLOSED),
+    "deleted": lambda chance, _loops: {"codes": (_code(chance),), "deleted": MADE},
 }

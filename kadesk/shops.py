@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from kadesk.database import Database
 from kadesk.values import Section, Span, Words, Zone
 from shop.adapters import acg_faka
+from shop.adapters.card_system import CardSystem
 from shop.adapters.dujiao_next import DujiaoNext
 from shop.adapters.dujiaoka import Dujiaoka
 from shop.adapters.foreign import Ground
@@ -119,15 +120,20 @@ def _sql(section: ShopSection, database: Database, vault: Vault) -> Shop:
     return SqlShop(ground, url, section.columns, seconds=section.timeout.total_seconds())
 
 
-def _dujiao_next(section: ShopSection, database: Database, vault: Vault) -> Shop:
-    return DujiaoNext(
-        make_ground(section, database, vault),
-        section.url.get_secret_value(),
-        section.user,
-        section.password.get_secret_value(),
-        writes=section.writes,
-        seconds=section.timeout.total_seconds(),
-    )
+def _signed_in(kind: type[DujiaoNext] | type[CardSystem]) -> Callable[[ShopSection, Database, Vault], Shop]:
+    """A kind whose admin pages are asked, by an account of its own."""
+
+    def open_shop(section: ShopSection, database: Database, vault: Vault) -> Shop:
+        return kind(
+            make_ground(section, database, vault),
+            section.url.get_secret_value(),
+            section.user,
+            section.password.get_secret_value(),
+            writes=section.writes,
+            seconds=section.timeout.total_seconds(),
+        )
+
+    return open_shop
 
 
 KINDS: Mapping[str, Callable[[ShopSection, Database, Vault], Shop]] = {
@@ -135,6 +141,7 @@ KINDS: Mapping[str, Callable[[ShopSection, Database, Vault], Shop]] = {
     "dujiaoka": _dujiaoka,
     "acg_faka": _acg_faka,
     "http": _http,
-    "dujiao_next": _dujiao_next,
+    "dujiao_next": _signed_in(DujiaoNext),
+    "card_system": _signed_in(CardSystem),
     "sql": _sql,
 }

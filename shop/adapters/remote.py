@@ -162,6 +162,10 @@ class Door:
             raise BadCredentials(shop=self._shop, problem="it does not know its own token")
         return heard
 
+    def keep(self, token: str) -> None:
+        """A new token that came with an answer; "" is none."""
+        self._token = token or self._token
+
     async def _renew(self, old: str) -> str:
         async with self._one:
             if self._token != old:

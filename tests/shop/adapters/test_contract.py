@@ -10,7 +10,7 @@ import pytest
 from shop.adapters.acg_faka import AcgFaka
 from shop.adapters.dujiaoka import Dujiaoka
 from shop.port import Answer, Order, OrderStatus, Power, Powerless, ProofWay, Reply, Shop, Verdict
-from tests.shop.adapters import acg_faka, dujiao_next, dujiaoka, http_shop, mapped
+from tests.shop.adapters import acg_faka, card_system, dujiao_next, dujiaoka, http_shop, mapped
 from tests.shop.adapters.conftest import ground, new_mariadb
 from tests.shop.conftest import Stall
 
@@ -92,6 +92,16 @@ async def next_generation(stall: Stall, _request: pytest.FixtureRequest) -> Asyn
             yield shop
 
 
+@asynccontextmanager
+async def cards(stall: Stall, _request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
+    """A server of ours that speaks as card-system does."""
+    known = card_system.Sale(ORDER_NO, CODES, contact=ADDRESS)
+    foreign = card_system.Sale(FOREIGN_NO, [FOREIGN], contact="", password="another", reference="")
+    with card_system.serving(known, foreign) as site:
+        async with card_system.beside(site, stall, writes=["note"]) as shop:
+            yield shop
+
+
 MASK = re.compile(r"[a-z0-9]\*{3}@[a-z0-9]\*{2}\.[a-z]+")
 # Each puts the shop up with the orders above. The `request` gives servers: request.getfixturevalue("mariadb_url").
 ADAPTERS: dict[str, Callable[[Stall, pytest.FixtureRequest], Opened]] = {
@@ -101,6 +111,7 @@ ADAPTERS: dict[str, Callable[[Stall, pytest.FixtureRequest], Opened]] = {
     "acg_faka": acg,
     "http": http,
     "dujiao_next": next_generation,
+    "card_system": cards,
     "sql_texts": kept(mapped.with_texts, "sqlite"),
     "sql_links": kept(mapped.with_links, "mariadb"),
     "sql_link_table": kept(mapped.with_a_link_table, "postgresql"),

@@ -25,7 +25,7 @@ from kadesk.routing import RoutingSection
 from kadesk.shops import FirstShopSection
 from kadesk.statuses import Statuses
 from kadesk.suppliers import BatchesSection, SuppliersSection
-from kadesk.values import Country, Hours, Section, Span, Words, Zone
+from kadesk.values import Country, Hours, LongSecret, Section, Span, Words, Zone
 from kadesk.values import parse_span as parse_span
 from shop.errors import BadKeys
 from shop.vault import Keys
@@ -35,7 +35,6 @@ from tickets.timetables import parse_windows
 from tickets.words import Reason
 
 PREFIX = "KADESK_"
-SHORTEST_SECRET = 32  # characters that sign a shop's links
 SHIPPED = Path(__file__).parent.parent / "settings.toml"
 
 
@@ -88,16 +87,9 @@ def _bot_token(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _link_secret(secret: SecretStr) -> SecretStr:
-    if 0 < len(secret.get_secret_value()) < SHORTEST_SECRET:
-        raise ValueError(f"make it {SHORTEST_SECRET} characters at least, such as 'openssl rand -hex 32' prints")
-    return secret
-
-
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 VaultKeys = Annotated[SecretStr, AfterValidator(_vault_keys)]
 BotToken = Annotated[SecretStr, AfterValidator(_bot_token)]
-LinkSecret = Annotated[SecretStr, AfterValidator(_link_secret)]
 
 
 class Web(Section):
@@ -158,7 +150,7 @@ class Ownership(Section):
     lock_after: int = Field(ge=1)
     lock_for: Span
     crowd_all: int = Field(ge=1)
-    link_secret: LinkSecret = SecretStr("")
+    link_secret: LongSecret = SecretStr("")
 
     @property
     def rules(self) -> OwnershipRules:

@@ -11,6 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kadesk.shell import AsJson, out, print_json, read_settings
+from kadesk.shop_check import check_shops
 from shop.tables import Pool
 
 if TYPE_CHECKING:  # a command loads only what it needs
@@ -18,6 +19,7 @@ if TYPE_CHECKING:  # a command loads only what it needs
     from shop.imports import Importer, Report
 
 shop_commands = typer.Typer(help="Look after products, codes and orders.", no_args_is_help=True)
+shop_commands.command("check")(check_shops)
 SHOWN = 20  # refused lines that are printed
 
 
@@ -57,15 +59,17 @@ def import_table(
 @shop_commands.command("link")
 def print_link(
     order_no: Annotated[str, typer.Argument(metavar="ORDER_NO", help="The order that it opens.")],
-    shop: Annotated[str, typer.Option(help="The shop that sold it.")] = "demo",
+    shop: Annotated[str, typer.Option(help="The shop that sold it; the first if left out.")] = "",
     minutes: Annotated[int, typer.Option(min=1, help="How long it is good.")] = 30,
 ) -> None:
     """Print a signed link into the chat, to try what the shop's own page of an order would show."""
+    from kadesk.shops import open_links
     from kadesk.wiring import clock
-    from shop.deep_links import DeepLinks
 
     settings = read_settings()
-    links = DeepLinks(shop, settings.ownership.link_secret.get_secret_value())
+    of_shops = {links.shop: links for links in open_links(settings.shop, settings.ownership.link_secret)}
+    if (links := of_shops.get(shop or settings.shop.name)) is None:
+        raise typer.BadParameter(f"there is no shop {shop!r}; there are {', '.join(of_shops)}")
     payload = links.sign(order_no, clock() + timedelta(minutes=minutes))
     out.print(f"{settings.public_url}/chat?start={payload}")
     out.print(f"https://t.me/YOUR_BOT?start={payload}")

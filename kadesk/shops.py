@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, SecretStr
 
 from kadesk.database import Database
-from kadesk.values import Section, Span, Words, Zone
+from kadesk.values import LongSecret, Section, Span, Words, Zone
 from shop.adapters import acg_faka
 from shop.adapters.card_system import CardSystem
 from shop.adapters.dujiao_next import DujiaoNext
@@ -17,6 +17,7 @@ from shop.adapters.foreign import Ground
 from shop.adapters.http import HttpShop
 from shop.adapters.local import LocalShop
 from shop.adapters.sql import SqlShop
+from shop.deep_links import DeepLinks
 from shop.delivered import FAILURES
 from shop.port import Power, Shop
 from shop.vault import Vault
@@ -50,6 +51,7 @@ class ShopSection(Section):
     user: str = ""
     password: SecretStr = SecretStr("")
     secret: SecretStr = SecretStr("")  # that signs what goes to and fro
+    link_secret: LongSecret = SecretStr("")  # that signs this shop's links; that of [ownership] if left out
     time_zone: Zone = "Asia/Shanghai"  # of its times, where they have none
     currency: str = Field(default="CNY", pattern="[A-Z]{3}")
     warranty: Span = Field(default="30 d", validate_default=True)  # of goods that our own products say nothing of
@@ -74,6 +76,11 @@ class FirstShopSection(ShopSection):
 def open_shops(section: FirstShopSection, database: Database, vault: Vault) -> list[Shop]:
     """All shops of the settings. Raises `BadShopUrl` for an address that is none, `BadColumns` for a map."""
     return [KINDS[one.kind](one, database, vault) for one in section.all]
+
+
+def open_links(section: FirstShopSection, common: SecretStr) -> list[DeepLinks]:
+    """The links of each shop, signed with a secret of its own, or with the `common` one."""
+    return [DeepLinks(one.name, (one.link_secret or common).get_secret_value()) for one in section.all]
 
 
 def _local(section: ShopSection, database: Database, vault: Vault) -> Shop:

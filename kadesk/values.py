@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
 from pydantic_settings import NoDecode
 
 from audit.errors import KadeskError
 from tickets.holidays import public_days
 from tickets.timetables import parse_windows
 
+SHORTEST_SECRET = 32  # characters that sign a shop's links, or that nobody may guess
 _UNITS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
 
@@ -69,10 +70,17 @@ def _country(text: str) -> str:
     return text
 
 
+def _long_secret(secret: SecretStr) -> SecretStr:
+    if 0 < len(secret.get_secret_value()) < SHORTEST_SECRET:
+        raise ValueError(f"make it {SHORTEST_SECRET} characters at least, such as 'openssl rand -hex 32' prints")
+    return secret
+
+
 Span = Annotated[timedelta, BeforeValidator(parse_span), AfterValidator(_positive)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]  # in the environment: "one,two"
 Zone = Annotated[str, AfterValidator(_zone)]
 Hours = Annotated[str, AfterValidator(_hours)]  # "09:00-12:00, 13:30-18:00"
+LongSecret = Annotated[SecretStr, AfterValidator(_long_secret)]
 Country = Annotated[str, AfterValidator(_country)]  # whose public holidays are kept; empty: none
 
 

@@ -30,8 +30,7 @@ from kadesk.keys import has_keys, load_keys
 from kadesk.migrate import upgrade
 from kadesk.promises import promises_of
 from kadesk.settings import Settings
-from kadesk.shops import open_shops
-from shop.deep_links import DeepLinks
+from kadesk.shops import open_links, open_shops
 from shop.shops import Shops
 from shop.tables import Code
 from shop.vault import Vault
@@ -147,7 +146,7 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
         shop=shop,
         answers=answers,
         phrases=phrases,
-        links=DeepLinks(shop.name, settings.ownership.link_secret.get_secret_value()),
+        links=open_links(settings.shop, settings.ownership.link_secret),
         hours=settings.console.hours,
         time_zone=settings.console.time_zone,
     )

@@ -8,6 +8,7 @@ A payload is at most 64 of [A-Za-z0-9_-], what Telegram lets a link carry (https
 import base64
 import hmac
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -51,3 +52,11 @@ class DeepLinks:
     def _signature(self, signed: str) -> str:
         digest = hmac.digest(self.secret.encode(), f"{self.shop}/{signed}".encode(), "sha256")
         return base64.urlsafe_b64encode(digest[:12]).decode()
+
+
+def find_linked(links: Iterable[DeepLinks], payload: str, now: datetime) -> tuple[str, str] | None:
+    """The shop that signed this payload, and the order number that it vouches for: nobody else's of that number."""
+    for one in links:
+        if (order_no := one.verify(payload, now)) is not None:
+            return one.shop, order_no
+    return None

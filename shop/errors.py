@@ -66,7 +66,7 @@ class UnknownBatch(ShopError):
 
 
 class NoLinkSecret(ShopError):
-    """Shop {shop} signs no links: set KADESK_OWNERSHIP__LINK_SECRET."""
+    """Shop {shop} signs no links: set KADESK_OWNERSHIP__LINK_SECRET, or KADESK_SHOP__LINK_SECRET for one shop."""
 
 
 class UnfitForLink(ShopError):

@@ -297,7 +297,8 @@ class ShopEvent(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("shop", "event_id"),
         CheckConstraint("state IN ('pending','done','dead')", name="shop_event_state"),
-        Index("shop_event_of_order", "shop", "order_no"),
+        # One case of an order, however many events tell of it, and whoever works them off.
+        Index("shop_event_became", "shop", "order_no", unique=True, **partial("became IS NOT NULL")),
         Index("shop_event_pending", "not_before", **partial("state = 'pending'")),
         Index("shop_event_dead", "id", **partial("state = 'dead'")),
     )
@@ -311,5 +312,5 @@ class ShopEvent(SQLModel, table=True):
     state: str = EventState.PENDING
     attempts: int = 0  # without an answer of the shop, in a row
     not_before: datetime  # when the order is looked at next
-    became: str | None = None  # what followed: shop.incoming.Became
+    became: str | None = None  # "case" or "notice": what followed of it
     problem: str | None = None

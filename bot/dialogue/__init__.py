@@ -4,7 +4,7 @@
 one transaction.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -32,7 +32,7 @@ from bot.dialogue.state import Scene, State, Step, set_scene
 from bot.dialogue.turn import Parts, Turn
 from bot.dialogue.understanding import PICTURES, Answers, Understanding
 from bot.tables import DialogueRow
-from shop.deep_links import DeepLinks
+from shop.deep_links import DeepLinks, find_linked
 from shop.port import Counter, Power
 from tickets import conversations, filing, pictures
 from tickets.claims import Claims
@@ -113,7 +113,7 @@ class Dialogue:
         shop: Counter,
         answers: Answers,
         phrases: Say,
-        links: DeepLinks | None = None,  # from the shop's pages
+        links: Sequence[DeepLinks] = (),  # from the pages of each shop
         mails: MailedCodes | None = None,  # where mail can be sent
         hours: str = "",  # when people answer, as told to buyers: "09:00-23:00"
         time_zone: str = "Asia/Shanghai",  # of the shop
@@ -123,15 +123,15 @@ class Dialogue:
             desk, claims, ownership, can_mail, answers, phrases, claims.vault, hours, ZoneInfo(time_zone)
         )
         self._shop = shop
-        self._links = links or DeepLinks(shop.name)
+        self._links = links
         self._understanding = Understanding(answers, desk.rules.message_limit, desk.rules.triggers.risky_words)
 
     async def set_scene(self, session: AsyncSession, now: datetime, inbound: Inbound) -> Heard:
         scene = await self._recall(session, now, inbound)
         intent = self._understanding.understand(scene, inbound)
         if intent.act == Act.START:
-            linked = self._links.verify(inbound.text, now)
-            return Heard(scene, intent, linked or "", is_linked=linked is not None)
+            linked_by, order_no = find_linked(self._links, inbound.text, now) or ("", "")
+            return Heard(scene, intent, order_no, linked_by=linked_by)
         order_no = order_no_of(intent, scene.state.open_order(self._parts.vault, scene.conversation_id), scene)
         if not order_no or not (intent.secret or intent.act == Act.MAIL_CODE):
             return Heard(scene, intent, order_no)

@@ -24,7 +24,7 @@ class Heard:
     scene: Scene
     intent: Intent
     order_no: str = ""  # the number that the message is about
-    is_linked: bool = False  # the shop's own link says so: it is theirs
+    linked_by: str = ""  # the shop whose own link says that it is theirs
     is_locked: bool = False  # too many proofs were wrong: this one is not shown to the shop
     is_mailed: bool = False  # the proof is the code that was mailed to the address of the order
 
@@ -52,11 +52,15 @@ async def look_up(shop: Counter, heard: Heard) -> Looked:
         return Looked(intent)
     owned = next((own for own in heard.scene.orders if normalise_code(own) == normalise_code(order_no)), None)
     try:
-        if heard.is_linked:
-            return Looked(intent, order_no, await shop.find_order(order_no), way=ProofWay.DEEP_LINK)
+        if heard.linked_by:
+            linked = await shop.find_order(order_no)
+            is_theirs = linked is not None and linked.shop == heard.linked_by  # another shop may have the same number
+            return Looked(intent, order_no, linked if is_theirs else None, way=ProofWay.DEEP_LINK)
         if owned is None:
             return Looked(intent, order_no) if heard.is_locked else await _prove(shop, heard)
         order = await shop.find_order(owned)
+        if order is not None and (order.shop, order.order_no) not in heard.scene.sold:
+            return Looked(intent, owned, is_bound=True)  # the number is another shop's order now
         typed = intent.codes if intent.act == Act.TYPED_CODE else ()
         checks = tuple([await _check(shop, owned, ways) for ways in typed])
         origins = await _origins(shop, owned, _to_claim(heard, order, checks)) if order else {}

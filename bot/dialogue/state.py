@@ -84,6 +84,7 @@ class Scene:
     conversation_id: int | None = None
     identity_id: int | None = None
     orders: tuple[str, ...] = ()  # proved to be this buyer's, the latest first
+    sold: frozenset[tuple[str, str]] = frozenset()  # their shops with them: two shops may have the same number
     button: Button | None = None  # the one pressed, if it is one of ours
     rating: int = 0  # the cycle whose rating is awaited, where the message could be a score
     proving: str = ""  # the order whose claim waits for a screenshot, where the message may be it, or say there is none
@@ -100,19 +101,27 @@ async def set_scene(session: AsyncSession, now: datetime, inbound: Inbound) -> S
     conversation = found.first()
     if conversation is None:
         return Scene()
+    sold = await _sold_to(session, conversation.identity_id)
     return Scene(
         state=State.load(await session.get(DialogueRow, conversation.id), now),
         conversation_id=conversation.id,
         identity_id=conversation.identity_id,
-        orders=await orders_of(session, conversation.identity_id),
+        orders=tuple(order_no for _, order_no in sold),
+        sold=frozenset(sold),
         button=await _find_button(session, now, conversation, inbound.handle) if inbound.handle else None,
     )
 
 
 async def orders_of(session: AsyncSession, identity_id: int) -> tuple[str, ...]:
     """The order numbers that this identity has proved, the latest first."""
-    bound = select(OrderBinding.order_no).where(OrderBinding.identity_id == identity_id)
-    return tuple((await session.exec(bound.order_by(col(OrderBinding.id).desc()).limit(200))).all())
+    return tuple(order_no for _, order_no in await _sold_to(session, identity_id))
+
+
+async def _sold_to(session: AsyncSession, identity_id: int) -> list[tuple[str, str]]:
+    """(shop, number) of the orders that this identity has proved, the latest first."""
+    bound = select(OrderBinding.shop, OrderBinding.order_no).where(OrderBinding.identity_id == identity_id)
+    found = await session.exec(bound.order_by(col(OrderBinding.id).desc()).limit(200))
+    return [(shop, order_no) for shop, order_no in found.all()]
 
 
 async def _find_button(session: AsyncSession, now: datetime, conversation: Conversation, handle: str) -> Button | None:

@@ -10,6 +10,11 @@ branch_labels = None
 depends_on = None
 
 
+def _index(name, columns, condition, *, unique=False):
+    where = sa.text(condition)
+    op.create_index(name, 'shop_event', columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
 def upgrade() -> None:
     text, instant = sqlmodel.sql.sqltypes.AutoString(), sqlmodel.sql.sqltypes.UTCDateTime()
     op.create_table(
@@ -29,10 +34,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('id'),
         sa.UniqueConstraint('shop', 'event_id'),
     )
-    op.create_index('shop_event_of_order', 'shop_event', ['shop', 'order_no'], unique=False)
-    for name, column, state in (('shop_event_pending', 'not_before', 'pending'), ('shop_event_dead', 'id', 'dead')):
-        where = sa.text(f"state = '{state}'")
-        op.create_index(name, 'shop_event', [column], unique=False, sqlite_where=where, postgresql_where=where)
+    _index('shop_event_became', ['shop', 'order_no'], 'became IS NOT NULL', unique=True)
+    _index('shop_event_pending', ['not_before'], "state = 'pending'")
+    _index('shop_event_dead', ['id'], "state = 'dead'")
 
 
 def downgrade() -> None:

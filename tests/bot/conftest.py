@@ -235,7 +235,7 @@ async def house(database: Database, clock: Clock, vault: Vault, answers: Any, ru
         shop=shop,
         answers=answers,
         phrases=phrases,
-        links=LINKS,
+        links=[LINKS],
     )
     house = House(database, clock, vault, phrases, desk, claims, shop, dialogue)
     await house.stock(reserve=["SPARE-11111-AAAAA", "SPARE-22222-BBBBB"])

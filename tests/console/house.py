@@ -45,7 +45,7 @@ class House:
             shop=LocalShop(database, stage.vault),
             answers=KnownAnswers(entries, Matcher.build(entries, None, Price(50))),
             phrases=phrases,
-            links=LINKS,
+            links=[LINKS],
             hours="09:00-23:00",
         )
         self.inbox = Inbox(database, stage.vault, [self.web], dialogue, clock, bell=bells[0], outbox_bell=bells[1])

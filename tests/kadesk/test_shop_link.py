@@ -55,3 +55,19 @@ def test_what_cannot_be_linked_is_refused_in_one_sentence(
 
     assert stopped.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_each_shop_signs_with_a_secret_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KADESK_DATA__DIR", str(tmp_path))
+    monkeypatch.setenv("KADESK_OWNERSHIP__LINK_SECRET", SECRET)
+    monkeypatch.setenv("KADESK_SHOP__MORE__STAR__LINK_SECRET", SECRET[::-1])
+    monkeypatch.setattr("sys.argv", ["kadesk", "shop", "link", "AB12CD34", "--shop", "star"])
+
+    with pytest.raises(SystemExit):
+        main()
+
+    payload = capsys.readouterr().out.split()[0].partition("?start=")[2]
+    assert DeepLinks("star", SECRET[::-1]).verify(payload, datetime.now(UTC)) == "AB12CD34"
+    assert DeepLinks("star", SECRET).verify(payload, datetime.now(UTC)) is None

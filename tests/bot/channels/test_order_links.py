@@ -1,15 +1,17 @@
 """A link from the shop's page of an order, on every channel that links can lead to."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from shop.deep_links import DeepLinks
 from shop.errors import ShopDown
-from shop.port import Order
+from shop.port import Order, Powerless
+from shop.shops import Shops
 from tests.bot.channels.fronts import buyer_on
-from tests.bot.conftest import CODE, LINKS, ORDER, House
+from tests.bot.conftest import CODE, LINKS, ORDER, PASSWORD, House
 from tests.buyer import Buyer
 from tickets.tables import OrderBinding, OwnershipMiss
 
@@ -79,3 +81,54 @@ async def test_while_the_shop_does_not_answer_a_link_says_so_and_binds_nothing(
     assert "没有回应" in told
     assert await house.all(OrderBinding) == []
     assert "Steam 50元充值卡" in await buyer.start(payload)
+
+
+class Twin(Powerless):
+    """Another shop, which sold something else under the same number."""
+
+    name = "twin"
+
+    def __init__(self, order: Order) -> None:
+        self.order = replace(order, shop=self.name, goods=replace(order.goods, name="别家的卡"), codes=())
+
+    async def find_order(self, order_no: str) -> Order | None:
+        return self.order if order_no == self.order.order_no else None
+
+
+async def open_twins(house: House, *, twin_first: bool) -> DeepLinks:
+    """Two shops with the same number, each with a secret of its own; the twin's links."""
+    order = await house.shop.find_order(ORDER)
+    assert order is not None
+    links, both = DeepLinks("twin", "another secret, of the other shop"), [house.shop, Twin(order)]
+    house.dialogue._shop, house.dialogue._links = Shops(both[::-1] if twin_first else both), [LINKS, links]
+    return links
+
+
+@pytest.mark.parametrize("twin_first", [False, True])
+async def test_a_link_opens_only_the_order_of_the_shop_that_signed_it(
+    house: House, buyer: Buyer, *, twin_first: bool
+) -> None:
+    of_twin = await open_twins(house, twin_first=twin_first)
+    first, second = (of_twin, LINKS) if twin_first else (LINKS, of_twin)
+
+    plain = await buyer.start()
+    told = await buyer.start(second.sign(ORDER, house.clock() + 30 * MINUTE))
+
+    assert told == plain
+    assert await house.all(OrderBinding) == []
+    assert ("别家的卡" if twin_first else "Steam 50元充值卡") in await buyer.start(
+        first.sign(ORDER, house.clock() + 30 * MINUTE)
+    )
+    assert (await house.one(OrderBinding)).shop == first.shop
+
+
+async def test_what_was_proved_in_one_shop_opens_nothing_in_another(house: House) -> None:
+    """A shop that is named first later, and has the same number, gets none of its orders shown."""
+    buyer = house.buyer()
+    await buyer.say(f"{ORDER} {PASSWORD}")
+    await open_twins(house, twin_first=True)
+
+    told = await buyer.say(f"查订单 {ORDER}")
+
+    assert "别家的卡" not in told
+    assert house.phrases("zh", "order.gone") in told

@@ -22,7 +22,7 @@ from shop.adapters.dujiao_next_shapes import (
     Stats,
     Token,
 )
-from shop.adapters.foreign import Ground, Sold, minor
+from shop.adapters.foreign import Ground, Sold, minor, plain_secret
 from shop.adapters.local import TAIL
 from shop.adapters.remote import SECONDS, Door, Heard, RemoteShop, ShopSite
 from shop.delivered import read_delivered
@@ -84,7 +84,8 @@ class DujiaoNext(RemoteShop):
         return await self._as_sold(found) if found else None
 
     async def vouch(self, sold: Sold | None, proof: str) -> ProofWay | None:
-        if not proof.strip() or len(proof) > LONGEST_PROOF or "\n" in proof:
+        proof = plain_secret(proof).encode(errors="replace").decode()
+        if not proof or len(proof) > LONGEST_PROOF or "\n" in proof:
             return None
         if sold is None or ProofWay.QUERY_PASSWORD not in sold.secrets:
             await self._is_shown(self._style or _Style.HEADER, NOBODYS, NOBODY, proof)
@@ -212,10 +213,10 @@ class DujiaoNext(RemoteShop):
         """Whether the order is shown to this guest; None when the release cannot be asked so."""
         path = f"{GUEST}/{'by-order-no/' if style == _Style.BY_NUMBER else ''}{quote(number, safe='')}"
         if style == _Style.HEADER:
-            words = base64.urlsafe_b64encode(f"{address}\n{password.strip()}".encode(errors="replace")).decode()
+            words = base64.urlsafe_b64encode(f"{address}\n{password}".encode(errors="replace")).decode()
             parts: dict[str, Any] = {"headers": {"Authorization": "Guest " + words.rstrip("=")}}
         else:
-            parts = {"params": {"email": address, "order_password": password.strip().encode(errors="replace").decode()}}
+            parts = {"params": {"email": address, "order_password": password}}
         heard = await self.site.read("GET", path, **parts)
         if heard.status != 200:
             return None

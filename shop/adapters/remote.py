@@ -163,7 +163,9 @@ class Door:
         return heard
 
     def keep(self, token: str) -> None:
-        """A new token that came with an answer; "" is none."""
+        """A new token that came with an answer; "" is none. Raises `StrangeAnswer` for what no header can carry."""
+        if not (token.isascii() and token.isprintable()):
+            raise StrangeAnswer(shop=self._shop, problem="a token that is none")
         self._token = token or self._token
 
     async def _renew(self, old: str) -> str:
@@ -173,10 +175,11 @@ class Door:
             if time.monotonic() < self._closed_until:
                 raise BadCredentials(shop=self._shop, problem="it did not let us in a moment ago")
             try:
-                self._token = await self._sign_in()
+                token = await self._sign_in()
             except BadCredentials:
                 self._closed_until = time.monotonic() + PAUSE
                 raise
+            self.keep(token)
             return self._token
 
 

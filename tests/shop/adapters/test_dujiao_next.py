@@ -77,6 +77,13 @@ async def test_an_account_with_a_second_factor_is_named(shop: DujiaoNext, site: 
         await shop.find_order(ORDER_NO)
 
 
+async def test_a_token_that_no_header_can_carry_is_none(shop: DujiaoNext, site: DujiaoNextSite) -> None:
+    site.moods.append(answers({"status_code": 0, "data": {"token": "é"}}))
+
+    with pytest.raises(StrangeAnswer, match="a token that is none"):
+        await shop.find_order(ORDER_NO)
+
+
 async def test_what_its_account_may_not_read_is_named(shop: DujiaoNext, site: DujiaoNextSite) -> None:
     site.forbidden = "/admin/card-secrets"
 
@@ -204,7 +211,7 @@ async def test_a_guests_password_is_asked_for_as_the_release_wants(
 ) -> None:
     site.style = style
 
-    proved = [await shop.prove_owner(ORDER_NO, proof) for proof in ("open sesamo", " open sesame ", "a\nb", "")]
+    proved = [await shop.prove_owner(ORDER_NO, proof) for proof in ("open sesamo", " ｏpen sesame ", "a\nb", "\ud800")]
 
     assert proved == [None, ProofWay.QUERY_PASSWORD, None, None]
     assert (style != "header") or not any("order_password" in asked.query for asked in site.asked)

@@ -169,6 +169,12 @@ async def test_the_shop_tells_where_a_code_came_from(shop: HttpShop) -> None:
     assert order.paid_at == datetime(2026, 3, 2, 4, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("proof", ["open sesame", "\ud800", "\0", "x" * 5_000])
+async def test_a_proof_is_compared_by_the_shop_whatever_it_is(shop: HttpShop, proof: str) -> None:
+    assert (await shop.prove_owner(ORDER_NO, proof) is not None) == (proof == "open sesame")
+    assert await shop.prove_owner("AB12CD34EF56GH79", proof) is None
+
+
 async def test_an_order_that_lacks_facts_is_named_by_them(server: Any, shop: HttpShop) -> None:
     with closing(sqlite3.connect(server.shop.path)) as db, db:
         db.execute("UPDATE orders SET status = 'gone', paid = NULL")

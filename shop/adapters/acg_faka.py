@@ -8,18 +8,21 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, cast, column, func, null, select, table
+from sqlalchemy import ColumnElement, Select, String, cast, column, func, null, select, table, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.expression import TableClause
 
-from shop.adapters.connection import SECONDS
+from shop.adapters.connection import SECONDS, ShopDatabase
 from shop.adapters.foreign import DatabaseShop, Ground, Sold, minor
 from shop.delivered import Delivered, read_delivered
-from shop.errors import BadCredentials, SchemaMismatch
+from shop.errors import BadCredentials, SchemaMismatch, ShopDown
 from shop.masking import normalise_code
-from shop.port import Answer, Goods, Order, OrderStatus, Origin, Power, ProofWay, Reply, Stock
+from shop.port import Answer, Goods, Issued, Order, OrderStatus, Origin, Power, ProofWay, Reply, Stock
 
 PREFIX = "acg_"  # of its tables, unless somebody typed another when it was installed
 COLUMNS: Mapping[str, Sequence[str]] = {
@@ -38,9 +41,22 @@ AUTOMATIC = 0  # what commodity.delivery_way says; a person or a plug-in deliver
 FREE, SOLD = 0, 1  # what card.status says; 2 is locked
 # What it writes while an order waits. Text that came from the shop upstream says so although it counts as delivered.
 WAITING = ("正在发货中", "订单正在人工审核中")
+MARK, MARKED, LONGEST_NOTE = "补发#", 20, 64  # characters of a note, which begins with the mark of what took the card
+WRITTEN = ("status", "order_id", "purchase_time", "note")  # of a card, where its owner switched "issue" on
+CANDIDATES = 50  # free cards that are tried, should the shop sell them meanwhile
+DEADLOCK = 1213
+LOCKED = 3  # seconds that one waits for another with the same key
 _TAG = re.compile("<[^<>]*>")
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))  # releases before 3.5.9 store these; browsers show the signs
+
+
+@dataclass(frozen=True, slots=True)
+class Till:
+    """What taking cards out of the shop's stock needs; without it nothing is written there."""
+
+    database: ShopDatabase  # that may write
+    clock: Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +73,18 @@ class AcgFaka(DatabaseShop):
 
     powers = DatabaseShop.powers | {Power.STOCK, Power.ORIGIN}
 
-    def __init__(self, ground: Ground, url: str, *, prefix: str = PREFIX, seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        url: str,
+        *,
+        prefix: str = PREFIX,
+        seconds: float = SECONDS,
+        till: Till | None = None,
+    ) -> None:
         super().__init__(ground, url, seconds=seconds)
+        self._till = till
+        self.powers = AcgFaka.powers | ({Power.ISSUE} if till else set())
         self._lacks: frozenset[tuple[str, str]] | None = None  # which of `LATER`; None: nobody had to look
         self._tables = {
             name: table(prefix + name, *map(column, (*columns, *LATER.get(name, ()))))
@@ -101,6 +127,69 @@ class AcgFaka(DatabaseShop):
             if self._vault.fingerprint(_text(card.secret)) == fingerprint:
                 return Reply(Answer.DONE, Origin(card.supplier or "", card.note or "", minor(card.cost) or usual))
         return Reply(Answer.DONE, Origin(row.upstream or row.merchant or "", cost=usual))
+
+    async def issue(self, order_no: str, sku: str, key: str) -> Reply[Issued]:
+        """A free card of the order's own goods, sold to this order from now on; its note begins with the key's mark.
+
+        acg-faka sells in serializable transactions, so that it and this compare-and-set wait for each other.
+        """
+        if self._till is None:
+            return await super().issue(order_no, sku, key)
+        found = await self._look_up(order_no)
+        if found is None or not found.row.status or found.row.code is None or sku != _sku(found.row):
+            return Reply(Answer.REFUSED, note="not the goods of a paid order")
+        if found.row.shared_id or found.row.delivery_way != AUTOMATIC:
+            return Reply(Answer.MANUAL, note="these goods have no cards there")
+        mark = MARK + self._vault.keyed_hash("issue", f"{self.name}/{found.row.trade_no}/{key}")[:MARKED]
+        issued = await self._take(self._till, found.row, mark)
+        return Reply(Answer.DONE, issued) if issued else Reply(Answer.REFUSED, note="no card of these goods is free")
+
+    async def _take(self, till: Till, row: Any, mark: str) -> Issued | None:
+        """The card with this mark, else the first free one: whoever has the same key waits for the server's lock."""
+        card = self._tables["card"].c
+        taken = select(card.id, card.secret).where(card.order_id == row.id, card.note.startswith(mark, autoescape=True))
+        async with till.database.held() as connection:
+            if (await connection.scalar(select(func.get_lock(mark, LOCKED)))) != 1:
+                raise ShopDown(shop=self.name)
+            try:
+                found = (await connection.execute(taken)).first()
+                for one in () if found else (await connection.execute(self._free_of(row))).all():
+                    if _kind(one) == _kind(row) and await self._sell(connection, till, row, one.id, mark):
+                        found = (await connection.execute(taken)).first()
+                        break
+            finally:
+                await connection.execute(select(func.release_lock(mark)))
+        return Issued(_text(found.secret), str(found.id)) if found else None
+
+    def _free_of(self, row: Any) -> Select[Any]:
+        card = self._tables["card"].c
+        of_race = card.race == row.race if row.race else func.coalesce(card.race, "") == ""
+        free = select(card.id, card.race, self._later("card", "sku"))
+        # Options are compared here, and any card may have them; of a product without, the first few are enough.
+        most = None if len(_kind(row)) > bool(row.race) else CANDIDATES
+        free = free.where(card.commodity_id == row.commodity_id, card.status == FREE, of_race)
+        return free.order_by(card.id.desc()).limit(most)  # the shop sells its oldest first
+
+    async def _sell(self, connection: AsyncConnection, till: Till, row: Any, card_id: int, mark: str) -> bool:
+        """Whether it was free until now."""
+        card = table(self._tables["card"].name, *map(column, ("id", *WRITTEN)))
+        note = func.left(func.concat(mark, " ", func.coalesce(card.c.note, "")), LONGEST_NOTE)
+        at = till.clock().astimezone(self.ground.zone).replace(tzinfo=None)
+        sold = {"status": SOLD, "order_id": row.id, "purchase_time": at, "note": note}
+        try:
+            done = await connection.execute(
+                update(card).where(card.c.id == card_id, card.c.status == FREE).values(sold)
+            )
+        except OperationalError as error:
+            if getattr(error.orig, "args", ())[:1] != (DEADLOCK,):
+                raise
+            return False  # the shop is selling it
+        return done.rowcount == 1
+
+    async def close(self) -> None:
+        await super().close()
+        if self._till is not None:
+            await self._till.database.close()
 
     async def _look_up(self, order_no: str) -> Found | None:
         number = normalise_code(order_no)

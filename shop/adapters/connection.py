@@ -5,14 +5,15 @@ A read-only user suffices. A statement that takes too long is ended there; a los
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as NoneFree
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.expression import TableClause
 
@@ -45,12 +46,12 @@ _COLUMNS = {
 
 
 class ShopDatabase:
-    """Reads of one shop."""
+    """Reads of one shop, and writes where its owner switched them on."""
 
-    def __init__(self, shop: str, url: str, *, seconds: float = SECONDS) -> None:
+    def __init__(self, shop: str, url: str, *, seconds: float = SECONDS, may_write: bool = False) -> None:
         self.shop = shop
         self._seconds = seconds
-        self._engine = _open(_read_url(shop, url), seconds)
+        self._engine = _open(_read_url(shop, url), seconds, may_write)
 
     @property
     def dialect(self) -> str:
@@ -68,6 +69,15 @@ class ShopDatabase:
                 return await self._ask(statement, facts)
         except (DBAPIError, OSError, TimeoutError, NoneFree) as error:
             raise self._translate(error) from None  # its words may hold what it was asked
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[AsyncConnection]:
+        """One connection for statements that belong together, each of them by itself. Raises as `rows` does."""
+        try:
+            async with asyncio.timeout(self._seconds), self._engine.connect() as connection:
+                yield connection
+        except (DBAPIError, OSError, TimeoutError, NoneFree) as error:
+            raise self._translate(error) from None
 
     async def _ask(self, statement: Executable, facts: Mapping[str, Any]) -> Sequence[Any]:
         for left in reversed(range(TRIES)):
@@ -134,11 +144,14 @@ def _read_url(shop: str, url: str) -> URL:
     return parsed.set(drivername=f"{backend}+{DRIVERS[backend]}")
 
 
-def _open(url: URL, seconds: float) -> AsyncEngine:
+def _open(url: URL, seconds: float, may_write: bool) -> AsyncEngine:
     backend = url.get_backend_name()
     options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "hide_parameters": True}
     if backend == "postgresql":
-        limits = {"default_transaction_read_only": "on", "statement_timeout": str(round(SHARE * seconds * 1_000))}
+        limits = {
+            "default_transaction_read_only": "off" if may_write else "on",
+            "statement_timeout": str(round(SHARE * seconds * 1_000)),
+        }
         options["connect_args"] = {"timeout": seconds, "server_settings": limits}
     elif backend != "sqlite":
         options["connect_args"] = {"connect_timeout": seconds, "charset": "utf8mb4"}
@@ -146,9 +159,17 @@ def _open(url: URL, seconds: float) -> AsyncEngine:
         options |= {"pool_size": CONNECTIONS, "pool_recycle": 300, "pool_timeout": seconds}
     engine = create_async_engine(url, **options)
     if backend == "sqlite":
-        _limit(engine, "PRAGMA query_only = ON", f"PRAGMA busy_timeout = {round(seconds * 1_000)}")
+        _limit(
+            engine,
+            f"PRAGMA query_only = {'OFF' if may_write else 'ON'}",
+            f"PRAGMA busy_timeout = {round(seconds * 1_000)}",
+        )
     elif backend != "postgresql":
-        _limit(engine, "SET SESSION TRANSACTION READ ONLY", _statement_limit(SHARE * seconds))
+        _limit(
+            engine,
+            f"SET SESSION TRANSACTION READ {'WRITE' if may_write else 'ONLY'}",
+            _statement_limit(SHARE * seconds),
+        )
     return engine
 
 

@@ -1,20 +1,25 @@
 """A thousand orders of acg-faka on a real MariaDB, read with the rights that the docs grant and no others."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from kadesk.database import Database
-from shop.adapters.acg_faka import COLUMNS, LATER, AcgFaka
+from shop.adapters.acg_faka import COLUMNS, LATER, WRITTEN, AcgFaka, Till
+from shop.adapters.connection import ShopDatabase
 from shop.errors import SchemaMismatch
 from shop.port import Answer, OrderStatus, Origin, ProofWay, Stock, Verdict
 from shop.vault import Vault
-from tests.shop.adapters.acg_faka import Books, Truth, thousand_orders
-from tests.shop.adapters.conftest import ground, run
+from tests.shop.adapters.acg_faka import GONE, Books, Truth, thousand_orders
+from tests.shop.adapters.conftest import ground, open_owner, run
 
 pytestmark = pytest.mark.mariadb
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -28,7 +33,7 @@ async def enter(database: Database, vault: Vault) -> AsyncIterator[Enter]:
     """Opens the shop of an URL, and closes it after the test."""
     opened: list[AcgFaka] = []
 
-    def open_one(url: str, **settings: str) -> AcgFaka:
+    def open_one(url: str, **settings: Any) -> AcgFaka:
         opened.append(AcgFaka(ground(database, vault), url, **settings))
         return opened[-1]
 
@@ -215,3 +220,57 @@ async def test_an_old_release_under_another_prefix_is_read_too(enter: Enter, emp
     assert tables == {f"faka2_{name}": set(columns) for name, columns in COLUMNS.items()}
     with pytest.raises(SchemaMismatch, match="acg_order"):
         await enter(empty_mariadb).find_order(truth.order_no)
+
+
+@on_sqlite
+async def test_a_card_of_the_shop_is_taken_once_for_a_key_while_the_shop_sells(
+    enter: Enter, empty_mariadb: str, reader: str, now: datetime
+) -> None:
+    books, stock = Books(), 28  # as many as are wanted
+    goods = books.add_goods("SOLD")
+    orders = [books.sell(goods, GONE, is_status=OrderStatus.ABNORMAL).order_no for _ in range(12)]
+    for number in range(stock):
+        books.add("card", secret=f"STOCK-{number:05d}", commodity_id=goods, status=0, note="2601-A")
+    await books.open(empty_mariadb)
+    await grant(empty_mariadb, reader)
+    user, database = make_url(reader).username, make_url(empty_mariadb).database
+    await run(empty_mariadb, f"GRANT UPDATE ({', '.join(WRITTEN)}) ON {database}.acg_card TO {user}@localhost")
+    desks = [
+        enter(reader, till=Till(ShopDatabase("demo", reader, may_write=True), lambda: now), seconds=20.0)
+        for _ in range(4)
+    ]
+
+    selling = asyncio.create_task(sell_as_the_shop_does(empty_mariadb, 15))
+    # Each order's card is asked for by two desks at once.
+    asked = [(desks[(number + twice) % 4], order_no) for number, order_no in enumerate(orders) for twice in (0, 1)]
+    replies = await asyncio.gather(*(desk.issue(order_no, "SOLD", "claim-1") for desk, order_no in asked))
+    sold = await selling
+    another = await desks[0].issue(orders[0], "SOLD", "claim-2")
+
+    assert {reply.answer for reply in replies} == {Answer.DONE}
+    given = [reply.value.text for reply in replies if reply.value is not None]
+    assert given[0::2] == given[1::2]
+    assert another.value is not None
+    assert len({*given, *sold, another.value.text}) == len(orders) + 15 + 1
+    assert (await desks[0].stock("SOLD")).value == Stock(0)
+    refused = [
+        await desks[0].issue(*facts, "k") for facts in (("1", "SOLD"), (orders[0], "OTHER"), (orders[0], "SOLD"))
+    ]
+    assert [reply.answer for reply in refused] == [Answer.REFUSED] * 3
+
+
+async def sell_as_the_shop_does(url: str, times: int) -> list[str]:
+    """Look, then mark as sold, in serializable transactions; one that loses is tried again."""
+    engine, sold = open_owner(url).execution_options(isolation_level="SERIALIZABLE"), []
+    while len(sold) < times:
+        try:
+            async with engine.begin() as connection:
+                free = text("SELECT id, secret FROM acg_card WHERE commodity_id = 1 AND status = 0 ORDER BY id LIMIT 1")
+                card = (await connection.execute(free)).one()
+                taken = text("UPDATE acg_card SET status = 1, order_id = 1 WHERE id IN (:id)")
+                await connection.execute(taken, {"id": card.id})
+        except OperationalError:
+            continue
+        sold.append(card.secret)
+    await engine.dispose()
+    return sold

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import bindparam, literal
 from sqlalchemy.sql.expression import TableClause
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -23,17 +24,31 @@ from shop.codes import read_code
 from shop.comparing import compare
 from shop.delivered import FAILURES, refer
 from shop.errors import ShopDown
-from shop.ledger import codes_issued
 from shop.masking import normalise_code
 from shop.port import Answer, CodeCheck, CodeRef, Contact, Goods, Order, Power, Powerless, ProofWay, Reply, Verdict
-from shop.tables import Code, Product, Proof, WarrantyFrom
+from shop.tables import Code, Product, Proof, Replacement, WarrantyFrom
 from shop.vault import Vault
 
 log = logging.getLogger(__name__)
 
+NOBODYS = "KADESKCHECK00000"  # an order number that no shop gives
 LONGEST = 64  # characters of an order number
 # Behind what has no address; a stranger sees the mask of one of these.
 _COMMON = ("qq.com", "163.com", "gmail.com", "126.com", "outlook.com", "foxmail.com")
+
+
+# Made once, as it is asked for every order. The subquery gives it a row where nothing of ours is known.
+_OURS = (
+    select(Product, Code.fingerprint, Code.masked)
+    .select_from(select(literal(1)).subquery())
+    .outerjoin(Product, (col(Product.shop) == bindparam("shop")) & (col(Product.sku) == bindparam("sku")))
+    .outerjoin(
+        Replacement,
+        (col(Replacement.shop) == bindparam("shop")) & (col(Replacement.order_no) == bindparam("order_no")),
+    )
+    .outerjoin(Code, col(Code.id) == col(Replacement.code_id))
+    .order_by(col(Replacement.id))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +100,13 @@ class ForeignShop(Powerless, ABC):
         self._vault = ground.vault
         self._recent = Recent[Sold | None](ground.kept)
 
+    async def examine(self) -> None:
+        """Read an order that is none, to see that the shop answers as its kind does. Raises `ShopDown`."""
+        await self.read(NOBODYS)
+
+    async def close(self) -> None:
+        """Let go of what is held open."""
+
     @abstractmethod
     async def read(self, order_no: str) -> Sold | None:
         """The order with this number: as typed, in half width and without blanks. Raises `ShopDown`.
@@ -132,10 +154,10 @@ class ForeignShop(Powerless, ABC):
         if check.verdict == Verdict.EXACT:
             return check
         async with self._own.reading() as session:
-            ours = {ref.fingerprint: ref for ref in await self._issued(session, sold)}
+            _, issued = await self._ours(session, sold)
+            ours = {ref.fingerprint: ref for ref in issued}
             rows = (await session.exec(select(Code).where(col(Code.fingerprint).in_(ours)))).all() if ours else ()
-        issued = [(ours[row.fingerprint], read_code(self._vault, row)) for row in rows]
-        return compare(code, [*codes, *issued])
+        return compare(code, [*codes, *((ours[row.fingerprint], read_code(self._vault, row)) for row in rows)])
 
     async def _find(self, order_no: str) -> Sold | None:
         number = "".join(unicodedata.normalize("NFKC", order_no).split())
@@ -150,16 +172,18 @@ class ForeignShop(Powerless, ABC):
     async def _complete(self, sold: Sold) -> Order:
         order, codes = sold.order, refer(self._vault, sold.codes, sold.reusable)
         async with self._own.reading() as session:
-            issued = await self._issued(session, sold)
-            terms = (
-                await session.exec(select(Product).where(Product.shop == self.name, Product.sku == order.goods.sku))
-            ).first()
+            terms, issued = await self._ours(session, sold)
         return replace(
             order, codes=(*codes, *issued), goods=_on_terms(order.goods, terms), ways=frozenset(sold.secrets)
         )
 
-    async def _issued(self, session: AsyncSession, sold: Sold) -> list[CodeRef]:
-        return await codes_issued(session, self.name, sold.order.order_no, after=len(sold.codes))
+    async def _ours(self, session: AsyncSession, sold: Sold) -> tuple[Product | None, list[CodeRef]]:
+        """Our terms of its goods, and the replacements issued for it, oldest first."""
+        facts = {"shop": self.name, "order_no": sold.order.order_no, "sku": sold.order.goods.sku}
+        found = (await session.exec(_OURS, params=facts)).all()
+        issued = [(fingerprint, masked) for _, fingerprint, masked in found if fingerprint is not None]
+        refs = [CodeRef(*one, position) for position, one in enumerate(issued, len(sold.codes) + 1)]
+        return found[0][0], refs
 
     def _is_same(self, one: str, other: str) -> bool:
         """Whether two texts are the same, in a time that tells nothing of either."""
@@ -185,6 +209,16 @@ class DatabaseShop(ForeignShop):
     async def find_tables(self) -> Sequence[TableClause]:
         """Of `tables`, those of the edition at hand, for adapters that know several. Raises `ShopDown`."""
         return self.tables
+
+    async def find_missing(self) -> tuple[list[str], list[str]]:
+        """What is read and is not there, or may not be read: "table.column"; and what lets us. Raises `ShopDown`."""
+        there, missing, grants = await self.database.columns(), [], []
+        for table in await self.find_tables():
+            seen = there.get(table.name, frozenset())
+            lacking = [f"{table.name}.{column.name}" for column in table.columns if column.name not in seen]
+            missing += lacking
+            grants += [self.database.grant(table)] if lacking else []
+        return missing, grants
 
     async def close(self) -> None:
         await self.database.close()

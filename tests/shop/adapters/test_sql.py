@@ -1,7 +1,7 @@
 """Any shop by a map of its columns: what a map may say, and what the rows are read as."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,9 @@ from shop.adapters.column_map import read_map
 from shop.adapters.mapped_rows import RowReader
 from shop.adapters.sql import SqlShop
 from shop.errors import BadColumns, SchemaMismatch
-from shop.port import OrderStatus, Power, ProofWay
+from shop.ledger import issue_replacement
+from shop.port import OrderStatus, Power, ProofWay, Verdict
+from shop.tables import Product
 from shop.vault import Vault
 from tests.shop.adapters import mapped
 from tests.shop.adapters.conftest import ground
@@ -204,3 +206,29 @@ def test_a_shop_can_do_what_its_map_gives(vault: Vault) -> None:
         Power.CONTACT,
         Power.PROVE_OWNER,
     }
+
+
+async def test_our_terms_and_replacements_stand_with_what_the_shop_sold(
+    stall: Stall, request: pytest.FixtureRequest, now: datetime
+) -> None:
+    make = mapped.with_texts(ORDER_NO, CODES, "SO-2026-0008", "OTHER-CODE-1", "chen@qq.com")
+    url = await mapped.new_place("sqlite", request)
+    await mapped.put_up(url, make)
+    await stall.add_product("50", reserve=["NEW01-7K2Q9-XPLM4"])
+    async with mapped.beside(url, make, stall) as shop:
+        sold = await shop.find_order(ORDER_NO)
+        assert sold is not None
+        async with stall.database.writing() as session:
+            terms = await session.get(Product, stall.product_id)
+            assert terms is not None
+            terms.warranty = timedelta(days=7)
+            await issue_replacement(
+                session, now, stall.vault, claim_id=1, order=sold, replaced=sold.codes[0], actor="bot"
+            )
+
+        order, check = await shop.find_order(ORDER_NO), await shop.check_code(ORDER_NO, "new017k2q9xplm4")
+
+    assert order is not None
+    assert [code.position for code in order.codes] == [1, 2, 3]
+    assert (check.verdict, check.code) == (Verdict.EXACT, order.codes[2])
+    assert (order.goods.name, order.goods.warranty) == ("Steam 充值卡", timedelta(days=7))

@@ -1,0 +1,141 @@
+"""`kadesk shop check`: whether each shop answers, has what is read of it, and what it can do."""
+
+import asyncio
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
+
+import typer
+
+from audit.errors import KadeskError
+from kadesk.database import Database
+from kadesk.shell import AsJson, out, print_json, read_settings
+from kadesk.shops import KINDS, ShopSection
+from shop.adapters.foreign import DatabaseShop, ForeignShop
+from shop.errors import ShopDown
+from shop.port import Power, Shop
+from shop.vault import Keys, Vault
+
+# In words of an owner.
+CAN = {
+    Power.PROVE_OWNER: "prove that an order is the buyer's, by its query password or the end of its payment number",
+    Power.CONTACT: "mail a code to the address of an order, for buyers who have no other proof",
+    Power.LIST_CODES: "show which codes an order delivered, masked",
+    Power.CHECK_CODE: "compare the code that a buyer types with what the order delivered",
+    Power.STOCK: "count the codes that are left for sale",
+    Power.ORIGIN: "tell which supplier and batch a code came from",
+    Power.ISSUE: "take a replacement from the shop's own stock",
+    Power.REFUND: "pay money back, by itself or by a person there",
+    Power.QUARANTINE: "take a bad code off sale",
+    Power.NOTE: "write beside the order what became of it",
+}
+_PORTS = {"mysql": 3306, "mariadb": 3306, "postgresql": 5432, "http": 80, "https": 443}
+
+
+@dataclass
+class Finding:
+    """What is known of one shop."""
+
+    name: str
+    kind: str
+    problem: str = ""  # why nothing more is known
+    missing: list[str] = field(default_factory=list)  # "table.column", that is not there or may not be read
+    grants: list[str] = field(default_factory=list)  # what its owner runs there
+    powers: frozenset[Power] = frozenset()
+
+    @property
+    def is_good(self) -> bool:
+        return not (self.problem or self.missing)
+
+
+def check_shops(as_json: AsJson = False) -> None:
+    """Ask every shop of the settings whether it answers and has what Kadesk reads. Exit code 1 when one has not."""
+    settings = read_settings()
+    database = Database(settings.database_url)
+
+    async def look() -> list[Finding]:
+        found = await asyncio.gather(*(_examine(section, database) for section in settings.shop.all))
+        await database.close()
+        return found
+
+    findings = asyncio.run(look())
+    is_good = all(finding.is_good for finding in findings)
+    if as_json:
+        print_json({"ok": is_good, "shops": [_facts(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            _print(finding)
+    if not is_good:
+        raise typer.Exit(1)
+
+
+async def _examine(section: ShopSection, database: Database) -> Finding:
+    finding = Finding(section.name, section.kind)
+    shop: Shop | None = None
+    try:
+        shop = KINDS[section.kind](section, database, Vault(Keys.generate()))  # any keys do: nothing is kept
+        finding.powers = shop.powers
+        if isinstance(shop, DatabaseShop):
+            finding.missing, finding.grants = await shop.find_missing()
+        if isinstance(shop, ForeignShop) and not finding.missing:
+            await shop.examine()
+    except KadeskError as error:
+        finding.problem = str(error)
+        if type(error) is ShopDown:
+            finding.problem = f"{error} Does it run at {_place(section)}, and may this machine reach it?"
+    finally:
+        if isinstance(shop, ForeignShop):
+            await shop.close()
+    return finding
+
+
+def _place(section: ShopSection) -> str:
+    """Where it is looked for, without who is looking."""
+    try:
+        url = urlsplit(section.url.get_secret_value())
+        door = parse_qs(url.query).get("unix_socket", [url.path])[0]
+        return f"{url.hostname}:{url.port or _PORTS.get(url.scheme, '')}" if url.hostname else door
+    except ValueError:
+        return "the address in its url"
+
+
+def _facts(finding: Finding) -> dict[str, object]:
+    return {
+        "name": finding.name,
+        "kind": finding.kind,
+        "ok": finding.is_good,
+        "problem": finding.problem,
+        "missing": finding.missing,
+        "grants": finding.grants,
+        "can": sorted(finding.powers),
+        "cannot": sorted(set(CAN) - finding.powers),
+    }
+
+
+def _print(finding: Finding) -> None:
+    out.print(f"{finding.name} (kind {finding.kind})")
+    if finding.problem:
+        out.print(f"  {finding.problem}")
+    elif finding.missing:
+        out.print(f"  It answers, but {len(finding.missing)} columns are not there, or this user may not read them:")
+        for name in finding.missing:
+            out.print(f"    {name}")
+        if finding.grants:
+            out.print("  Where they are there, the owner of the database lets Kadesk read them with:")
+        for grant in finding.grants:
+            out.print(f"    {grant}")
+    else:
+        is_own = finding.kind == "local"
+        out.print("  Its orders stand in our tables." if is_own else "  It answers, and has all that Kadesk reads.")
+    if finding.powers:
+        _print_powers(finding.powers)
+
+
+def _print_powers(powers: frozenset[Power]) -> None:
+    out.print("  Kadesk can find its orders, and")
+    for power, words in CAN.items():
+        if power in powers:
+            out.print(f"    + {words}")
+    out.print("  It cannot")
+    for power, words in CAN.items():
+        if power not in powers:
+            out.print(f"    - {words}")

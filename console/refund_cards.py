@@ -78,8 +78,7 @@ class Board:
 
 async def board_of(session: AsyncSession, verbs: Refunds, reader: Agent, ticket: Ticket) -> Board:
     claims = select(Claim.id).where(Claim.conversation_id == ticket.conversation_id)
-    merged = select(Ticket.id).where(Ticket.merged_into_id == ticket.id)
-    mine = or_(col(Refund.ticket_id) == ticket.id, col(Refund.ticket_id).in_(merged), col(Refund.claim_id).in_(claims))
+    mine = or_(col(Refund.ticket_id) == ticket.id, col(Refund.claim_id).in_(claims))
     seconds = [card for card in await second_cards(session, reader) if card.ticket.id == ticket.id]
     return Board(
         verbs.rules, await cards_of(session, verbs, reader, mine), {id_of(card.claim): card for card in seconds}

@@ -44,18 +44,11 @@ async def decide(session: AsyncSession, now: datetime, ticket: Ticket, outcome: 
 
 
 async def refunds_of(session: AsyncSession, ticket: Ticket) -> Sequence[Refund]:
-    """The refunds of this matter that are under way or done, also of what was merged into it."""
-    merged = select(Ticket.id).where(Ticket.merged_into_id == ticket.id)
+    """The refunds of this matter that are under way or done."""
     claims = select(Claim.id).where(Claim.ticket_id == ticket.id)
     found = await session.exec(
         select(Refund)
-        .where(
-            or_(
-                col(Refund.ticket_id) == ticket.id,
-                col(Refund.ticket_id).in_(merged),
-                col(Refund.claim_id).in_(claims),
-            )
-        )
+        .where(or_(col(Refund.ticket_id) == ticket.id, col(Refund.claim_id).in_(claims)))
         .where(col(Refund.state).not_in(refunds.ENDED))
         .order_by(col(Refund.id))
     )

@@ -8,6 +8,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
+from shop.tables import Refund
 from tickets import clocks, joint
 from tickets.buyers import SUBJECT_LIMIT
 from tickets.changes import changing, enter, get_ticket, lock_ticket, lock_tickets, move, new_number
@@ -24,7 +25,7 @@ from tickets.ladder import Ladder
 from tickets.lifecycle import is_active
 from tickets.relations import relate
 from tickets.rights import require_hands, require_rank
-from tickets.tables import Claim, Direction, LinkKind, Message, Phase, Ticket, TicketTag, id_of
+from tickets.tables import Approval, Claim, Direction, LinkKind, Message, Phase, Ticket, TicketTag, id_of
 from tickets.texts import refuse_codes
 
 # What a ticket that is split off has in common with the one that it was part of.
@@ -46,8 +47,8 @@ class Joining(Ladder):
         """Go on with the source's matter in the target, as its older half; returns the target.
 
         The target is due at the earlier instant of both and stands in the queue since the earlier wait. Messages,
-        claims, tags and parts of an incident move; the source closes, and the buyer is told once. `version` is the
-        source's. Raises `SameTicket`, `OtherBuyer`, `AlreadyMerged`, `Nested`, `InvalidTransition`, and what stands
+        claims, refunds, tags and parts of an incident move; the source closes, and the buyer is told once. `version` is
+        the source's. Raises `SameTicket`, `OtherBuyer`, `AlreadyMerged`, `Nested`, `InvalidTransition`, and what stands
         against ending the source (see `tickets.rights`).
         """
         if source_id == target_id:
@@ -155,13 +156,18 @@ async def _part_ids(session: AsyncSession, ticket_id: int) -> Sequence[int]:
 
 
 async def _move_belongings(session: AsyncSession, now: datetime, source: Ticket, target: Ticket, actor: str) -> None:
-    """Messages, claims and tags."""
+    """Messages, claims, refunds, questions for a second person, and tags."""
     await session.exec(update(Message).where(col(Message.ticket_id) == source.id).values(ticket_id=target.id))
+    await session.exec(update(Approval).where(col(Approval.ticket_id) == source.id).values(ticket_id=target.id))
+    before, after = {"ticket": source.number}, {"ticket": target.number}
     for claim in (await session.exec(select(Claim).where(Claim.ticket_id == source.id))).all():
         claim.ticket_id = target.id
         session.add(claim)
-        before, after = {"ticket": source.number}, {"ticket": target.number}
         record(session, now, actor, "claim.moved", f"claim:{claim.id}", before, after)
+    for refund in (await session.exec(select(Refund).where(Refund.ticket_id == source.id))).all():
+        refund.ticket_id = target.id
+        session.add(refund)
+        record(session, now, actor, "refund.moved", f"refund:{refund.id}", before, after)
     known = (await session.exec(select(TicketTag.tag).where(TicketTag.ticket_id == target.id))).all()
     tags = select(TicketTag.tag).where(TicketTag.ticket_id == source.id, col(TicketTag.tag).not_in(known))
     session.add_all(TicketTag(ticket_id=id_of(target), tag=tag) for tag in (await session.exec(tags)).all())

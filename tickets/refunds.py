@@ -15,8 +15,8 @@ from shop.errors import RefundMoved
 from shop.money import in_words, share
 from shop.port import CodeRef, Order
 from shop.tables import Refund, RefundState
-from tickets import approvals, compensation, filing, meant, texts
-from tickets.changes import changing, get_ticket, lock_ticket
+from tickets import approvals, compensation, filing, texts
+from tickets.changes import changing, lock_ticket
 from tickets.desk import Desk
 from tickets.errors import NoOpenClaim, NotAllowed
 from tickets.lifecycle import is_active
@@ -222,8 +222,9 @@ class Refunds:
     async def _lock(self, session: AsyncSession, refund_id: int) -> tuple[Refund, Ticket]:
         """The refund and the ticket in which its matter is now, both locked, the money of its order with them."""
         refund = await refunds.get_refund(session, refund_id)
-        ticket = await meant.last_of(session, await get_ticket(session, refund.ticket_id))
-        ticket = await lock_ticket(session, ticket.id)
+        ticket = await lock_ticket(session, refund.ticket_id)
+        while ticket.merged_into_id is not None:  # meanwhile: the refund has gone along
+            ticket = await lock_ticket(session, ticket.merged_into_id)
         await refunds.hold_order(session, refund.shop, refund.order_no, refund.currency)
         return await refunds.get_refund(session, refund_id, for_change=True), ticket
 

@@ -173,6 +173,19 @@ async def test_a_claim_that_ended_otherwise_waits_for_nobody(
     assert {code.state for code in await counter.floor.all(Code)} == {"free"}
 
 
+async def test_what_waits_for_a_second_person_goes_along_with_a_merge(
+    counter: Counter, second: SecondPerson, lin: int, chen: int
+) -> None:
+    ticket, other = await claimed(counter), await counter.floor.open(counter.conversation)
+    approval = await ask(counter, second, ticket, lin)
+    await counter.floor.do(counter.floor.desk.merge, ticket.id, other.id, chen)
+
+    settled = await counter.floor.do(second.grant, approval.id, chen)
+
+    assert settled.kind == "replaced"
+    assert (await counter.floor.fresh(other)).phase == Phase.RESOLVED
+
+
 async def test_alone_in_the_shop_one_is_told_what_to_do(counter: Counter, second: SecondPerson, chen: int) -> None:
     ticket = await claimed(counter)
 

@@ -301,6 +301,19 @@ async def test_a_refund_follows_its_ticket_through_a_merge(counter: Counter, che
     assert (await counter.floor.fresh(other)).phase == Phase.RESOLVED
 
 
+async def test_a_refund_without_a_claim_follows_through_merges_of_merges(counter: Counter, chen: int) -> None:
+    refund = await of_the_order(counter, chen)
+    first, second, last = refund.ticket_id, *[await counter.floor.open(counter.conversation) for _ in range(2)]
+    await counter.floor.do(counter.floor.desk.merge, first, second.id, chen)
+    await counter.floor.do(counter.floor.desk.merge, second.id, last.id, chen)
+
+    with pytest.raises(RefundPending):
+        await counter.resolve(last, chen, Outcome.REJECT)
+    await counter.pay(refund, chen)
+
+    assert (await counter.floor.fresh(last)).phase == Phase.RESOLVED
+
+
 # Never both
 
 

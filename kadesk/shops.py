@@ -11,6 +11,7 @@ from kadesk.database import Database
 from kadesk.values import LongSecret, Section, Span, Words, Zone
 from shop.adapters import acg_faka
 from shop.adapters.card_system import CardSystem
+from shop.adapters.connection import ShopDatabase
 from shop.adapters.dujiao_next import DujiaoNext
 from shop.adapters.dujiaoka import Dujiaoka
 from shop.adapters.foreign import Ground
@@ -94,7 +95,12 @@ def _dujiaoka(section: ShopSection, database: Database, vault: Vault) -> Shop:
 
 def _acg_faka(section: ShopSection, database: Database, vault: Vault) -> Shop:
     ground, url = make_ground(section, database, vault), section.url.get_secret_value()
-    return acg_faka.AcgFaka(ground, url, prefix=section.prefix, seconds=section.timeout.total_seconds())
+    seconds, till = section.timeout.total_seconds(), None
+    if Power.ISSUE in section.writes:
+        till = acg_faka.Till(
+            ShopDatabase(section.name, url, seconds=seconds, may_write=True), lambda: datetime.now(UTC)
+        )
+    return acg_faka.AcgFaka(ground, url, prefix=section.prefix, seconds=seconds, till=till)
 
 
 def make_ground(section: ShopSection, database: Database, vault: Vault) -> Ground:

@@ -19,6 +19,7 @@ ShopError
 ├─ NoLinkSecret · UnfitForLink                   no signed links here; not with this order number
 ├─ BadShopUrl                                    no address of a shop's database
 ├─ BadColumns                                    a map of a shop's columns that does not fit together
+├─ BadEvents                                     settings of a shop's events that cannot be
 ├─ BadShopSite · NothingToSignIn                 no address of a shop that is asked over HTTP; nothing to enter it with
 └─ ShopDown                                      the shop does not answer; try later
    ├─ SchemaMismatch                             its database is not what its kind has
@@ -79,6 +80,10 @@ class BadShopUrl(ShopError):
 
 class BadColumns(ShopError):
     """The columns of the shop {shop} are wrong: {problem}."""
+
+
+class BadEvents(ShopError):
+    """The events of the shop {shop} are not set up: {problem}."""
 
 
 class BadShopSite(ShopError):

@@ -28,15 +28,19 @@ PREFIX = "acg_"  # of its tables, unless somebody typed another when it was inst
 COLUMNS: Mapping[str, Sequence[str]] = {
     "order": (
         *("id", "trade_no", "owner", "user_id", "status", "delivery_status", "secret", "password", "contact"),
-        *("commodity_id", "race", "card_num", "amount", "pay_cost", "create_time", "pay_time", "create_ip"),
+        *("commodity_id", "card_num", "amount", "create_time", "pay_time", "create_ip"),
     ),
     "commodity": ("id", "code", "name", "price", "factory_price", "delivery_way", "shared_id"),
-    "card": ("id", "owner", "commodity_id", "order_id", "status", "secret", "note", "race"),
+    "card": ("id", "owner", "commodity_id", "order_id", "status", "secret", "note"),
     "user": ("id", "username", "email"),
     "shared": ("id", "name"),
 }
 # What its older releases do not have.
-LATER: Mapping[str, Sequence[str]] = {"order": ("sku",), "commodity": ("stock",), "card": ("sku", "cost")}
+LATER: Mapping[str, Sequence[str]] = {
+    "order": ("race", "pay_cost", "sku"),
+    "commodity": ("stock",),
+    "card": ("race", "sku", "cost"),
+}
 AUTOMATIC = 0  # what commodity.delivery_way says; a person or a plug-in delivers the others
 FREE, SOLD = 0, 1  # what card.status says; 2 is locked
 # What it writes while an order waits. Text that came from the shop upstream says so although it counts as delivered.
@@ -163,8 +167,9 @@ class AcgFaka(DatabaseShop):
 
     def _free_of(self, row: Any) -> Select[Any]:
         card = self._tables["card"].c
-        of_race = card.race == row.race if row.race else func.coalesce(card.race, "") == ""
-        free = select(card.id, card.race, self._later("card", "sku"))
+        race = self._later("card", "race")
+        of_race = race == row.race if row.race else func.coalesce(race, "") == ""
+        free = select(card.id, race, self._later("card", "sku"))
         # Options are compared here, and any card may have them; of a product without, the first few are enough.
         most = None if len(_kind(row)) > bool(row.race) else CANDIDATES
         free = free.where(card.commodity_id == row.commodity_id, card.status == FREE, of_race)
@@ -259,7 +264,7 @@ class AcgFaka(DatabaseShop):
         buyer, merchant = self._tables["user"].alias("buyer"), self._tables["user"].alias("merchant")
         mine = [order.c[name] for name in COLUMNS["order"] if name != "user_id"]
         return (
-            select(*mine, self._later("order", "sku"))
+            select(*mine, *(self._later("order", name) for name in LATER["order"]))
             .add_columns(
                 *(goods.c[name] for name in ("code", "name", "price", "factory_price", "delivery_way", "shared_id"))
             )
@@ -284,7 +289,7 @@ class AcgFaka(DatabaseShop):
 
     def _stock(self, code: str) -> Select[Any]:
         goods, card = self._tables["commodity"], self._tables["card"]
-        kind = (card.c.race, cast(self._later("card", "sku"), String))
+        kind = (self._later("card", "race"), cast(self._later("card", "sku"), String))
         facts = (goods.c.code, goods.c.delivery_way, goods.c.shared_id, self._later("commodity", "stock"))
         is_free = (card.c.commodity_id == goods.c.id) & (card.c.status == FREE)
         return (

@@ -93,7 +93,11 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     },
     "ticket": {"ticket_no": "varchar(32) NOT NULL", "order_trade_no": "char(19) DEFAULT NULL"},
 }
-NEWER = {("commodity", "shared_stock"), ("commodity", "stock"), ("card", "sku"), ("card", "cost"), ("order", "sku")}
+NEWER = {
+    *(("commodity", "shared_stock"), ("commodity", "stock")),
+    *(("card", "race"), ("card", "sku"), ("card", "cost")),
+    *(("order", "race"), ("order", "pay_cost"), ("order", "sku")),
+}
 KEYS = {
     "user": "UNIQUE (username), UNIQUE (email)",
     "shared": "UNIQUE (domain)",

@@ -153,8 +153,7 @@ async def count_work(session: AsyncSession, reader: Agent) -> int:
 
 
 async def _count_seconds(session: AsyncSession) -> int:
-    counted = select(func.count(col(Approval.id))).join(Claim, col(Claim.id) == col(Approval.claim_id))
-    return (await session.exec(counted.where(*approvals.is_waiting()))).one()
+    return (await session.exec(select(func.count(col(Approval.id))).where(*approvals.is_waiting()))).one()
 
 
 async def _names(session: AsyncSession, actors: Sequence[str | None]) -> dict[str, str]:

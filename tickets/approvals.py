@@ -4,7 +4,7 @@ Who may grant is an active lead, or above, who did not ask; the database refuses
 like that, asking is refused with a sentence that says so: nothing is recorded that could wait for ever.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
 from shop.money import in_words
-from tickets.claim_states import UNDECIDED
 from tickets.desk import Desk
 from tickets.errors import NotAllowed
 from tickets.money_errors import AlreadyAsked, NeedsSecondPerson, NobodyToAgree, SamePerson, UnknownApproval
@@ -39,10 +38,10 @@ async def require_granted(session: AsyncSession, rules: MoneyRules, claim: Claim
         raise NeedsSecondPerson(amount=in_words(claim.price, claim.currency))
 
 
-async def find_open(session: AsyncSession, claim_id: int | None) -> Approval | None:
-    """The question about this claim that nobody has answered."""
+async def find_open(session: AsyncSession, claim_id: int | None, actions: Collection[Outcome]) -> Approval | None:
+    """The question about one of these for this claim that nobody has answered."""
     asked = select(Approval).where(Approval.claim_id == claim_id, col(Approval.decided_at).is_(None))
-    return (await session.exec(asked)).first()
+    return (await session.exec(asked.where(col(Approval.action).in_(actions)))).first()
 
 
 async def get_open(session: AsyncSession, approval_id: int) -> Approval:
@@ -132,8 +131,7 @@ async def waiting(session: AsyncSession) -> Sequence[tuple[Approval, Claim, Tick
 
 def is_waiting() -> tuple[ColumnElement[bool], ...]:
     """Which replacements wait for a second person; a refund says so itself."""
-    undecided = col(Claim.state).in_(UNDECIDED)
-    return (col(Approval.decided_at).is_(None), col(Approval.action) == Outcome.REPLACE, undecided)
+    return (col(Approval.decided_at).is_(None), col(Approval.action) == Outcome.REPLACE)
 
 
 async def who_may_grant(session: AsyncSession, asker_id: int) -> Sequence[int]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, literal_column
+from sqlalchemy import ColumnElement, Connection, bindparam, literal_column, update
 from sqlalchemy import select as select_columns
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
@@ -23,7 +23,7 @@ from tickets.changes import lock_ticket
 from tickets.claim_states import ClaimState, can_move
 from tickets.errors import ClaimStands, Contested, NoOpenClaim
 from tickets.pictures import FRESH
-from tickets.tables import Claim, Conversation, Outcome, Phase, Picture, Reason, Ticket, id_of
+from tickets.tables import Approval, Claim, Conversation, Outcome, Phase, Picture, Reason, Ticket, id_of
 
 Facts = Mapping[str, object]
 PROOF_LATE = timedelta(days=7)  # after a claim was closed for want of a screenshot, one that comes opens it again
@@ -57,21 +57,30 @@ def _step(
 
 
 async def decide(session: AsyncSession, now: datetime, claim: Claim, outcome: Outcome, actor: str) -> None:
-    """Give a claim its outcome, or another one after all. A code that was kept for it and not issued is free again."""
+    """Give a claim its outcome, or another one after all."""
     old = claim.outcome
     if old is not None and claim.state != ClaimState.REOPENED:
         move(session, now, claim, ClaimState.REOPENED, actor, outcome=old)
     claim.outcome, claim.decided_at, claim.decided_by = outcome, now, actor
     _step(session, now, claim, ClaimState.DECIDED, actor, "claim.decided", {"outcome": outcome})
     if outcome != Outcome.REPLACE:  # else it went out
-        await ledger.release(session, now, id_of(claim), actor)
+        await _keep_nothing(session, now, claim, actor)
 
 
 async def lapse(session: AsyncSession, now: datetime, claim: Claim, actor: str, **facts: object) -> None:
     """End a claim without an outcome: it may be filed again."""
     claim.decided_at = claim.decided_at or now
     _step(session, now, claim, ClaimState.CLOSED, actor, "claim.lapsed", facts)
+    await _keep_nothing(session, now, claim, actor)
+
+
+async def _keep_nothing(session: AsyncSession, now: datetime, claim: Claim, actor: str) -> None:
+    """A code that was kept for it is free again, and no second person is asked any more to replace it."""
     await ledger.release(session, now, id_of(claim), actor)
+    open_now = (col(Approval.claim_id) == claim.id, col(Approval.decided_at).is_(None))
+    asked = update(Approval).where(*open_now, col(Approval.action) == Outcome.REPLACE)
+    if (await session.exec(asked.values(decided_at=now, is_granted=False))).rowcount:
+        record(session, now, actor, "approval.ended", f"claim:{claim.id}")
 
 
 async def end(session: AsyncSession, now: datetime, ticket: Ticket, actor: str, **facts: object) -> None:

@@ -126,7 +126,7 @@ class Refunds:
         """It is not paid; `text` tells the buyer why, and is an answer to them. Who asked may take it back this way."""
         refund, ticket = await self._lock(session, refund_id)
         agent = await require_hands(session, ticket, agent_id)
-        asked = await approvals.find_open(session, refund.claim_id) if refund.claim_id is not None else None
+        asked = await approvals.find_open(session, refund.claim_id, compensation.REFUNDS)
         if asked is not None and asked.asked_by_id == agent_id:
             await approvals.take_back(session, now, asked, agent_id)
         elif asked is not None:
@@ -273,7 +273,7 @@ class Refunds:
             raise SamePerson()
         if not is_lead(agent):
             raise NotAllowed(role=agent.role, verb="agree as the second person")
-        asked = await approvals.find_open(session, refund.claim_id) if refund.claim_id is not None else None
+        asked = await approvals.find_open(session, refund.claim_id, compensation.REFUNDS)
         if asked is not None:
             await approvals.answer(session, now, asked, agent, granted=True)
 

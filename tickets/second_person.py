@@ -34,7 +34,7 @@ class SecondPerson:
         claim = (await filing.get_to_grant(session, ticket, claim_id))[0]
         if not approvals.needs_second(self._desk.rules.money, claim.price):
             return await self._claims.replace(session, now, ticket_id, agent_id, claim.id)
-        asked = await approvals.find_open(session, claim.id)
+        asked = await approvals.find_open(session, claim.id, (Outcome.REPLACE,))
         if asked is not None and asked.asked_by_id != agent_id and is_lead(agent):
             return await self._grant(session, now, asked, agent)
         value = (Outcome.REPLACE, claim.price, claim.currency)

@@ -12,7 +12,7 @@ from audit.tables import AuditRow
 from shop.errors import PoolEmpty
 from shop.tables import Code, Replacement
 from tests.tickets.conftest import say
-from tests.tickets.counter import RESERVE, Counter
+from tests.tickets.counter import ORDER, RESERVE, Counter
 from tickets import approvals
 from tickets.claims import Reason, Settled
 from tickets.desk import Desk, DeskRules
@@ -171,6 +171,21 @@ async def test_a_claim_that_ended_otherwise_waits_for_nobody(
 
     assert await waiting(counter) == []
     assert {code.state for code in await counter.floor.all(Code)} == {"free"}
+    await counter.floor.speak(ticket)
+    assert (await counter.ask_refund(ticket, lin)).state == "requested"  # after all
+
+
+async def test_a_refused_refund_is_no_answer_to_the_question_of_a_replacement(
+    counter: Counter, second: SecondPerson, lin: int, chen: int
+) -> None:
+    ticket = await claimed(counter)
+    approval = await ask(counter, second, ticket, lin)
+    actor = f"buyer:{ticket.buyer_id}"
+    refund = await counter.floor.do(counter.refunds.request, ticket, ORDER, counter.code, actor, amount=100)
+
+    await counter.floor.do(counter.refunds.refuse, refund.id, chen)
+
+    assert (await counter.floor.do(second.grant, approval.id, chen)).kind == "replaced"
 
 
 async def test_what_waits_for_a_second_person_goes_along_with_a_merge(

@@ -95,6 +95,29 @@ async def test_an_answer_to_another_request_is_no_answer(server: Any, stall: Sta
         await shop.close()
 
 
+@pytest.mark.parametrize(("apart", "is_believed"), [(0, True), (-75, False), (75, False)])
+async def test_a_signed_answer_of_another_time_is_not_believed(
+    stall: Stall, site: Site, apart: int, is_believed: bool
+) -> None:
+    shop = HttpShop(ground(stall.database, stall.vault), site.url, "of both", lambda: datetime.now(UTC))
+
+    def answer(asked: Asked) -> Says:
+        stamp = str(int(datetime.now(UTC).timestamp()) + apart)
+        sign = shop._sign("answer", "404", asked.headers["Kadesk-Signature"], stamp, http._digest(b"{}"))
+        return Says({}, 404, {"Kadesk-Time": stamp, "Kadesk-Signature": sign})
+
+    site.answer, before = answer, site.answer
+    try:
+        if is_believed:
+            assert await shop.find_order(ORDER_NO) is None
+        else:
+            with pytest.raises(BadCredentials, match="60 s away"):
+                await shop.find_order(ORDER_NO)
+    finally:
+        site.answer = before
+        await shop.close()
+
+
 async def test_the_shop_refuses_what_was_changed_on_its_way(server: Any, shop: HttpShop, site: Site) -> None:
     url = f"http://127.0.0.1:{server.server_address[1]}"
     asked = {"Kadesk-Time": str(int(datetime.now(UTC).timestamp())), "Idempotency-Key": "key-1"}

@@ -1,5 +1,6 @@
 """Shops over HTTP: what is tried again, what is cut off, and that nothing of theirs is told on."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 
@@ -146,3 +147,21 @@ async def test_a_token_is_renewed_once_and_a_closed_door_is_not_knocked_at_again
 
     assert [one.body for one in heard] == [b"new", b"new"]
     assert signed_in == ["old", "new", "worse"]
+
+
+async def test_who_comes_at_once_signs_in_once() -> None:
+    signed_in = []
+
+    async def sign_in() -> str:
+        await asyncio.sleep(0)
+        signed_in.append("")
+        return "token"
+
+    async def ask(token: str) -> Heard:
+        return Heard("demo", 200, {}, token.encode())
+
+    door = Door("demo", sign_in)
+    heard = await asyncio.gather(*(door.enter(ask, lambda heard: heard.status == 401) for _ in range(5)))
+
+    assert [one.body for one in heard] == [b"token"] * 5
+    assert len(signed_in) == 1

@@ -118,8 +118,11 @@ async def hand_over(turn: Turn) -> None:
 
 async def excuse(turn: Turn) -> None:
     """The shop is away, or the button is of another time."""
+    if turn.looked.is_down:
+        await tickets.excuse_shop(turn)
+        return
     turn.rest()
-    await turn.tell("order.shop_down" if turn.looked.is_down else "button.expired", turn.person)
+    await turn.tell("button.expired", turn.person)
 
 
 def names(chosen: Sequence[CodeRef | Claim]) -> str:

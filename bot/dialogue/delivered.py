@@ -7,9 +7,7 @@ from bot.dialogue.acts import Act
 from bot.dialogue.turn import Choice, Turn
 from shop.port import Order, OrderStatus
 from tickets import filing
-from tickets.tables import Category, Ticket
-
-OWED = (OrderStatus.PAID_UNDELIVERED, OrderStatus.ABNORMAL, OrderStatus.PARTIAL)
+from tickets.undelivered import OWED
 
 
 async def show(turn: Turn, order: Order) -> None:
@@ -39,8 +37,10 @@ def _date(turn: Turn, at: datetime) -> str:
 
 async def take_missing(turn: Turn) -> None:
     """The buyer says that not all of an order was delivered."""
-    if turn.looked.is_down or turn.looked.order is None or not turn.looked.is_bound:
-        await turn.tell("order.shop_down", turn.person)
+    if turn.looked.is_down:
+        await tickets.excuse_shop(turn)
+    elif turn.looked.order is None or not turn.looked.is_bound:
+        await turn.tell("button.expired", turn.person)
     elif turn.looked.order.status not in OWED:  # it has come since the button was shown
         await show(turn, turn.looked.order)
     else:
@@ -50,15 +50,8 @@ async def take_missing(turn: Turn) -> None:
 async def open_undelivered(turn: Turn, order: Order) -> None:
     """Paid but not delivered is no claim: a ticket of its own, one per order."""
     turn.rest()
-    ticket = await _find(turn, order)
-    key = "undelivered.known" if ticket else f"undelivered.opened_{order.status}"
-    if ticket is None:
-        subject = turn.word("undelivered.subject", product=order.goods.name)
-        ref = f"{order.shop}/{order.order_no}"
-        desk = turn.parts.desk
-        ticket = await desk.open(
-            turn.session, turn.now, turn.conversation, Category.UNDELIVERED, subject, order_ref=ref
-        )
+    ticket, is_new = await turn.parts.desk.open_undelivered(turn.session, turn.now, turn.conversation, order)
+    key = f"undelivered.opened_{order.status}" if is_new else "undelivered.known"
     turn.file_under(ticket)
     place = await tickets.place(turn, ticket)
     promise = turn.span(await turn.parts.desk.promised(turn.session, ticket))
@@ -67,12 +60,6 @@ async def open_undelivered(turn: Turn, order: Order) -> None:
     facts: dict[str, object] = {"number": ticket.number, "place": place, "promise": promise}
     facts |= {"quantity": order.quantity, "sent": sent, "missing": order.quantity - sent}
     await turn.tell(key, *buttons, ticket=ticket, **facts)
-
-
-async def _find(turn: Turn, order: Order) -> Ticket | None:
-    opened = await turn.parts.desk.open_tickets(turn.session, turn.now, turn.conversation.buyer_id)
-    ref = f"{order.shop}/{order.order_no}"
-    return next((one for one in opened if one.category == Category.UNDELIVERED and one.order_ref == ref), None)
 
 
 def _choices(turn: Turn, order: Order) -> list[Choice]:

@@ -5,7 +5,7 @@ Unknown and foreign orders go the same way in the same words: the proof is asked
 
 from dataclasses import replace
 
-from bot.dialogue import codes, delivered, refunds
+from bot.dialogue import codes, delivered, refunds, tickets
 from bot.dialogue.acts import Act, Goal
 from bot.dialogue.state import ORDERS_OFFERED, Step, orders_of
 from bot.dialogue.turn import Choice, Turn
@@ -145,8 +145,7 @@ async def proceed(turn: Turn) -> None:
     order, goal = turn.looked.order, turn.state.goal
     turn.hold(order)
     if turn.looked.is_down:
-        turn.rest()
-        await turn.tell("order.shop_down", turn.person)
+        await tickets.excuse_shop(turn)
     elif order is None:
         turn.rest()
         await turn.tell("order.gone", turn.person)

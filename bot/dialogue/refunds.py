@@ -31,9 +31,11 @@ async def take(turn: Turn) -> None:
     """The button of one code was pressed."""
     order, fingerprint = turn.looked.order, turn.intent.argument.partition("/")[2]
     code = next((one for one in order.codes if one.fingerprint == fingerprint), None) if order else None
-    if order is None or code is None or not turn.looked.is_bound:
+    if turn.looked.is_down:
+        await tickets.excuse_shop(turn)
+    elif order is None or code is None or not turn.looked.is_bound:
         turn.rest()
-        await turn.tell("order.shop_down" if turn.looked.is_down else "button.expired", turn.person)
+        await turn.tell("button.expired", turn.person)
     else:
         await _ask(turn, order, code)
 

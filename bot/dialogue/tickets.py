@@ -12,6 +12,7 @@ from bot.dialogue.greeting import menu
 from bot.dialogue.state import Step
 from bot.dialogue.turn import Turn
 from bot.tables import Button
+from shop.masking import mask
 from tickets import clocks
 from tickets.buyers import Became
 from tickets.conversations import add_note
@@ -38,6 +39,17 @@ async def hand_over(turn: Turn) -> None:
     ticket = await _call_person(turn, await _subject(turn))
     is_new = known is None or known.id != ticket.id
     await _tell_where(turn, ticket, "ticket.handed_over" if is_new else "ticket.with_people")
+
+
+async def excuse_shop(turn: Turn) -> None:
+    """The shop does not answer: a person looks into it meanwhile, on one ticket however often the buyer tries."""
+    ticket = await in_human_hands(turn)
+    if ticket is None:
+        ticket = await _call_person(turn, turn.word("order.shop_down_subject", number=mask(turn.looked.order_no)))
+    else:
+        turn.rest()
+        turn.file_under(ticket)
+    await _tell_where(turn, ticket, "order.shop_down")
 
 
 async def take_grievance(turn: Turn) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from shop.adapters.connection import ShopDatabase
 from shop.errors import BadCredentials, SchemaMismatch, ShopDown
 from tests.shop.adapters.conftest import make_reader, run
+from tests.shop.adapters.line import Line
 
 pytestmark = pytest.mark.mariadb
 PASSWORD = "let me read"
@@ -23,40 +24,6 @@ async def opened(url: str, seconds: float = 5.0) -> AsyncIterator[ShopDatabase]:
     database = ShopDatabase("main", url, seconds=seconds)
     yield database
     await database.close()
-
-
-class Line:
-    """Between Kadesk and the server: it can be cut, and joined again."""
-
-    def __init__(self, server: str, door: Path) -> None:
-        self._server = make_url(server)
-        self.url = str(self._server.update_query_dict({"unix_socket": str(door)}))
-        self._door = door
-        self._writers: list[asyncio.StreamWriter] = []
-
-    async def join(self) -> None:
-        self._listener = await asyncio.start_unix_server(self._meet, self._door)
-
-    async def cut(self) -> None:
-        self._listener.close()
-        self._door.unlink(missing_ok=True)
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
-
-    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await asyncio.open_unix_connection(str(self._server.query["unix_socket"]))
-        self._writers += [writer, there[1]]
-        await asyncio.gather(self._pass(reader, there[1]), self._pass(there[0], writer))
-
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while piece := await reader.read(65_536):
-                writer.write(piece)
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
 
 
 async def test_a_killed_connection_is_made_anew(empty_mariadb: str) -> None:

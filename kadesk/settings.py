@@ -6,7 +6,7 @@ Secrets come from the environment, or from the file that `KADESK_SECTION__KEY_FI
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +22,7 @@ from kadesk.money import RefundsSection, SumOrNothing
 from kadesk.promises import CalendarSection, PolicySection, find_problems
 from kadesk.risks import BreakersSection, RiskSection
 from kadesk.routing import RoutingSection
-from kadesk.shops import FirstShopSection
+from kadesk.shops import FirstShopSection, ShopSection
 from kadesk.statuses import Statuses
 from kadesk.suppliers import BatchesSection, SuppliersSection
 from kadesk.values import Country, Hours, LongSecret, Section, Span, Words, Zone
@@ -210,8 +210,8 @@ class _Environment(EnvSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         values = super().__call__()
-        for section, key in secret_names().values():
-            values.get(section, {}).pop(f"{key}_file", None)
+        for *sections, key in secret_names(_other_shops({})).values():
+            _section(values, sections).pop(f"{key}_file", None)
         return values
 
 
@@ -288,11 +288,13 @@ class Settings(BaseSettings):
         return (self.web.public_url or f"http://{host}:{self.web.port}").rstrip("/")
 
 
-def secret_names() -> dict[str, tuple[str, str]]:
-    """Environment variable → (section, key) of every secret."""
+def secret_names(other_shops: Iterable[str] = ()) -> dict[str, tuple[str, ...]]:
+    """Environment variable → (section, key) of every secret; of shops under [shop.more], (shop, more, name, key)."""
+    places: list[tuple[tuple[str, ...], type[BaseModel]]] = [((name,), model) for name, model in _sections().items()]
+    places += [(("shop", "more", name), ShopSection) for name in other_shops]
     return {
-        f"{PREFIX}{section}__{key}".upper(): (section, key)
-        for section, model in _sections().items()
+        f"{PREFIX}{'__'.join(place)}__{key}".upper(): (*place, key)
+        for place, model in places
         for key, info in model.model_fields.items()
         if info.annotation is SecretStr
     }
@@ -321,15 +323,36 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(problem=f"The settings file {path} cannot be read: {error.strerror}.") from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(problem=f"The settings file {path} is not TOML: {error}.") from error
-    for variable, (section, key) in secret_names().items():
-        if key in content.get(section, {}):
+    for variable, (*sections, key) in secret_names(_other_shops(content)).items():
+        if key in _section(content, sections):
+            name = ".".join([*sections, key])
             raise SettingsError(
-                problem=f"{section}.{key} is a secret: take it out of {path} and set {variable} or {variable}_FILE."
+                problem=f"{name} is a secret: take it out of {path} and set {variable} or {variable}_FILE."
             )
         file = os.environ.get(f"{variable}_FILE")
         if file and variable not in os.environ:
-            content.setdefault(section, {})[key] = _read_secret(variable, Path(file))
+            for at, name in enumerate(sections):
+                _section(content, sections[:at]).setdefault(name, {})
+            _section(content, sections)[key] = _read_secret(variable, Path(file))
     return content
+
+
+def _section(content: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The table of this name; a new one, that stands nowhere, when there is none."""
+    for name in names:
+        inner = content.get(name)
+        content = inner if isinstance(inner, dict) else {}
+    return content
+
+
+def _other_shops(content: dict[str, Any]) -> set[str]:
+    """The names under [shop.more], in the file and in the environment."""
+    start = f"{PREFIX}SHOP__MORE__"
+    named = {
+        name[len(start) :].partition("__")[0].lower() for name in map(str.upper, os.environ) if name.startswith(start)
+    }
+    shop = content.get("shop")
+    return named | {*(shop.get("more") or {} if isinstance(shop, dict) else {})}
 
 
 def _read_secret(variable: str, path: Path) -> str:

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from kadesk.database import Database
 from kadesk.values import LongSecret, Section, Span, Words, Zone
@@ -37,6 +37,7 @@ def _writes(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,29}$")]
 Kind = Annotated[str, AfterValidator(_kind)]
 Writes = Annotated[Words, AfterValidator(_writes)]
 KEPT = timedelta(seconds=2)  # that an order counts as just read: one message asks for it several times
@@ -47,7 +48,7 @@ class ShopSection(Section):
     """[shop], and each [shop.more.NAME]"""
 
     kind: Kind = "local"
-    name: str = Field(default="demo", pattern=r"[a-z][a-z0-9_]{0,29}")  # what tickets, the ledger and reports call it
+    name: Name = "demo"  # what tickets, the ledger and reports call it
     url: SecretStr = SecretStr("")
     user: str = ""
     password: SecretStr = SecretStr("")
@@ -66,7 +67,13 @@ class ShopSection(Section):
 class FirstShopSection(ShopSection):
     """[shop]"""
 
-    more: Mapping[str, ShopSection] = Field(default_factory=dict)  # by their names
+    more: Mapping[Name, ShopSection] = Field(default_factory=dict)  # by their names
+
+    @model_validator(mode="after")
+    def _has_names_of_their_own(self) -> Self:
+        if self.name in self.more:
+            raise ValueError(f"two shops are called {self.name!r}")
+        return self
 
     @property
     def all(self) -> Sequence[ShopSection]:

@@ -99,6 +99,45 @@ def test_a_secret_comes_from_the_file_that_a_variable_names(monkeypatch: pytest.
     assert "12345" not in repr(settings)
 
 
+def test_other_shops_keep_their_secrets_out_of_the_file_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    url, path = tmp_path / "url", tmp_path / "settings.toml"
+    url.write_text("mysql://reader:geheim@db/shop\n", encoding="utf-8")
+    shipped = SHIPPED.read_text(encoding="utf-8")
+    path.write_text(f'{shipped}\n[shop.more.second]\nkind = "dujiaoka"\n', encoding="utf-8")
+    monkeypatch.setenv("KADESK_SHOP__MORE__SECOND__URL_FILE", str(url))
+    monkeypatch.setenv("KADESK_SHOP__MORE__THIRD__KIND", "dujiaoka")
+    monkeypatch.setenv("KADESK_SHOP__MORE__THIRD__URL", "mysql://db/other")
+
+    first, second, third = sorted(Settings.load(path).shop.all, key=lambda shop: shop.name)
+
+    assert (first.name, second.name, third.name, second.kind) == ("demo", "second", "third", "dujiaoka")
+    assert second.url.get_secret_value() == "mysql://reader:geheim@db/shop"
+    assert third.url.get_secret_value() == "mysql://db/other"
+    path.write_text(f'{shipped}\n[shop.more.second]\nurl = "mysql://reader:geheim@db/shop"\n', encoding="utf-8")
+    with pytest.raises(
+        SettingsError, match=r"shop\.more\.second\.url is a secret: .*MORE__SECOND__URL_FILE\."
+    ) as refused:
+        Settings.load(path)
+    assert "geheim" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "sentence"),
+    [
+        ("KADESK_SHOP__MORE__DEMO__KIND", "two shops are called 'demo'"),
+        ("KADESK_SHOP__MORE__2ND__KIND", "should match pattern"),
+        ("KADESK_SHOP__MORE__SECOND__KINDD", "There is no setting shop.more.second.kindd"),
+    ],
+)
+def test_other_shops_have_names_and_keys_that_fit(
+    monkeypatch: pytest.MonkeyPatch, variable: str, sentence: str
+) -> None:
+    monkeypatch.setenv(variable, "local")
+
+    with pytest.raises(SettingsError, match=re.escape(sentence)):
+        Settings.load(SHIPPED)
+
+
 @pytest.mark.parametrize(
     ("text", "span"),
     [

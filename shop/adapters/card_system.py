@@ -107,6 +107,11 @@ class CardSystem(RemoteShop):
         self._account = {"email": user, "password": password}
         self._door = Door(ground.name, self._sign_in)
 
+    async def examine(self) -> None:
+        """Every page that it reads."""
+        await super().examine()
+        await self._list("product", search="id", val="-1")
+
     async def read(self, order_no: str) -> Sold | None:
         """Two requests, whether there is such an order or not."""
         found = await self._look_up(order_no)

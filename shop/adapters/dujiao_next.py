@@ -22,7 +22,7 @@ from shop.adapters.dujiao_next_shapes import (
     Stats,
     Token,
 )
-from shop.adapters.foreign import Ground, Sold, minor, plain_secret
+from shop.adapters.foreign import NOBODYS, Ground, Sold, minor, plain_secret
 from shop.adapters.local import TAIL
 from shop.adapters.remote import SECONDS, Door, Heard, RemoteShop, ShopSite
 from shop.delivered import read_delivered
@@ -31,7 +31,6 @@ from shop.masking import find_codes, normalise_code
 from shop.port import Answer, Goods, Order, OrderStatus, Origin, Power, ProofWay, Reply, Stock
 
 ADMIN, GUEST = "/api/v1/admin", "/api/v1/guest/orders"
-NOBODYS = "DJ00000000000000000000"  # an order number that no shop has
 NOBODY = "nobody@example.com"
 LONGEST_PROOF = 200  # characters
 _STATUSES: Mapping[str, OrderStatus] = {
@@ -77,6 +76,14 @@ class DujiaoNext(RemoteShop):
         self._account = {"username": user, "password": password}
         self._door = Door(ground.name, self._sign_in)
         self._style: _Style | None = None
+
+    async def examine(self) -> None:
+        """Every page that its account has to be let into."""
+        await super().examine()
+        await self._get("/card-secrets/stats", product_id="1")
+        await self._get("/procurement-orders", order_no=NOBODYS)
+        if Power.REFUND in self.writes:
+            await self._get("/order-refunds", order_no=NOBODYS)
 
     async def read(self, order_no: str) -> Sold | None:
         """Two requests, and one more for a delivery of more than a hundred lines."""

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from shop.adapters.foreign import Ground, Sold, plain_secret
+from shop.adapters.foreign import NOBODYS, Ground, Sold, plain_secret
 from shop.adapters.remote import SECONDS, Heard, RemoteShop, ShopSite, Wire
 from shop.delivered import refer
 from shop.errors import BadCredentials, NothingToSignIn
@@ -24,7 +24,6 @@ from shop.port import Answer, Goods, Issued, Order, OrderStatus, Origin, Power, 
 
 APART = timedelta(seconds=60)  # that the clocks of both may differ
 LONGEST_NOTE = 300  # characters of what it tells our staff
-NOBODYS = "0"  # an order number that no shop has
 
 
 class _Code(Wire):
@@ -98,6 +97,12 @@ class HttpShop(RemoteShop):
         self._secret = secret.encode()
         self._clock = clock
         self.powers = RemoteShop.powers | {Power.STOCK, Power.ORIGIN, Power.REFUND} | self.writes
+
+    async def examine(self) -> None:
+        """Every question that changes nothing."""
+        await super().examine()
+        await self.vouch(None, NOBODYS)
+        await self.stock(NOBODYS)
 
     async def read(self, order_no: str) -> Sold | None:
         found = await self._order(order_no)

@@ -162,12 +162,13 @@ async def find_live(session: AsyncSession, shop: str, order_no: str, fingerprint
 
 
 async def at_stake(session: AsyncSession, refund: Refund) -> int:
-    """What is decided on with this refund: its amount and, where it names no code, all that the order gets like it."""
+    """What is decided on with this refund: its amount, what the order gets besides and, where it names no code itself,
+    what codes of it get."""
+    others = (*is_live(refund.shop, refund.order_no), col(Refund.id) != refund.id)
     if refund.fingerprint is not None:
-        return refund.amount
-    like = (*is_live(refund.shop, refund.order_no), col(Refund.fingerprint).is_(None), col(Refund.id) != refund.id)
-    others = select(func.coalesce(func.sum(Refund.amount), 0)).where(*like)
-    return refund.amount + int((await session.exec(others)).one())
+        others = (*others, col(Refund.fingerprint).is_(None))
+    got = select(func.coalesce(func.sum(Refund.amount), 0)).where(*others)
+    return refund.amount + int((await session.exec(got)).one())
 
 
 async def left_of(session: AsyncSession, order: Order) -> int:

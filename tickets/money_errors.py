@@ -4,6 +4,7 @@ TicketError
 ├─ NotRefunded                       resolved as refunded, though nothing was paid back
 ├─ RefundPending                     one is under way: the ticket has no end yet
 ├─ OtherOrder                        this order is not the ticket's
+├─ OverShare                         more than was paid for the code
 ├─ UnknownOrder                      the shop has no such order
 ├─ ReferenceMissing                  paid by hand, and no number of the payment
 ├─ UnknownApproval                   no such thing, or decided
@@ -26,7 +27,11 @@ class RefundPending(TicketError):
 
 
 class OtherOrder(TicketError):
-    """Order {order_no} is not the one of this claim on ticket {number}."""
+    """Order {order_no} is not the one of ticket {number}, and its buyer has not proved it."""
+
+
+class OverShare(TicketError):
+    """For this code {share} was paid; no more goes back for it."""
 
 
 class UnknownOrder(TicketError):

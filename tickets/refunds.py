@@ -20,7 +20,7 @@ from tickets.changes import changing, lock_ticket
 from tickets.desk import Desk
 from tickets.errors import NoOpenClaim, NotAllowed
 from tickets.lifecycle import is_active
-from tickets.money_errors import OtherOrder, ReferenceMissing, SamePerson
+from tickets.money_errors import OtherOrder, OverShare, ReferenceMissing, SamePerson
 from tickets.rights import is_lead, require_hands
 from tickets.staff import get_agent
 from tickets.tables import Agent, Category, Claim, Outcome, Ticket, id_of
@@ -49,12 +49,13 @@ class Refunds:
         """An agent asks for a refund of a claim's code, or of the order: of its share, or all that is left, at most.
 
         Approved at once as far as this agent may; else it waits for a lead or a second person. Raises `OtherOrder`,
-        `HeldByColleague`, `NoOpenClaim`, `AlreadyCompensated`, `CodeSeen`, `NobodyToAgree`, what the ledger raises.
+        `HeldByColleague`, `NoOpenClaim`, `AlreadyCompensated`, `CodeSeen`, `OverShare`, `NobodyToAgree`, what the
+        ledger raises.
         """
         ticket = await lock_ticket(session, ticket_id)
         agent = await require_hands(session, ticket, agent_id)
         claim = await _claim_of(session, ticket, claim_id)
-        await _require_order(session, ticket, claim, order)
+        await _require_order(session, ticket, agent, claim, order)
         code = filing.code_of(claim) if claim is not None else None
         refund = await self.request(session, now, ticket, order, code, f"agent:{agent_id}", claim=claim, amount=amount)
         if await self.needs_second(session, refund):
@@ -86,6 +87,8 @@ class Refunds:
         unit = await _unit_of(session, order, fingerprint)
         left = await refunds.left_of(session, order)
         full = left if code is None else _share_of(order, code, unit)
+        if amount is not None and full < amount <= left:  # the rest would be that of codes which may be replaced
+            raise OverShare(share=in_words(full, order.goods.currency))
         refund = await refunds.request_refund(
             session,
             now,
@@ -306,12 +309,21 @@ async def _claim_of(session: AsyncSession, ticket: Ticket, claim_id: int | None)
     return claim
 
 
-async def _require_order(session: AsyncSession, ticket: Ticket, claim: Claim | None, order: Order) -> None:
-    """Money goes back for the order of the claim, of the ticket, or one that its buyer has proved."""
-    is_of_claim = claim is not None and (claim.shop, claim.order_no) == (order.shop, order.order_no)
-    if claim is not None and not is_of_claim:
-        raise OtherOrder(number=ticket.number, order_no=order.order_no)
-    if claim is None and ticket.order_ref and order.order_no not in await texts.own_orders(session, ticket):
+async def _require_order(
+    session: AsyncSession, ticket: Ticket, agent: Agent, claim: Claim | None, order: Order
+) -> None:
+    """Money goes back for the order of the claim, of the ticket, or one that its buyer has proved.
+
+    On a ticket that names none a lead may name any, or an agent where there is no lead: its buyer may have shown
+    elsewhere that it is theirs.
+    """
+    if claim is not None:
+        is_theirs = (claim.shop, claim.order_no) == (order.shop, order.order_no)
+    else:
+        is_theirs = order.order_no in await texts.own_orders(session, ticket)
+        if not is_theirs and not ticket.order_ref:
+            is_theirs = is_lead(agent) or not await approvals.who_may_grant(session, id_of(agent))
+    if not is_theirs:
         raise OtherOrder(number=ticket.number, order_no=order.order_no)
 
 

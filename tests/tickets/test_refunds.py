@@ -24,6 +24,7 @@ from tickets.money_errors import (
     NobodyToAgree,
     NotRefunded,
     OtherOrder,
+    OverShare,
     ReferenceMissing,
     RefundPending,
     SamePerson,
@@ -112,6 +113,16 @@ async def test_a_code_is_worth_its_share_of_what_was_paid(counter: Counter, chen
     assert (await counter.floor.one(OrderMoney)).refunded == 3_333
 
 
+async def test_a_code_gets_no_more_than_its_share_whose_others_may_be_replaced(counter: Counter, chen: int) -> None:
+    order = replace(ORDER, quantity=2, paid=9_700, codes=(counter.code, counter.new_code("SOLD-2", 2)))
+    ticket = (await counter.file(order, reason=Reason.OTHER)).ticket
+
+    with pytest.raises(OverShare, match=r"48\.50 CNY was paid"):
+        await counter.ask_refund(ticket, chen, order, amount=4_851)
+
+    assert await counter.floor.all(Refund) == []
+
+
 async def test_what_is_left_is_all_that_a_share_can_be(counter: Counter, chen: int) -> None:
     refund = await counter.ask_refund(await claimed(counter), chen, replace(ORDER, refunded=4_000))
 
@@ -147,6 +158,16 @@ async def test_what_is_no_refund_leaves_nothing_behind(
 
     assert await counter.floor.all(Refund) == []
     assert await counter.floor.queued() == []
+
+
+async def test_an_order_that_nobody_proved_and_no_ticket_names_is_for_a_lead_to_name(
+    counter: Counter, lin: int, chen: int
+) -> None:
+    ticket = await counter.floor.open(counter.conversation)
+
+    with pytest.raises(OtherOrder):
+        await counter.ask_refund(ticket, lin, claim_id=None, amount=100)
+    assert (await counter.ask_refund(ticket, chen, claim_id=None, amount=100)).state == "approved"
 
 
 async def test_a_colleagues_ticket_is_theirs(counter: Counter, lin: int, ming: int) -> None:
@@ -505,6 +526,14 @@ class TestTwoPersons:
         with pytest.raises(SamePerson):
             await approve(counter, parts[1], chen)
         assert (await approve(counter, parts[1], wang)).state == "approved"
+
+    async def test_a_code_and_then_its_order_are_parts_as_well(self, counter: Counter, chen: int, wang: int) -> None:
+        ticket = await claimed(counter)
+
+        parts = [await counter.ask_refund(ticket, chen, amount=2_100)]
+        parts += [await counter.ask_refund(ticket, chen, claim_id=None, amount=2_100)]
+
+        assert [refund.state for refund in parts] == ["approved", "requested"]
 
     async def test_what_a_buyer_asked_needs_two_of_us(self, counter: Counter, lin: int, chen: int, wang: int) -> None:
         ticket = await claimed(counter)

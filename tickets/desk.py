@@ -50,6 +50,7 @@ from tickets.tables import (
     Priority,
     Ticket,
 )
+from tickets.undelivered import Undelivered
 
 
 def is_free() -> tuple[ColumnElement[bool], ...]:
@@ -69,6 +70,7 @@ class Desk(
     Ratings,
     Policies,
     SupplierChecks,
+    Undelivered,
 ):
     """All verbs: those of buyers, of staff, and of the bot."""
 

@@ -48,7 +48,7 @@ WAITING = ("正在发货中", "订单正在人工审核中")
 MARK, MARKED, LONGEST_NOTE = "补发#", 20, 64  # characters of a note, which begins with the mark of what took the card
 WRITTEN = ("status", "order_id", "purchase_time", "note")  # of a card, where its owner switched "issue" on
 CANDIDATES = 50  # free cards that are tried, should the shop sell them meanwhile
-DEADLOCK = 1213
+DEADLOCK, TRIES = 1213, 3
 LOCKED = 3  # seconds that one waits for another with the same key
 _TAG = re.compile("<[^<>]*>")
 _NEWLINE = re.compile(r"\r\n|\r|\n")
@@ -181,15 +181,14 @@ class AcgFaka(DatabaseShop):
         note = func.left(func.concat(mark, " ", func.coalesce(card.c.note, "")), LONGEST_NOTE)
         at = till.clock().astimezone(self.ground.zone).replace(tzinfo=None)
         sold = {"status": SOLD, "order_id": row.id, "purchase_time": at, "note": note}
-        try:
-            done = await connection.execute(
-                update(card).where(card.c.id == card_id, card.c.status == FREE).values(sold)
-            )
-        except OperationalError as error:
-            if getattr(error.orig, "args", ())[:1] != (DEADLOCK,):
-                raise
-            return False  # the shop is selling it
-        return done.rowcount == 1
+        taking = update(card).where(card.c.id == card_id, card.c.status == FREE).values(sold)
+        for _ in range(TRIES):
+            try:
+                return (await connection.execute(taking)).rowcount == 1
+            except OperationalError as error:  # the shop is selling it
+                if getattr(error.orig, "args", ())[:1] != (DEADLOCK,):
+                    raise
+        return False
 
     async def close(self) -> None:
         await super().close()

@@ -166,7 +166,8 @@ class SupplierChecks(Ladder):
         claim = await session.get_one(Claim, check.claim_id)
         ticket = await lock_ticket(session, claim.ticket_id)
         await session.refresh(check, with_for_update=True)
-        if check.answered_at is not None:
+        await session.refresh(claim)  # decided, or gone to another ticket, while we waited: then the next look acts
+        if check.answered_at is not None or claim.ticket_id != ticket.id:
             return False
         if check.due_at < now:
             await self._fall_silent(session, now, check, claim, ticket)

@@ -14,6 +14,8 @@ from shop.tables import Batch, Supplier
 from shop.vault import Vault
 from tests.tickets.conftest import Floor
 from tests.tickets.counter import DAY, HOUR, ORDER, RULES, sell, stock
+from tests.tickets.test_lock_order import until_somebody_waits
+from tickets.changes import lock_ticket
 from tickets.claim_states import ClaimState
 from tickets.claims import Claims, Outcome, Reason
 from tickets.errors import AnsweredAlready, AskedAlready, CodeInText, HeldByColleague, NoSupplier, NotAsked
@@ -211,6 +213,24 @@ async def test_many_schedulers_act_on_a_check_once(desk_of: Desk, now: datetime,
     assert sum(acted) == 1
     assert len(await desk_of.floor.all(AuditRow, action="supplier.silent")) == 1
     assert len(await desk_of.floor.all(Escalation)) == 1
+
+
+@pytest.mark.parametrize("database_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+async def test_a_claim_that_is_decided_while_its_check_falls_silent_stays_decided(
+    desk_of: Desk, now: datetime, chen: int
+) -> None:
+    ticket, claim = await desk_of.send(), await desk_of.floor.one(Claim)
+
+    async with desk_of.floor.database.writing() as session:
+        await lock_ticket(session, ticket.id)
+        watched = asyncio.create_task(desk_of.watch(now + 2 * DAY))
+        await until_somebody_waits(desk_of.floor)
+        await desk_of.claims.replace(session, now, id_of(ticket), chen, claim.id)
+    await watched
+
+    claim = await desk_of.floor.one(Claim)
+    assert (claim.state, claim.outcome) == (ClaimState.DECIDED, Outcome.REPLACE)
+    assert (await desk_of.check()).answer == "silent"
 
 
 async def test_a_bad_answer_books_what_is_owed_and_lets_the_claim_go_on(desk_of: Desk, now: datetime, lin: int) -> None:

@@ -1,7 +1,9 @@
 """Tables that people keep: CSV in any encoding and with any separator, XLSX, or a plain list of codes. Pure reading."""
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,6 +18,8 @@ from shop.errors import BadFile, BadLine
 
 SEPARATORS = ",\t;|"
 EXACT_DIGITS = 15  # a spreadsheet keeps no more of a number
+ROUNDED = re.compile(r"\d(?:\.\d+)?E\+\d{2,}", re.IGNORECASE)  # how it writes a longer one into a text
+UNREADABLE = re.compile("[\x00\ufffd]")
 
 # Every column, and how else people head it.
 HEADINGS: Mapping[str, tuple[str, ...]] = {
@@ -94,11 +98,7 @@ def _column(heading: object, columns: Sequence[str]) -> str:
 
 
 def _text(path: Path) -> Iterator[tuple[int, list[object]]]:
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("gb18030", errors="replace")  # what Chinese spreadsheets write
+    text = _decode(path.read_bytes())
     first = text.split("\n", 1)[0]
     # A card and its password stand in one cell: "卡号----密码". One column has no separator at all.
     separator = max(SEPARATORS, key=first.count)
@@ -112,6 +112,16 @@ def _text(path: Path) -> Iterator[tuple[int, list[object]]]:
             yield reader.line_num, list(cells)
     except csv.Error as error:
         raise BadFile(path=path.name, problem=f"line {reader.line_num} cannot be read ({error})") from None
+
+
+def _decode(content: bytes) -> str:
+    """The text, with a mark in place of each character that cannot be read."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # "Unicode text" of Windows
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("gb18030", errors="replace")  # what Chinese spreadsheets write
 
 
 def _spreadsheet(path: Path) -> Iterator[tuple[int, list[object]]]:
@@ -129,12 +139,13 @@ def _spreadsheet(path: Path) -> Iterator[tuple[int, list[object]]]:
 def _text_of(cell: object) -> str:
     if isinstance(cell, bool) or cell is None:
         return "" if cell is None else str(cell)
-    if isinstance(cell, int | float):
-        if abs(cell) >= 10**EXACT_DIGITS:
-            raise BadLine(
-                problem="the spreadsheet has rounded a long number: format the column as text and paste again"
-            )
+    if isinstance(cell, int | float) and abs(cell) < 10**EXACT_DIGITS:
         return format(Decimal(str(cell)).normalize(), "f")
     if isinstance(cell, datetime | date):
         return cell.isoformat(" ") if isinstance(cell, datetime) else cell.isoformat()
-    return str(cell).strip()
+    text = str(cell).strip()
+    if isinstance(cell, int | float) or ROUNDED.fullmatch(text):
+        raise BadLine(problem="the spreadsheet has rounded a long number: format the column as text and paste again")
+    if UNREADABLE.search(text):
+        raise BadLine(problem="a character in it cannot be read: save the file as UTF-8")
+    return text

@@ -167,6 +167,29 @@ async def test_a_spreadsheet_that_has_rounded_a_code_is_told(desk: Desk, tmp_pat
     assert "has rounded a long number" in reasons(report)[0][1]
 
 
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"code,sku\n1.23457E+15,QQ-1M\nA1B2C3D4,QQ-1M\n", "has rounded a long number"),
+        (b"code,sku\nA1B2C3D4\xff,QQ-1M\nA1B2C3D4,QQ-1M\n", "cannot be read: save the file as UTF-8"),
+        (b"code,sku\nA\0B2,QQ-1M\nA1B2C3D4,QQ-1M\n", "cannot be read"),
+    ],
+    ids=["rounded", "no encoding", "zeros"],
+)
+async def test_what_is_left_of_a_code_is_not_sold_as_one(desk: Desk, content: bytes, problem: str) -> None:
+    report = await desk.bring("codes", content)
+
+    assert [read_code(desk.vault, code) for code in await desk.all(Code)] == ["A1B2C3D4"]
+    assert reasons(report)[0][0] == 2
+    assert problem in reasons(report)[0][1]
+
+
+async def test_the_unicode_text_of_windows_is_read(desk: Desk) -> None:
+    await desk.bring("codes", "卡密,商品编号\r\nA1B2C3D4,QQ-1M\r\n".encode("utf-16"))
+
+    assert [read_code(desk.vault, code) for code in await desk.all(Code)] == ["A1B2C3D4"]
+
+
 async def test_orders_come_with_their_codes_and_their_proofs(desk: Desk, now: datetime) -> None:
     await desk.bring("codes", f"code,sku,pool\n{CODES[0]},STEAM-50,stock\n")
     table = (

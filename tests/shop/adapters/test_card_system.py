@@ -14,6 +14,7 @@ from tests.shop.adapters.conftest import ground
 from tests.shop.adapters.sites import Mood, answers
 from tests.shop.conftest import Stall
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it hardly touches our own
 ORDER_NO, CODES = "20260302120000aB3dE", ("7K2Q9-XPLM4-TRWE3", "AAAAA-BBBBB-CCCC1")
 
 

@@ -14,6 +14,7 @@ from tests.shop.adapters.dujiao_next import DujiaoNextSite, Sale, beside, servin
 from tests.shop.adapters.sites import Mood, answers
 from tests.shop.conftest import Stall
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it hardly touches our own
 ORDER_NO, CODES = "DJ20260302120000123456", ("7K2Q9-XPLM4-TRWE3", "AAAAA-BBBBB-CCCC1")
 UNKNOWN = "DJ20260302120000123457"
 

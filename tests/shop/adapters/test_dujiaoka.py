@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -209,3 +210,11 @@ async def test_odd_rows_are_orders_still(empty_mariadb: str, database: Database,
     assert order is not None
     assert (order.status, order.paid_at, order.codes, order.ways) == (OrderStatus.ABNORMAL, None, (), frozenset())
     await shop.close()
+
+
+def test_the_docs_grant_what_is_read_and_no_more(database_url: str) -> None:
+    docs = " ".join((Path(__file__).parents[3] / "docs/shops.md").read_text(encoding="utf-8").split())
+
+    for table in (ORDERS, CARMIS, FORK_ORDERS, FORK_ITEMS, FORK_BALANCES, FORK_CARMIS):
+        columns = ", ".join(column.name for column in table.columns)
+        assert f"GRANT SELECT ({columns}) ON shop.{table.name} TO kadesk@'10.0.0.5';" in docs

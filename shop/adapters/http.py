@@ -23,6 +23,7 @@ from shop.masking import normalise_code
 from shop.port import Answer, Goods, Issued, Order, OrderStatus, Origin, Power, ProofWay, Reply, Stock
 
 APART = timedelta(seconds=60)  # that the clocks of both may differ
+SHORTEST_SECRET = 32  # characters
 LONGEST_NOTE = 300  # characters of what it tells our staff
 
 
@@ -91,8 +92,8 @@ class HttpShop(RemoteShop):
         writes: Collection[str] = (),
         seconds: float = SECONDS,
     ) -> None:
-        if not secret:
-            raise NothingToSignIn(shop=ground.name, names="secret")
+        if len(secret) < SHORTEST_SECRET:
+            raise NothingToSignIn(shop=ground.name, names=f"secret of {SHORTEST_SECRET} characters or more")
         super().__init__(ground, ShopSite(ground.name, url, seconds=seconds), writes)
         self._secret = secret.encode()
         self._clock = clock

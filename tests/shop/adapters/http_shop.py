@@ -18,7 +18,7 @@ from tests.shop.adapters.conftest import ground
 from tests.shop.conftest import Stall
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "shop_server.py"
-SECRET = "of both"
+SECRET = "a secret of both that nobody guesses"
 
 
 @dataclass(frozen=True)

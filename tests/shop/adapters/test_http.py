@@ -14,7 +14,7 @@ from shop.adapters.http import HttpShop
 from shop.errors import BadCredentials, NothingToSignIn, StrangeAnswer
 from shop.port import Answer, Power, ProofWay
 from tests.shop.adapters.conftest import ground
-from tests.shop.adapters.http_shop import Sale, beside, serving
+from tests.shop.adapters.http_shop import SECRET, Sale, beside, serving
 from tests.shop.adapters.sites import Asked, Mood, Says, Site, answers, any_site
 from tests.shop.conftest import Stall
 
@@ -42,7 +42,7 @@ def site() -> Site:
 
 
 async def test_a_shop_with_another_secret_is_not_believed(server: Any, stall: Stall) -> None:
-    async with beside(server, stall, secret="another") as shop:
+    async with beside(server, stall, secret="another " * 4) as shop:
         with pytest.raises(BadCredentials, match="401"):
             await shop.find_order(ORDER_NO)
 
@@ -65,7 +65,7 @@ async def test_clocks_that_are_apart_are_named(server: Any, stall: Stall, apart:
 )
 async def test_nobody_else_can_say_that_there_is_no_such_order(stall: Stall, site: Site, mood: Mood) -> None:
     site.moods.append(mood)
-    shop = HttpShop(ground(stall.database, stall.vault), site.url, "of both", lambda: datetime.now(UTC))
+    shop = HttpShop(ground(stall.database, stall.vault), site.url, SECRET, lambda: datetime.now(UTC))
 
     with pytest.raises(BadCredentials, match="not signed"):
         await shop.find_order(ORDER_NO)
@@ -85,7 +85,7 @@ async def test_an_answer_to_another_request_is_no_answer(server: Any, stall: Sta
         return first[0]
 
     site.answer, before = replay, site.answer
-    shop = HttpShop(ground(stall.database, stall.vault), site.url, "of both", lambda: datetime.now(UTC))
+    shop = HttpShop(ground(stall.database, stall.vault), site.url, SECRET, lambda: datetime.now(UTC))
     try:
         assert await shop.find_order(ORDER_NO) is not None
         with pytest.raises(BadCredentials):
@@ -99,7 +99,7 @@ async def test_an_answer_to_another_request_is_no_answer(server: Any, stall: Sta
 async def test_a_signed_answer_of_another_time_is_not_believed(
     stall: Stall, site: Site, apart: int, is_believed: bool
 ) -> None:
-    shop = HttpShop(ground(stall.database, stall.vault), site.url, "of both", lambda: datetime.now(UTC))
+    shop = HttpShop(ground(stall.database, stall.vault), site.url, SECRET, lambda: datetime.now(UTC))
 
     def answer(asked: Asked) -> Says:
         stamp = str(int(datetime.now(UTC).timestamp()) + apart)
@@ -153,7 +153,7 @@ async def test_one_key_gets_one_code_and_an_empty_stock_is_said(shop: HttpShop) 
 
 
 async def test_what_the_owner_did_not_switch_on_is_not_asked(stall: Stall, site: Site) -> None:
-    shop = HttpShop(ground(stall.database, stall.vault), site.url, "of both", lambda: datetime.now(UTC))
+    shop = HttpShop(ground(stall.database, stall.vault), site.url, SECRET, lambda: datetime.now(UTC))
 
     written = [await shop.issue(ORDER_NO, "50", "k"), await shop.quarantine(ORDER_NO, "f"), await shop.note("A", "n")]
     refund = await shop.refund(ORDER_NO, 100, "k")
@@ -206,6 +206,7 @@ async def test_an_order_that_lacks_facts_is_named_by_them(server: Any, shop: Htt
         await shop.find_order(ORDER_NO)
 
 
-def test_without_a_secret_there_is_no_such_shop(stall: Stall) -> None:
+@pytest.mark.parametrize("secret", ["", "short"])
+def test_without_a_secret_there_is_no_such_shop(stall: Stall, secret: str) -> None:
     with pytest.raises(NothingToSignIn):
-        HttpShop(ground(stall.database, stall.vault), "https://shop.example.com", "", lambda: datetime.now(UTC))
+        HttpShop(ground(stall.database, stall.vault), "https://shop.example.com", secret, lambda: datetime.now(UTC))

@@ -86,7 +86,7 @@ def _tables(known: ColumnMap) -> dict[str, TableClause]:
     columns: dict[str, dict[str, None]] = {known.orders: {}}
     for place in (*known.places.values(), *sides):
         columns.setdefault(place.table, {})[place.column] = None
-    return {name: table(_quoted(name), *(column(_quoted(one)) for one in names)) for name, names in columns.items()}
+    return {name: table(quoted(name), *(column(quoted(one)) for one in names)) for name, names in columns.items()}
 
 
 def _look_up(known: ColumnMap, tables: Mapping[str, TableClause]) -> Select[Any]:
@@ -114,7 +114,8 @@ def _powers(known: ColumnMap) -> frozenset[Power]:
     return frozenset(power for power, keys in needed.items() if any(key in known.places for key in keys))
 
 
-def _quoted(name: str) -> quoted_name:
+def quoted(name: str) -> quoted_name:
+    """A table's or a column's name that is written in quotes, whatever it is."""
     return quoted_name(name, quote=True)
 
 

@@ -57,7 +57,7 @@ class _Style(Enum):
 class DujiaoNext(RemoteShop):
     """`shop.port.Shop` on a dujiao-next. Its account needs to read orders, card secrets and procurement orders."""
 
-    by_hand = {Power.REFUND: "退款：独角数卡后台 → 订单 → 退款 (refund in the shop's admin pages)"}  # noqa: RUF012
+    refunded_by = "退款：独角数卡后台 → 订单 → 退款 (refund in the shop's admin pages)"
     powers = RemoteShop.powers | {Power.STOCK, Power.ORIGIN, Power.REFUND}
 
     def __init__(

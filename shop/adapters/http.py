@@ -80,7 +80,7 @@ class HttpShop(RemoteShop):
     Refunds that its owner did not switch on are a person's; the other writes then do not exist.
     """
 
-    by_hand = {Power.REFUND: "pay it back in the shop, then say so here"}  # noqa: RUF012
+    refunded_by = "退款：在商店里退款 (pay it back in the shop)"
 
     def __init__(
         self,

@@ -186,7 +186,7 @@ class Door:
 class RemoteShop(ForeignShop):
     """A foreign shop that is asked over HTTP. `writes` are the powers that its owner switched on."""
 
-    by_hand: Mapping[Power, str] = {}  # what a person has to do there, by what it is for
+    refunded_by = ""  # what a person has to do there to pay back
 
     def __init__(self, ground: Ground, site: ShopSite, writes: Collection[str] = ()) -> None:
         super().__init__(ground)
@@ -194,7 +194,7 @@ class RemoteShop(ForeignShop):
         self.writes = frozenset(map(Power, writes))
 
     async def refund(self, order_no: str, amount: int, key: str) -> Reply[str]:
-        return Reply(Answer.MANUAL, note=self.by_hand.get(Power.REFUND, ""))
+        return Reply(Answer.MANUAL, note=self.refunded_by)
 
     async def close(self) -> None:
         await self.site.close()

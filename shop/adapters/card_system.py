@@ -88,7 +88,7 @@ class _Answer(Wire):
 class CardSystem(RemoteShop):
     """`shop.port.Shop` on a card-system that signs in with tokens."""
 
-    refunded_by = "退款：在支付平台退款，再到发卡后台把订单改为已退款 (refund where it was paid)"
+    refunded_by = "退款：在收款的支付平台退款 (refund where it was paid)"
 
     def __init__(
         self,

@@ -106,6 +106,12 @@ def hangs_up(handler: Handler) -> None:
     handler.connection.shutdown(2)
 
 
+def hangs_up_when_done(handler: Handler) -> None:
+    """What was asked is done, and nobody hears of it."""
+    handler.server.answer(handler.server.asked[-1])
+    hangs_up(handler)
+
+
 def breaks_off(handler: Handler) -> None:
     """The connection ends in the middle of an answer."""
     handler.send_response(200)

@@ -11,7 +11,7 @@ from shop.errors import BadCredentials, NothingToSignIn, ShopDown, StrangeAnswer
 from shop.port import Answer, Order, OrderStatus, ProofWay
 from tests.shop.adapters.conftest import ground
 from tests.shop.adapters.dujiao_next import DujiaoNextSite, Sale, beside, serving
-from tests.shop.adapters.sites import Mood, answers
+from tests.shop.adapters.sites import Mood, answers, hangs_up_when_done
 from tests.shop.conftest import Stall
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it hardly touches our own
@@ -260,6 +260,19 @@ async def test_a_refund_goes_to_a_members_wallet_once_when_switched_on(
     assert [refund["amount"] for refund in site.refunds] == ["48.50", "48.50"]
     assert guest.answer == off.answer == Answer.MANUAL
     assert "后台" in off.note
+
+
+async def test_a_refund_whose_answer_was_lost_is_not_paid_again(site: DujiaoNextSite, stall: Stall, sale: Sale) -> None:
+    sale.changes |= {"user_id": 7}
+    async with beside(site, stall, writes=["refund"]) as shop:
+        await found(shop)
+        said: list[Mood] = [lambda handler: handler.say(site.answer(site.asked[-1]))] * 3  # order, its page, refunds
+        site.moods.extend([*said, hangs_up_when_done])
+        with pytest.raises(ShopDown):
+            await shop.refund(ORDER_NO, 4_850, "key-1")
+        again = await shop.refund(ORDER_NO, 4_850, "key-1")
+
+    assert (again.answer, again.value, len(site.refunds)) == (Answer.DONE, "1", 1)
 
 
 async def test_a_product_that_is_none_has_no_stock(shop: DujiaoNext) -> None:

@@ -16,7 +16,7 @@ from kadesk.folder import keep_head, read_head
 from kadesk.inspection import find_problems, report
 from kadesk.wiring import Kadesk, build_matcher, clock
 from scheduler import Job, Work
-from shop import refunds
+from shop import incoming, refunds
 from tickets import (
     alarms,
     batch_incidents,
@@ -31,6 +31,7 @@ from tickets import (
 )
 from tickets.refunds import Refunds
 from tickets.routing import Assignment
+from tickets.shop_events import Follower
 from tickets.tables import Conversation
 
 log = logging.getLogger(__name__)
@@ -46,11 +47,13 @@ LINK_EVERY = timedelta(seconds=5)
 LINK_PAGE = 2_000  # audit rows chained in one transaction
 LEARN_EVERY = timedelta(seconds=10)
 PAY_EVERY = timedelta(seconds=10)
+FOLLOW_EVERY = timedelta(seconds=10)
 MAIL_EVERY = timedelta(seconds=3)  # a buyer waits for the code
 TIDY_EVERY = timedelta(hours=6)
 INSPECT_EVERY = timedelta(days=1)
 # Telegram repeats an update for a day; a repeat of a forgotten one would count as new.
 INBOX_KEPT = timedelta(days=7)
+EVENTS_KEPT = timedelta(days=30)  # longer than any shop sends one again
 LETTERS_KEPT = timedelta(days=30)  # without their text: whether and when they went out
 MAILED_CODES_KEPT = timedelta(days=1)  # longer than any limit counts
 
@@ -67,6 +70,7 @@ def jobs(kadesk: Kadesk) -> list[Job]:
         Job("link audit rows", LINK_EVERY, _link(kadesk)),
         Job("rebuild answers", LEARN_EVERY, _rebuild(kadesk)),
         Job("pay refunds", PAY_EVERY, _pay(kadesk)),
+        *([Job("follow shop events", FOLLOW_EVERY, _follow(kadesk))] if _tells_events(kadesk) else []),
         *([Job("send mail", MAIL_EVERY, _send_mail(kadesk))] if kadesk.settings.mail.host else []),
         Job("tidy", TIDY_EVERY, _tidy(kadesk)),
         Job("inspect", INSPECT_EVERY, _inspect(kadesk)),
@@ -208,6 +212,25 @@ def _pay(kadesk: Kadesk) -> Work:
     return pay
 
 
+def _tells_events(kadesk: Kadesk) -> bool:
+    return any(one.events for one in kadesk.settings.shop.all)
+
+
+def _follow(kadesk: Kadesk) -> Work:
+    """Any number of processes may: one of them looks at the order of one event at a time."""
+    rules = {one.name: one.missed_rules for one in kadesk.settings.shop.all}
+    follower = Follower(kadesk.database, clock, kadesk.desk, kadesk.vault, kadesk.shop.find, rules)
+
+    async def follow() -> datetime | None:
+        if await follower.follow():
+            kadesk.outbox_bell.ring()
+        async with kadesk.database.reading() as session:
+            due_at = await incoming.next_due(session)
+        return due_at if due_at and due_at > clock() else None  # what is due still waits for a shop that is away
+
+    return follow
+
+
 def _send_mail(kadesk: Kadesk) -> Work:
     """Any number of processes may: a letter that one of them tries is left alone by the others."""
 
@@ -229,6 +252,7 @@ def _tidy(kadesk: Kadesk) -> Work:
         async with kadesk.database.writing() as session:
             await forget_done(session, now - INBOX_KEPT)
         async with kadesk.database.writing() as session:
+            await incoming.forget(session, now - EVENTS_KEPT)
             await letters.forget(session, now - LETTERS_KEPT)
             await mailed_codes.forget(session, now - MAILED_CODES_KEPT)
 

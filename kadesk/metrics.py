@@ -17,6 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot import dead_letters
 from kadesk.wiring import Kadesk, clock
+from shop import incoming
 from tickets import letters, queue, watch
 from tickets.tables import Outgoing, Sending, Ticket
 
@@ -71,6 +72,7 @@ async def measure(session: AsyncSession, now: datetime) -> Figures:
     figures.add("clocks_due", "Clocks that are due and not acted on", await watch.count_due(session, now))
     figures.add("notices_undeliverable", "Notices that there was nobody to give to", seen.undeliverable)
     figures.add("dead_letters", "Messages of buyers that could not be processed", await dead_letters.count(session))
+    figures.add("shop_events_dead", "Events of shops that could not be followed", await incoming.count_dead(session))
     figures.add("mail_length", "Letters to send", await letters.count_waiting(session))
     failed = await letters.count_failed(session, now - timedelta(days=1))
     figures.add("mail_failed", "Letters of the last day that were given up", failed)

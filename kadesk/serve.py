@@ -13,7 +13,9 @@ from bot.channels.incident import IncidentChannel
 from bot.channels.port import Channel
 from bot.channels.web import WebChat
 from kadesk.errors import SettingsError
+from kadesk.event_door import EventDoor
 from kadesk.jobs import jobs
+from kadesk.shops import choose_events
 from kadesk.watchman import keep_watch
 from kadesk.web import create_app
 from kadesk.wiring import Kadesk, clock
@@ -53,7 +55,8 @@ async def serve(kadesk: Kadesk, listener: socket.socket, on_ready: Callable[[], 
         channels.append(telegram)
         workers.append(telegram.run(door.accept))
     workers += [kadesk.inbox(channels).run(), kadesk.delivery(channels).run(), keep_watch(kadesk)]
-    server = _Server(create_app(kadesk, [web.router]), web, on_ready)
+    events = EventDoor(kadesk.database, clock, choose_events(settings.shop))
+    server = _Server(create_app(kadesk, [web.router, events.router]), web, on_ready)
     alarms = schedule(jobs(kadesk))
     alarms.start()
     tasks = [asyncio.create_task(worker) for worker in workers]

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from kadesk.database import Database
-from kadesk.values import LongSecret, Section, Span, Words, Zone
+from kadesk.events import EventsSection
+from kadesk.values import LongSecret, Span, Words, Zone
 from shop.adapters import acg_faka
 from shop.adapters.card_system import CardSystem
 from shop.adapters.connection import ShopDatabase
@@ -20,6 +21,7 @@ from shop.adapters.local import LocalShop
 from shop.adapters.sql import SqlShop
 from shop.deep_links import DeepLinks
 from shop.delivered import FAILURES
+from shop.events import Events
 from shop.port import Power, Shop
 from shop.vault import Vault
 
@@ -44,7 +46,7 @@ KEPT = timedelta(seconds=2)  # that an order counts as just read: one message as
 WRITES = (Power.ISSUE, Power.REFUND, Power.QUARANTINE, Power.NOTE)  # off until the owner switches them on
 
 
-class ShopSection(Section):
+class ShopSection(EventsSection):
     """[shop], and each [shop.more.NAME]"""
 
     kind: Kind = "local"
@@ -84,6 +86,12 @@ class FirstShopSection(ShopSection):
 def open_shops(section: FirstShopSection, database: Database, vault: Vault) -> list[Shop]:
     """All shops of the settings. Raises `BadShopUrl` for an address that is none, `BadColumns` for a map."""
     return [KINDS[one.kind](one, database, vault) for one in section.all]
+
+
+def choose_events(section: FirstShopSection) -> dict[str, Events]:
+    """How the events of each shop are known that tells any. Raises `BadEvents`."""
+    chosen = {one.name: one.choose_events(one.name) for one in section.all}
+    return {name: events for name, events in chosen.items() if events is not None}
 
 
 def open_links(section: FirstShopSection, common: SecretStr) -> list[DeepLinks]:

@@ -18,6 +18,7 @@ FAILURES = (
     "发货失败",
     "请联系客服",
 )
+VAGUE = frozenset({"请联系客服"})  # below codes this is advice
 _NUMBER = re.compile(r"(卡号|[账帐]号|用户名|card|account|user(name)?)\s*[:：]", re.IGNORECASE)
 _PASSWORD = re.compile(r"(卡密|密码|口令|password|pwd|pass|pin)\s*[:：]", re.IGNORECASE)
 
@@ -31,13 +32,15 @@ class Delivered:
 
 
 def read_delivered(text: str | None, failures: Iterable[str] = FAILURES) -> Delivered:
-    """Its codes, in their order; none when it holds a failure sentence."""
+    """Its codes, in their order; none when it holds a failure sentence. A line of such words is never a code."""
     lines = [line.strip() for line in re.split(r"\r\n|\r|\n", text or "")]
     lines = [line for line in lines if normalise_code(line)]
+    said = {line: [words for words in failures if words in line] for line in lines}
+    codes = [line for line in lines if not said[line]]
     for line in lines:
-        if any(words in line for words in failures):
+        if said[line] and not (codes and VAGUE.issuperset(said[line])):
             return Delivered(failure=line)
-    return Delivered(tuple(_join(lines)))
+    return Delivered(tuple(_join(codes)))
 
 
 def _join(lines: Sequence[str]) -> Iterable[str]:

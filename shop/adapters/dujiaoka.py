@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, null, select
+from sqlalchemy import BindParameter, Select, bindparam, func, null, select
 from sqlalchemy import column as named
 from sqlalchemy import table as called
 from sqlalchemy.sql.expression import TableClause
@@ -33,12 +33,10 @@ STATUSES = {
     -1: OrderStatus.CLOSED,  # never paid
 }
 UNSOLD = 1  # what carmis.status says
-LOOPS_KEPT = 60.0  # seconds that the loop cards of goods are taken for the same
+LOOPS_KEPT = 600.0  # seconds that the loop cards of goods are taken for the same: no index helps to find them
 _SKU = re.compile(r"(?P<goods>[0-9]{1,18})(/(?P<sub>[0-9]{1,18}))?")
-_NUMBER = re.compile(
-    r"[0-9A-Za-z_-]+"
-)  # anything else is no number, and could cost the server a search without an index
-
+# Anything else is no number, and in another character set could cost the server a search without an index.
+_NUMBER = re.compile(r"[0-9A-Za-z_-]+")
 _BOTH = ("order_sn", "actual_price", "search_pwd", "email", "buy_ip", "trade_no", "status", "created_at", "updated_at")
 
 
@@ -77,25 +75,26 @@ class Dujiaoka(DatabaseShop):
     """`shop.port.Shop` on the database of dujiaoka. Which of the two it is, its tables say."""
 
     powers = DatabaseShop.powers | {Power.STOCK}
-    tables = (ORDERS, CARMIS)
+    tables: Sequence[TableClause] = (ORDERS, CARMIS)
 
     def __init__(self, ground: Ground, url: str, *, seconds: float = SECONDS) -> None:
         super().__init__(ground, url, seconds=seconds)
-        self._is_fork: bool | None = None  # None: nobody looked yet
+        self._is_known = False  # which of the two it is
         self._loops: dict[int, tuple[float, frozenset[str]]] = {}  # fingerprints by goods, and until when they count
 
     async def find_tables(self) -> Sequence[TableClause]:
-        if self._is_fork is None:
-            self._is_fork = FORK_ITEMS.name in await self.database.columns()
-        return (FORK_ORDERS, FORK_ITEMS, FORK_BALANCES, FORK_CARMIS) if self._is_fork else (ORDERS, CARMIS)
+        if not self._is_known:
+            is_fork = FORK_ITEMS.name in await self.database.columns()
+            self.tables = (FORK_ORDERS, FORK_ITEMS, FORK_BALANCES, FORK_CARMIS) if is_fork else (ORDERS, CARMIS)
+            self._is_known = True
+        return self.tables
 
     async def read(self, order_no: str) -> Sold | None:
         """One statement, and one more when its codes may be loop cards that were not looked at lately."""
         if not _NUMBER.fullmatch(order_no):
             return None
-        numbers = sorted({order_no, normalise_code(order_no)})
-        is_fork = FORK_ITEMS in await self.find_tables()
-        found = await self.database.rows(_of_fork(numbers) if is_fork else _of_original(numbers))
+        statement = _OF_FORK if FORK_ITEMS in await self.find_tables() else _OF_ORIGINAL
+        found = await self.database.rows(statement, typed=order_no, plain=normalise_code(order_no))
         # The server holds more texts for the same than we do.
         rows = [row for row in found if normalise_code(row.order_sn) == normalise_code(order_no)]
         if not rows:
@@ -173,15 +172,18 @@ class Dujiaoka(DatabaseShop):
         return frozenset[str]().union(*(self._loops[one][1] for one in goods))
 
 
-def _of_original(numbers: Sequence[str]) -> Select[Any]:
+_NUMBERS: Sequence[BindParameter[str]] = (bindparam("typed"), bindparam("plain"))
+
+
+def _of_original() -> Select[Any]:
     of = ORDERS.c
     facts = [of[name] for name in _BOTH]
     goods = of.goods_id, null().label("sub_id"), of.title.label("name"), of.goods_price.label("unit_price")
     rest = of.buy_amount.label("quantity"), of.info, of.type, null().label("refunded")
-    return select(*facts, *goods, *rest).where(of.order_sn.in_(numbers), of.deleted_at.is_(None))
+    return select(*facts, *goods, *rest).where(of.order_sn.in_(_NUMBERS), of.deleted_at.is_(None))
 
 
-def _of_fork(numbers: Sequence[str]) -> Select[Any]:
+def _of_fork() -> Select[Any]:
     of, item, balance = FORK_ORDERS.c, FORK_ITEMS.c, FORK_BALANCES.c
     refunded = select(func.sum(func.abs(balance.amount))).where(
         balance.related_order_sn == of.order_sn, balance.type == "refund"
@@ -198,9 +200,12 @@ def _of_fork(numbers: Sequence[str]) -> Select[Any]:
     return (
         select(*(of[name] for name in _BOTH), *goods, refunded.scalar_subquery().label("refunded"))
         .select_from(FORK_ORDERS.outerjoin(FORK_ITEMS, item.order_id == of.id))
-        .where(of.order_sn.in_(numbers), of.deleted_at.is_(None))
+        .where(of.order_sn.in_(_NUMBERS), of.deleted_at.is_(None))
         .order_by(of.id, item.id)
     )
+
+
+_OF_ORIGINAL, _OF_FORK = _of_original(), _of_fork()  # made once: that takes longer than to ask
 
 
 def _status(status: int, items: Sequence[_Item]) -> OrderStatus:

@@ -23,6 +23,8 @@ from shop.vault import Vault
         pytest.param("卡号:1\n卡号:2\n密码:3", ("卡号:1", "卡号:2\n密码:3"), id="one without a password"),
         pytest.param("卡号:1", ("卡号:1",), id="nothing behind"),
         pytest.param("AAAAA-11111\n库存不足", (), id="a sentence"),
+        pytest.param("AAAAA-11111\n使用中有问题请联系客服", ("AAAAA-11111",), id="advice"),
+        pytest.param("出了点问题，请联系客服", (), id="advice alone"),
         pytest.param(None, (), id="nothing"),
     ],
 )

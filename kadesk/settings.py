@@ -268,7 +268,7 @@ class Settings(BaseSettings):
         """
         problems = _unknown_variables(os.environ)
         try:
-            settings = cls(**_read(path or _find_file()))
+            settings = cls(**_read(path or find_file()))
         except ValidationError as error:
             problems += [_sentence(problem) for problem in error.errors() if not _is_named(problem["loc"], problems)]
             raise SettingsError(problem=" ".join(problems)) from error
@@ -305,7 +305,8 @@ def _sections() -> dict[str, type[BaseModel]]:
     return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, BaseModel)}
 
 
-def _find_file() -> Path:
+def find_file() -> Path:
+    """The settings file that counts here: KADESK_SETTINGS, else ./settings.toml, else the shipped one."""
     here = Path("settings.toml")
     return (
         Path(os.environ[f"{PREFIX}SETTINGS"])

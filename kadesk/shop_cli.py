@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from kadesk.shell import AsJson, out, print_json, read_settings
 from kadesk.shop_check import check_shops
+from kadesk.shop_map import map_shop
 from shop.tables import Pool
 
 if TYPE_CHECKING:  # a command loads only what it needs
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # a command loads only what it needs
 
 shop_commands = typer.Typer(help="Look after products, codes and orders.", no_args_is_help=True)
 shop_commands.command("check")(check_shops)
+shop_commands.command("map")(map_shop)
 SHOWN = 20  # refused lines that are printed
 
 

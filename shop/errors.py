@@ -18,7 +18,7 @@ ShopError
 ├─ AlreadyImported                               this file was read before
 ├─ NoLinkSecret · UnfitForLink                   no signed links here; not with this order number
 ├─ BadShopUrl                                    no address of a shop's database
-├─ BadColumns                                    a map of a shop's columns that does not fit together
+├─ BadColumns · NoOrdersFound                    a map of a shop's columns that does not fit together; none to propose
 ├─ BadEvents                                     settings of a shop's events that cannot be
 ├─ BadShopSite · NothingToSignIn                 no address of a shop that is asked over HTTP; nothing to enter it with
 └─ ShopDown                                      the shop does not answer; try later
@@ -84,6 +84,10 @@ class BadColumns(ShopError):
 
 class BadEvents(ShopError):
     """The events of the shop {shop} are not set up: {problem}."""
+
+
+class NoOrdersFound(ShopError):
+    """No table of the shop {shop} looks like that of its orders: name the columns by hand, as docs/shops.md says."""
 
 
 class BadShopSite(ShopError):

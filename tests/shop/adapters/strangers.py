@@ -3,6 +3,11 @@
 import hashlib
 from collections.abc import Sequence
 
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from shop.adapters.connection import DRIVERS
+
 _ORDERS = 12
 _PAID_AT = "'2026-02-27 23:41:00'"
 ADDRESS = "buyer{n}@mail.example"
@@ -83,3 +88,16 @@ def camel() -> Sequence[str]:
         f"INSERT INTO LicenseKeys VALUES {', '.join(keys)}",
         f"INSERT INTO ShopOrderKeys VALUES {', '.join(links)}",
     )
+
+
+async def install(url: str, statements: Sequence[str]) -> None:
+    """Put one of these into an empty database."""
+    parsed = make_url(url)
+    backend = parsed.get_backend_name()
+    engine = create_async_engine(parsed.set(drivername=f"{backend}+{DRIVERS[backend]}"))
+    try:
+        async with engine.begin() as connection:
+            for statement in statements:
+                await connection.exec_driver_sql(statement)
+    finally:
+        await engine.dispose()

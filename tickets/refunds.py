@@ -5,7 +5,7 @@ the money of its order. Phrases, with their facts: refund.asked, approved, by_ha
 {amount} {reference}; notice.refund_asked, refund_by_hand, refund_failed {number} {subject} {amount}.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -15,7 +15,7 @@ from shop.errors import RefundMoved
 from shop.money import in_words, share
 from shop.port import CodeRef, Order
 from shop.tables import Refund, RefundState
-from tickets import approvals, compensation, filing, texts
+from tickets import approvals, clocks, compensation, filing, texts
 from tickets.changes import changing, lock_ticket
 from tickets.desk import Desk
 from tickets.errors import NoOpenClaim, NotAllowed
@@ -23,7 +23,7 @@ from tickets.lifecycle import is_active
 from tickets.money_errors import OtherOrder, OverShare, ReferenceMissing, SamePerson
 from tickets.rights import is_lead, require_hands
 from tickets.staff import get_agent
-from tickets.tables import Agent, Category, Claim, Outcome, Ticket, id_of
+from tickets.tables import Agent, Category, Claim, Metric, Outcome, Ticket, id_of
 
 REFERENCE_LIMIT = 120  # characters
 
@@ -188,7 +188,10 @@ class Refunds:
     async def go_ahead(
         self, session: AsyncSession, now: datetime, ticket: Ticket, refund: Refund, actor: str, agent_id: int | None
     ) -> None:
-        """It is approved: what was given for the code is out of use, the buyer hears, and that handles the ticket."""
+        """It is approved: what was given for the code is out of use, and the buyer hears.
+
+        That handles a ticket on which nothing else is to be decided; what it waits for from then on is the payment.
+        """
         place = (refund.shop, refund.order_no, refund.facts.get("code"))
         await compensation.make_room(session, now, ticket.number, *place, actor)
         await refunds.approve(session, now, refund, actor)
@@ -196,7 +199,11 @@ class Refunds:
             if is_active(ticket.phase):
                 ticket.assignee_id = ticket.assignee_id or agent_id
         words = await self._words(session, ticket, refund, "refund.approved")
-        await self._desk.speak(session, now, ticket, agent_id, words, handles=is_active(ticket.phase))
+        handles = is_active(ticket.phase) and not await _is_undecided(session, ticket)
+        await self._desk.speak(session, now, ticket, agent_id, words, handles=handles)
+        if is_active(ticket.phase):
+            after_it = now + timedelta.resolution
+            await clocks.begin_wait(session, after_it, ticket, self._desk.rules, {Metric.HANDLING})
 
     # What the shop answered
 
@@ -325,6 +332,15 @@ async def _require_order(
             is_theirs = is_lead(agent) or not await approvals.who_may_grant(session, id_of(agent))
     if not is_theirs:
         raise OtherOrder(number=ticket.number, order_no=order.order_no)
+
+
+async def _is_undecided(session: AsyncSession, ticket: Ticket) -> bool:
+    """Whether somebody has yet to say yes or no to something on this ticket."""
+    live = await compensation.refunds_of(session, ticket)
+    if any(refund.state == RefundState.REQUESTED for refund in live):
+        return True
+    agreed = {refund.claim_id for refund in live}
+    return any(claim.id not in agreed for claim in await filing.undecided_of(session, ticket))
 
 
 async def _unit_of(session: AsyncSession, order: Order, fingerprint: str | None) -> str | None:

@@ -9,7 +9,7 @@ import pytest
 from audit.tables import AuditRow
 from shop.errors import AlreadyRefunded, BadAmount, LinkGone, OverPaid, RefundMoved
 from shop.tables import Code, OrderMoney, Refund, Replacement
-from tests.tickets.counter import HOUR, ORDER, Counter
+from tests.tickets.counter import DAY, HOUR, ORDER, Counter
 from tickets.claims import Outcome, Reason, Settled
 from tickets.desk import Desk, DeskRules
 from tickets.errors import (
@@ -30,7 +30,7 @@ from tickets.money_errors import (
     SamePerson,
 )
 from tickets.rules import MoneyRules
-from tickets.tables import Approval, Claim, Clock, Cycle, Message, Notice, Phase, Ticket
+from tickets.tables import Approval, Claim, Clock, Cycle, Escalation, Level, Message, Notice, Phase, Ticket
 
 
 @pytest.fixture
@@ -73,8 +73,8 @@ async def test_a_small_refund_is_approved_with_its_request_and_the_delivered_wor
 
     assert (refund.state, refund.amount, refund.decided_by) == ("approved", 1_000, f"agent:{lin}")
     assert sent == [f"zh:refund.approved number={ticket.number} amount=10.00 CNY"]
-    (handling,) = await counter.floor.all(Clock, metric="handling")
-    assert handling.met_at == counter.floor.now + HOUR
+    handling, payment = await counter.floor.all(Clock, metric="handling")
+    assert (handling.met_at, payment.met_at) == (counter.floor.now + HOUR, None)
     now = await counter.floor.fresh(ticket)
     assert (now.phase, now.assignee_id) == (Phase.OPEN, lin)
 
@@ -292,6 +292,36 @@ async def test_what_a_person_cannot_pay_either_fails(counter: Counter, chen: int
     await counter.floor.do(counter.refunds.give_up, refund.id, chen, "account closed")
 
     assert (await fresh(counter, refund)).state == "failed"
+
+
+@pytest.mark.parametrize("how", ["by hand", "failed"])
+async def test_a_payment_that_nobody_makes_reaches_the_managers(
+    counter: Counter, chen: int, wang: int, how: str
+) -> None:
+    refund = await counter.ask_refund(await claimed(counter), chen)
+    await counter.floor.deliver(at=counter.floor.now + HOUR)
+    verb = counter.refunds.by_hand if how == "by hand" else counter.refunds.rejected
+    await counter.floor.do(verb, refund.id, "no such card", at=counter.floor.now + HOUR)
+    await counter.floor.deliver(at=counter.floor.now + HOUR)
+
+    await counter.floor.sweep(counter.floor.now + 10 * DAY)
+
+    assert [one.level for one in await counter.floor.all(Escalation)][-1] == Level.MANAGER
+
+
+async def test_a_refund_of_one_claim_handles_no_other(counter: Counter, chen: int) -> None:
+    order = replace(ORDER, quantity=2, paid=9_700, codes=(counter.code, counter.new_code("SOLD-2", 2)))
+    filed = await counter.file_all(order.codes, order, reason=Reason.OTHER)
+
+    first = await counter.ask_refund(filed[0].ticket, chen, order, claim_id=filed[0].claim.id)
+    await counter.pay(first, chen)
+    await counter.floor.deliver()
+
+    (handling,) = await counter.floor.all(Clock, metric="handling")
+    assert handling.met_at is None
+    await counter.ask_refund(filed[0].ticket, chen, order, claim_id=filed[1].claim.id)
+    await counter.floor.deliver()
+    assert [clock.met_at for clock in await counter.floor.all(Clock, metric="handling")] == [counter.floor.now, None]
 
 
 async def test_a_ticket_with_more_to_decide_stays_open(counter: Counter, chen: int) -> None:

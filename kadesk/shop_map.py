@@ -133,18 +133,22 @@ def put_columns(text: str, header: str, block: str) -> str:
             part = re.sub(r"(?m)^columns\s*=\s*\{[^\n]*\}[^\n]*\n", "", part)
             kept[at] = re.sub(r'(?m)^kind\s*=\s*"[^"]*"', 'kind = "sql"', part)
     written = "".join(kept).rstrip("\n") + "\n\n" + block
-    if _without_columns(written, header) != _without_columns(text, header):
+    if not _says(written, text, header, block):
         raise SettingsError(problem=f"The settings file has [{header}] in an unusual form: paste the lines yourself.")
     return written
 
 
-def _without_columns(text: str, header: str) -> dict[str, Any]:
-    content = tomllib.loads(text)
-    section = content
+def _says(written: str, before: str, header: str, block: str) -> bool:
+    """Whether the new text says what the old one did, and this."""
+    wanted, said = tomllib.loads(before), tomllib.loads(block)
+    section = wanted
     for name in header.split("."):
-        section = section.setdefault(name, {})
-    section.pop("columns", None)
-    return content | {"kind": section.pop("kind", None) and ""}
+        section, said = section.setdefault(name, {}), said[name]
+    section |= {"kind": "sql", "columns": said["columns"]}
+    try:
+        return tomllib.loads(written) == wanted
+    except tomllib.TOMLDecodeError:
+        return False
 
 
 def _print(found: Found, block: str) -> None:

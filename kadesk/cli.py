@@ -145,7 +145,7 @@ def chat(
                 await asyncio.sleep(RETRY_LOOK)
 
         await converse(terminal, kadesk.door.accept, answer, _lines())
-        await kadesk.database.close()
+        await kadesk.close()
 
     with spoken_for(settings.data.dir, buyer):
         _run(run())

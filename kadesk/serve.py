@@ -67,7 +67,7 @@ async def serve(kadesk: Kadesk, listener: socket.socket, on_ready: Callable[[], 
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await kadesk.database.close()
+        await kadesk.close()
 
 
 class _Server(uvicorn.Server):

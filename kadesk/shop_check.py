@@ -83,7 +83,7 @@ async def _examine(section: ShopSection, database: Database) -> Finding:
         if type(error) is ShopDown:
             finding.problem = f"{error} Does it run at {_place(section)}, and may this machine reach it?"
     finally:
-        if isinstance(shop, ForeignShop):
+        if shop is not None:
             await shop.close()
     return finding
 

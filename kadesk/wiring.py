@@ -85,6 +85,11 @@ class Kadesk:
         """What pays back for the shop of this name; None: a person does."""
         return self.shop.find(shop)
 
+    async def close(self) -> None:
+        """Let go of our database and of the shops."""
+        await self.shop.close()
+        await self.database.close()
+
     @property
     def door(self) -> Door:
         return Door(self.database, self.vault, clock, self.inbox_bell, self.settings.bot.rate)

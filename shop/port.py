@@ -203,6 +203,9 @@ class Shop(Counter, Protocol):
     async def note(self, order_no: str, text: str) -> Reply[None]:
         """Write beside the order what became of it; never a code."""
 
+    async def close(self) -> None:
+        """Let go of what is held open."""
+
 
 class Powerless:
     """What a shop answers that has no power of its own; an adapter takes the place of what its shop can do."""
@@ -235,3 +238,6 @@ class Powerless:
 
     async def note(self, order_no: str, text: str) -> Reply[None]:
         return Reply(Answer.UNSUPPORTED)
+
+    async def close(self) -> None:
+        """It holds nothing open."""

@@ -30,6 +30,11 @@ class Shops:
         """The shop of this name."""
         return self._shops.get(name)
 
+    async def close(self) -> None:
+        """Let go of what they hold open."""
+        for shop in self._shops.values():
+            await shop.close()
+
     async def find_order(self, order_no: str) -> Order | None:
         found = await self._first_with(order_no, _nothing)
         return found[0] if found else None

@@ -104,9 +104,6 @@ class ForeignShop(Powerless, ABC):
         """Read an order that is none, to see that the shop answers as its kind does. Raises `ShopDown`."""
         await self.read(NOBODYS)
 
-    async def close(self) -> None:
-        """Let go of what is held open."""
-
     @abstractmethod
     async def read(self, order_no: str) -> Sold | None:
         """The order with this number: as typed, in half width and without blanks. Raises `ShopDown`.

@@ -36,7 +36,7 @@ from tests.threadless import database_in_memory, fill
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 VAULT = Vault(Keys("k", {"k": bytes(32)}, bytes(range(32))))
 GOODS = Goods("STEAM-50", "Steam 50", 1_000, "CNY", timedelta(days=30))
-STEPS = int(os.environ.get("STEPS", "90000"))
+STEPS = int(os.environ.get("STEPS", "80000"))
 SHARDS = 6  # so that several workers share the steps
 EACH = 100  # steps of one example
 CHECKED_EVERY = 50  # steps

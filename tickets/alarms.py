@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from tickets import clocks, silence
+from tickets import clocks, compensation, silence
 from tickets.changes import changing
 from tickets.ladder import Ladder
 from tickets.tables import Conversation, Ending, Message, Outgoing, Phase, Sending, Ticket
@@ -172,8 +172,10 @@ async def _warn(session: AsyncSession, now: datetime, ticket: Ticket, ladder: La
 
 
 async def _has_reached(session: AsyncSession, ticket: Ticket) -> bool:
-    """Whether what we last said has left: who has heard nothing is not silent, and is owed an answer first."""
+    """Whether what we last said has left, and we owe nothing: who waits for us is not silent."""
     if await clocks.owes_answer(session, ticket):  # warned or not: a merge may have brought a promise since
+        return False
+    if compensation.is_under_way(await compensation.refunds_of(session, ticket)):
         return False
     # By its messages: they have an index by ticket, and the outbox has none.
     said = select(Outgoing.id).join(Message, col(Message.id) == col(Outgoing.message_id))

@@ -34,7 +34,7 @@ async def decide(session: AsyncSession, now: datetime, ticket: Ticket, outcome: 
     if undecided and outcome == Outcome.REPLACE:
         raise NotReplaced(number=ticket.number)
     live = await refunds_of(session, ticket)
-    if any(refund.state != RefundState.DONE for refund in live):
+    if is_under_way(live):
         raise RefundPending(number=ticket.number)
     paid = {refund.claim_id for refund in live}
     if outcome in REFUNDS and (not live or any(claim.id not in paid for claim in undecided)):
@@ -53,6 +53,11 @@ async def refunds_of(session: AsyncSession, ticket: Ticket) -> Sequence[Refund]:
         .order_by(col(Refund.id))
     )
     return found.all()
+
+
+def is_under_way(live: Sequence[Refund]) -> bool:
+    """Whether one of these live refunds is not paid yet: its buyer waits for us."""
+    return any(refund.state != RefundState.DONE for refund in live)
 
 
 async def outcomes_before(session: AsyncSession, claim: Claim) -> set[str]:

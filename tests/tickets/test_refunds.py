@@ -10,6 +10,7 @@ from audit.tables import AuditRow
 from shop.errors import AlreadyRefunded, BadAmount, LinkGone, OverPaid, RefundMoved
 from shop.tables import Code, OrderMoney, Refund, Replacement
 from tests.tickets.counter import DAY, HOUR, ORDER, Counter
+from tickets import alarms
 from tickets.claims import Outcome, Reason, Settled
 from tickets.desk import Desk, DeskRules
 from tickets.errors import (
@@ -224,6 +225,20 @@ async def test_nothing_is_decided_twice(counter: Counter, lin: int, chen: int) -
     )
 
     assert sorted(type(end).__name__ for end in ends) == ["Refund", "RefundMoved"]
+
+
+async def test_a_buyer_who_waits_for_a_decision_is_not_silent(counter: Counter, lin: int, chen: int) -> None:
+    ticket = await claimed(counter)
+    await counter.ask_refund(ticket, lin)
+    await counter.floor.do(counter.floor.desk.reply, ticket.id, lin, "组长看过就告诉您")
+    await counter.floor.deliver()
+
+    rested = await alarms.ring(counter.floor.database, lambda: counter.floor.now + 3 * DAY, counter.floor.desk)
+
+    assert rested == alarms.Acted()
+    assert await counter.floor.queued() == []
+    with pytest.raises(RefundPending):
+        await counter.floor.do(counter.floor.desk.close, ticket.id, lin)
 
 
 # Carried out

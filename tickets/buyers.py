@@ -82,7 +82,7 @@ class BuyersDesk(TriggersDesk):
         ticket = await self._lock_matter(session, now, ticket)
         became = Became.HEARD
         if lifecycle.is_active(ticket.phase):
-            await self._wait_on(session, now, ticket)
+            await self.wait_on(session, now, ticket)
         elif await self.may_reopen(session, now, ticket):
             became = Became.REOPENED
             cycle = await self.reopen(session, now, ticket, f"buyer:{ticket.buyer_id}")
@@ -115,7 +115,7 @@ class BuyersDesk(TriggersDesk):
             return ticket
         ticket = await lock_ticket(session, known[0].id)
         await self.escalate(session, now, ticket, human, asked, actor=actor)
-        await self._wait_on(session, now, ticket)
+        await self.wait_on(session, now, ticket)
         return ticket
 
     async def reopen(self, session: AsyncSession, now: datetime, ticket: Ticket, actor: str) -> Cycle:
@@ -163,8 +163,8 @@ class BuyersDesk(TriggersDesk):
                 return ticket
             ticket = after
 
-    async def _wait_on(self, session: AsyncSession, now: datetime, ticket: Ticket) -> None:
-        """The buyer waits for an answer, if they did not before."""
+    async def wait_on(self, session: AsyncSession, now: datetime, ticket: Ticket) -> None:
+        """The buyer of a locked, unsettled ticket waits for an answer, if they did not before."""
         actor = f"buyer:{ticket.buyer_id}"
         if ticket.phase == Phase.OPEN and ticket.waiting_since is not None:
             wake(session, now, ticket, actor)  # one more word of a wait that is already counted

@@ -135,6 +135,8 @@ class Returns:
                 order_ref=f"{order.shop}/{order.order_no}",
                 product=order.goods.sku,
             )
+        else:
+            await self._desk.wait_on(session, now, ticket)
         actor = f"buyer:{conversation.buyer_id}"
         refund = await self._refunds.request(session, now, ticket, order, code, actor, claim=claim)
         rules = self._refunds.rules

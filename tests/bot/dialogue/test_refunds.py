@@ -13,7 +13,7 @@ from tickets.desk import DeskRules
 from tickets.payouts import pay_refunds
 from tickets.refunds import Refunds
 from tickets.rules import MoneyRules
-from tickets.tables import Claim, Ticket
+from tickets.tables import Claim, Clock, Metric, Phase, Ticket
 
 
 async def allow_returns(house: House, within: timedelta | None = timedelta(days=7)) -> None:
@@ -159,6 +159,22 @@ async def test_in_warranty_and_with_no_code_left_the_money_is_the_other_way_out(
     refund, claim = await house.one(Refund), await house.one(Claim)
     assert (refund.state, refund.claim_id, refund.ticket_id) == ("requested", claim.id, claim.ticket_id)
     assert len(await house.all(Ticket)) == 1
+
+
+async def test_who_asks_on_a_ticket_that_waited_for_them_is_owed_an_answer(house: House) -> None:
+    await empty_pool(house)
+    buyer = await replaced(house)
+    ticket, lin = await house.one(Ticket), await house.hire()
+    async with house.database.writing() as session:
+        await house.desk.reply(session, house.clock(), ticket.id or 0, lin, "备用卡还没有到")
+    assert "备用卡还没有到" in await buyer.news()
+
+    await buyer.press("退款 ****")
+
+    first, anew = await house.all(Clock, metric=Metric.HANDLING)
+    assert (await house.one(Ticket)).phase == Phase.OPEN
+    assert first.met_at is not None
+    assert anew.met_at is None
 
 
 async def test_pressed_twice_it_is_asked_for_once(house: House) -> None:

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import bindparam, literal
+from sqlalchemy import select as rows_of
 from sqlalchemy.sql.expression import TableClause
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -37,10 +39,11 @@ LONGEST = 64  # characters of an order number
 _COMMON = ("qq.com", "163.com", "gmail.com", "126.com", "outlook.com", "foxmail.com")
 
 
-# Made once, as it is asked for every order. The subquery gives it a row where nothing of ours is known.
+_TERMS = ("warranty", "warranty_from", "proof", "return_within")
+# Made once and of plain columns, as it is asked for every order. The subquery gives it a row where nothing is ours.
 _OURS = (
-    select(Product, Code.fingerprint, Code.masked)
-    .select_from(select(literal(1)).subquery())
+    rows_of(*(col(getattr(Product, name)) for name in ("id", *_TERMS)), col(Code.fingerprint), col(Code.masked))
+    .select_from(rows_of(literal(1)).subquery())
     .outerjoin(Product, (col(Product.shop) == bindparam("shop")) & (col(Product.sku) == bindparam("sku")))
     .outerjoin(
         Replacement,
@@ -174,13 +177,13 @@ class ForeignShop(Powerless, ABC):
             order, codes=(*codes, *issued), goods=_on_terms(order.goods, terms), ways=frozenset(sold.secrets)
         )
 
-    async def _ours(self, session: AsyncSession, sold: Sold) -> tuple[Product | None, list[CodeRef]]:
+    async def _ours(self, session: AsyncSession, sold: Sold) -> tuple[Any, list[CodeRef]]:
         """Our terms of its goods, and the replacements issued for it, oldest first."""
         facts = {"shop": self.name, "order_no": sold.order.order_no, "sku": sold.order.goods.sku}
-        found = (await session.exec(_OURS, params=facts)).all()
-        issued = [(fingerprint, masked) for _, fingerprint, masked in found if fingerprint is not None]
+        found = (await (await session.connection()).execute(_OURS, facts)).all()
+        issued = [(row.fingerprint, row.masked) for row in found if row.fingerprint is not None]
         refs = [CodeRef(*one, position) for position, one in enumerate(issued, len(sold.codes) + 1)]
-        return found[0][0], refs
+        return found[0] if found[0].id is not None else None, refs
 
     def _is_same(self, one: str, other: str) -> bool:
         """Whether two texts are the same, in a time that tells nothing of either."""
@@ -231,7 +234,7 @@ def plain_secret(secret: str) -> str:
     return unicodedata.normalize("NFKC", secret).strip()
 
 
-def _on_terms(goods: Goods, terms: Product | None) -> Goods:
+def _on_terms(goods: Goods, terms: Any) -> Goods:
     if terms is None:
         return goods
     return replace(

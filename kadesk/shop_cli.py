@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from kadesk.event_cli import show_events
 from kadesk.shell import AsJson, out, print_json, read_settings
 from kadesk.shop_check import check_shops
 from kadesk.shop_map import map_shop
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # a command loads only what it needs
 shop_commands = typer.Typer(help="Look after products, codes and orders.", no_args_is_help=True)
 shop_commands.command("check")(check_shops)
 shop_commands.command("map")(map_shop)
+shop_commands.command("events")(show_events)
 SHOWN = 20  # refused lines that are printed
 
 

@@ -88,6 +88,25 @@ async def give_up(session: AsyncSession, now: datetime, event: ShopEvent, proble
     return is_ours
 
 
+async def laid_aside(session: AsyncSession, limit: int) -> list[ShopEvent]:
+    """The events that were given up, the oldest first."""
+    is_dead = ShopEvent.state == EventState.DEAD
+    return list((await session.exec(select(ShopEvent).where(is_dead).order_by(col(ShopEvent.id)).limit(limit))).all())
+
+
+async def retry(session: AsyncSession, now: datetime, event: ShopEvent, actor: str) -> bool:
+    """Look at the order of an event that was given up after all; of all who try, one gets True."""
+    is_dead = (col(ShopEvent.id) == event.id, col(ShopEvent.state) == EventState.DEAD)
+    values = {"state": EventState.PENDING, "attempts": 0, "not_before": now}
+    put_back = await session.exec(
+        update(ShopEvent).where(*is_dead).values(**values).execution_options(synchronize_session=False)
+    )
+    if put_back.rowcount == 1:
+        before, after = {"state": EventState.DEAD, "problem": event.problem}, {"state": EventState.PENDING}
+        record(session, now, actor, "shop_event.retried", f"shop_event:{event.id}", before, after)
+    return bool(put_back.rowcount == 1)
+
+
 async def count_dead(session: AsyncSession) -> int:
     is_dead = ShopEvent.state == EventState.DEAD
     return (await session.exec(select(func.count()).select_from(ShopEvent).where(is_dead))).one()

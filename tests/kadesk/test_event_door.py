@@ -1,5 +1,6 @@
 """The door of shops' events, over HTTP as shops use it."""
 
+import asyncio
 import hmac
 import json
 import logging
@@ -7,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,9 +17,11 @@ from fastapi import FastAPI
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from kadesk.cli import main
 from kadesk.database import Database
 from kadesk.errors import SettingsError
 from kadesk.event_door import BODY_LIMIT, EventDoor
+from kadesk.migrate import upgrade
 from kadesk.settings import Settings
 from kadesk.shops import choose_events
 from shop.events import Arrived, Events
@@ -187,3 +191,31 @@ def test_settings_of_events_that_cannot_be_are_named(
 
     with pytest.raises(SettingsError, match=sentence):
         Settings.load()
+
+
+def test_the_command_lists_what_was_laid_aside_and_tries_it_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, now: datetime, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KADESK_DATA__DIR", str(tmp_path))
+
+    async def lay_aside() -> None:
+        database = Database(Settings.load().database_url)
+        await upgrade(database)
+        async with database.writing() as session:
+            row = ShopEvent(shop="star", event_id="e1", kind="order.paid", order_no="S-1", received_at=now)
+            row.state, row.not_before, row.problem = "dead", now, "Shop star does not answer."
+            session.add(row)
+        await database.close()
+
+    def call(*more: str) -> tuple[object, str]:
+        monkeypatch.setattr("sys.argv", ["kadesk", "shop", "events", *more])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        return stopped.value.code, capsys.readouterr().out
+
+    asyncio.run(lay_aside())
+    (listed, shown), (retried, _) = call(), call("--retry")
+
+    assert (listed, retried or 0) == (1, 0)
+    assert "star  S-1  order.paid" in shown
+    assert "0 laid aside" in call()[1]

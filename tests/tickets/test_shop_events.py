@@ -212,6 +212,22 @@ async def test_a_shop_that_is_away_is_weather_until_it_lasts(street: Street) -> 
     assert {one.text for one in await street.floor.all(Notice)} == {"zh:notice.event_died shop=star order_no=S-1"}
 
 
+async def test_what_was_laid_aside_is_followed_after_all(street: Street) -> None:
+    street.stall.is_down = True
+    await street.tell()
+    for wait in (timedelta(), *WAITS):
+        await street.follow(wait)
+    street.stall.is_down = False
+
+    async with street.floor.database.writing() as session:
+        (event,) = await incoming.laid_aside(session, 10)
+        tried = [await incoming.retry(session, street.now, event, "system") for _ in range(2)]
+    await street.follow()
+
+    assert tried == [True, False]
+    assert await street.state() == [("done", "notice")]
+
+
 async def test_an_answer_that_comes_after_the_lease_decides_nothing(street: Street) -> None:
     await street.know()
     await street.tell()

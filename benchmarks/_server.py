@@ -72,7 +72,7 @@ def _serving(program: str, scripts: Sequence[Path]) -> Iterator[str]:
         tables = "\n".join(["USE mysql;", "SET @auth_root_socket = NULL;", *(path.read_text() for path in scripts)])
         _run([*command, "--bootstrap"], tables)
         with (home / "log").open("wb") as log:
-            server = subprocess.Popen([*command, f"--socket={home / 's'}"], stdout=log, stderr=log)
+            server = subprocess.Popen([*_with_us(), *command, f"--socket={home / 's'}"], stdout=log, stderr=log)
         try:
             _wait_for(home / "s", server)
             yield f"mysql://root@/?unix_socket={home / 's'}"
@@ -81,6 +81,11 @@ def _serving(program: str, scripts: Sequence[Path]) -> Iterator[str]:
             server.wait()
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _with_us() -> Sequence[str]:
+    """What ends a server whose starter was killed, where there is such a thing."""
+    return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 
 
 def _run(command: Sequence[str], text: str) -> None:

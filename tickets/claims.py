@@ -28,7 +28,7 @@ from tickets.errors import BreakerOpen
 from tickets.grants import Grants
 from tickets.issuing import ClaimRules as ClaimRules
 from tickets.issuing import Settled as Settled
-from tickets.tables import Category, Claim, Conversation, Level, Ticket, Trigger
+from tickets.tables import Category, Claim, Conversation, Level, Phase, Ticket, Trigger
 from tickets.tables import Outcome as Outcome
 from tickets.tables import Reason as Reason
 
@@ -250,7 +250,13 @@ class Claims(Grants):
         settled: Sequence[Settled],
         known: Ticket | None,
     ) -> Sequence[Settled]:
-        """One ticket, `known` or new, for all that came to people; one of its own for what another buyer claims."""
+        """One ticket, `known` or new, for all that came to people; one of its own for what another buyer claims.
+
+        A ticket that waits for its buyer is left alone, unless it is claimed there again: that is their word.
+        """
+        if known is not None and any(one.ticket is known for one in settled):
+            await self.desk.wait_on(session, now, known)
+        known = known if known is not None and known.phase == Phase.OPEN else None
         new = [one for one in settled if one.kind == "ticket" and one.ticket is None]
         shared = [one.claim for one in new if one.why != "contested"]
         ticket = await self._open_ticket(session, now, conversation, shared, known) if shared else None

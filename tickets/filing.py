@@ -22,6 +22,7 @@ from tickets.cases import Case
 from tickets.changes import lock_ticket
 from tickets.claim_states import ClaimState, can_move
 from tickets.errors import ClaimStands, Contested, NoOpenClaim
+from tickets.lifecycle import is_active
 from tickets.pictures import FRESH
 from tickets.tables import Approval, Claim, Conversation, Outcome, Phase, Picture, Reason, Ticket, id_of
 
@@ -155,19 +156,20 @@ _TICKET = (
     .join(Claim, col(Claim.ticket_id) == col(Ticket.id))
     .where(col(Claim.conversation_id) == bindparam("conversation"))
     .where(col(Claim.shop) == bindparam("shop"), col(Claim.order_no) == bindparam("order_no"))
-    .where(col(Ticket.conversation_id) == bindparam("conversation"), col(Ticket.phase) == Phase.OPEN, *_waits())
+    .where(col(Ticket.conversation_id) == bindparam("conversation"), *_waits())
+    .where(or_(col(Ticket.phase) == Phase.OPEN, col(Ticket.phase) == Phase.WAITING))
     .where(col(Claim.decided_at).is_(None))
-    .order_by(col(Ticket.id).desc())
+    .order_by(col(Ticket.phase) == Phase.WAITING, col(Ticket.id).desc())
     .limit(literal_column("1"))
 )
 
 
 async def find_ticket(session: AsyncSession, conversation: Conversation, shop: str, order_no: str) -> Ticket | None:
-    """The ticket in which claims of this conversation about this order wait for people, locked."""
+    """The ticket in which claims of this conversation about this order are to be decided, locked; an open one first."""
     place = {"conversation": conversation.id, "shop": shop, "order_no": order_no}
     found = await rows.in_one_trip(session, lambda connection: rows.find(connection, _TICKET, **place))
     ticket = await lock_ticket(session, found[0]) if found is not None else None
-    return ticket if ticket is not None and ticket.phase == Phase.OPEN else None
+    return ticket if ticket is not None and is_active(ticket.phase) else None
 
 
 async def hold_batches(session: AsyncSession, codes: Collection[CodeRef]) -> None:

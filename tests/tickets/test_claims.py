@@ -31,7 +31,7 @@ from tickets.errors import (
 )
 from tickets.links import MARK
 from tickets.money_errors import RefundPending
-from tickets.tables import Agent, Claim, Clock, Cycle, Escalation, Message, Notice, Ticket
+from tickets.tables import Agent, Claim, Clock, Cycle, Escalation, Message, Notice, Phase, Ticket
 
 # What the bot may do
 
@@ -422,6 +422,35 @@ async def test_resolving_decides_the_claim_and_only_the_ledger_says_replaced(cou
     assert (claim.outcome, claim.decided_at) == ("reject", counter.floor.now)
     with pytest.raises(NoOpenClaim):
         await counter.grant(settled.ticket, lin)
+
+
+async def test_who_files_again_what_people_had_answered_is_owed_an_answer(counter: Counter, lin: int) -> None:
+    first = await counter.file(reason=Reason.OTHER)
+    assert first.ticket is not None
+    await counter.floor.do(counter.floor.desk.reply, first.ticket.id, lin, "请再兑换一次")
+    await counter.floor.deliver()
+
+    again = await counter.file(reason=Reason.OTHER, at=counter.floor.now + HOUR)
+
+    assert (again.is_repeat, again.ticket and again.ticket.id) == (True, first.ticket.id)
+    assert (await counter.floor.fresh(first.ticket)).phase == Phase.OPEN
+    answered, anew = await counter.floor.all(Clock, metric="handling")
+    assert (answered.met_at, anew.met_at) == (counter.floor.now, None)
+
+
+async def test_another_code_of_the_order_leaves_a_ticket_alone_that_waits_for_its_buyer(
+    counter: Counter, lin: int
+) -> None:
+    order = replace(ORDER, quantity=2, codes=(counter.code, counter.new_code("SOLD-2", 2)))
+    first = await counter.file(order, reason=Reason.OTHER)
+    assert first.ticket is not None
+    await counter.floor.do(counter.floor.desk.reply, first.ticket.id, lin, "请再兑换一次")
+
+    other = await counter.file(order, order.codes[1], reason=Reason.OTHER)
+
+    assert other.ticket is not None
+    assert other.ticket.id != first.ticket.id
+    assert (await counter.floor.fresh(first.ticket)).phase == Phase.WAITING
 
 
 async def test_a_settled_claim_can_be_filed_again(counter: Counter, lin: int) -> None:

@@ -35,10 +35,10 @@ class EventDoor:
         now = self._clock()
         if wait := self._sources.wait_for(request.client.host if request.client else "", now):
             return Response(status_code=429, headers={"Retry-After": str(max(1, round(wait / timedelta(seconds=1))))})
-        if (events := self._shops.get(shop)) is None:
-            return Response(status_code=401)
         if (body := await _read_body(request)) is None:
             return Response(status_code=413)
+        if (events := self._shops.get(shop)) is None:
+            return Response(status_code=401)
         arrived = Arrived(request.headers, body, key)
         if events.is_ping(arrived):
             return Response()

@@ -16,6 +16,7 @@ from shop.events import Event
 from shop.tables import EventState, ShopEvent
 
 CASE, NOTICE = "case", "notice"  # what may follow of an event
+ACTOR = "system"
 _PENDING = col(ShopEvent.state) == EventState.PENDING
 
 
@@ -75,7 +76,7 @@ async def finish(session: AsyncSession, now: datetime, event: ShopEvent, became:
         return False
     if is_ours and became is not None:
         after = {"became": became, "order": f"{event.shop}/{event.order_no}"}
-        record(session, now, "system", "shop_event.acted", f"shop_event:{event.id}", None, after)
+        record(session, now, ACTOR, "shop_event.acted", f"shop_event:{event.id}", None, after)
     return is_ours
 
 
@@ -84,7 +85,7 @@ async def give_up(session: AsyncSession, now: datetime, event: ShopEvent, proble
     is_ours = await _move(session, event, state=EventState.DEAD, attempts=event.attempts + 1, problem=problem)
     if is_ours:
         after = {"problem": problem, "order": f"{event.shop}/{event.order_no}"}
-        record(session, now, "system", "shop_event.died", f"shop_event:{event.id}", None, after)
+        record(session, now, ACTOR, "shop_event.died", f"shop_event:{event.id}", None, after)
     return is_ours
 
 

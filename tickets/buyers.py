@@ -50,8 +50,12 @@ class BuyersDesk(TriggersDesk):
         trigger: str = "",
         order_ref: str | None = None,
         product: str | None = None,
+        actor: str = "",
     ) -> Ticket:
-        """Promise to settle a matter: a number, a cycle, a running clock. From level 1 up staff are told at once."""
+        """Promise to settle a matter: a number, a cycle, a running clock. From level 1 up staff are told at once.
+
+        `actor` is who asked for it, the buyer if left out.
+        """
         ticket = Ticket(
             number=new_number(),
             conversation_id=id_of(conversation),
@@ -64,7 +68,7 @@ class BuyersDesk(TriggersDesk):
             created_at=now,
         )
         await enter(session, ticket)
-        actor = f"buyer:{ticket.buyer_id}"
+        actor = actor or f"buyer:{ticket.buyer_id}"
         facts = {"number": ticket.number, "category": category, "order": order_ref}
         with changing(session, now, ticket, actor, "ticket.opened", **facts):
             await self.queue_up(session, ticket, now)

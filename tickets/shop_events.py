@@ -133,7 +133,7 @@ class Follower:
         if not await incoming.finish(session, now, event, incoming.CASE if opens else incoming.NOTICE):
             return False
         if opens and conversation is not None:
-            ticket, is_new = await self.desk.open_undelivered(session, now, conversation, order)
+            ticket, is_new = await self.desk.open_undelivered(session, now, conversation, order, incoming.ACTOR)
             if is_new:
                 await self.desk.tell_buyer(session, now, ticket, "undelivered.foreseen", product=order.goods.name)
         else:

@@ -15,9 +15,9 @@ class Undelivered(BuyersDesk):
     """What is owed to buyers."""
 
     async def open_undelivered(
-        self, session: AsyncSession, now: datetime, conversation: Conversation, order: Order
+        self, session: AsyncSession, now: datetime, conversation: Conversation, order: Order, actor: str = ""
     ) -> tuple[Ticket, bool]:
-        """The unsettled ticket about this order, and whether it is new.
+        """The unsettled ticket about this order, and whether it is new; `actor` is who asked, else the buyer.
 
         The buyer may ask while the shop tells us: the conversation is locked as in `hand_over`, so that one opens it.
         """
@@ -31,4 +31,5 @@ class Undelivered(BuyersDesk):
             return ticket, False
         buyer = await session.get_one(Buyer, conversation.buyer_id)
         subject = self.say(buyer.language, "undelivered.subject", product=order.goods.name)
-        return await self.open(session, now, conversation, Category.UNDELIVERED, subject, order_ref=ref), True
+        ticket = await self.open(session, now, conversation, Category.UNDELIVERED, subject, order_ref=ref, actor=actor)
+        return ticket, True

@@ -8,6 +8,7 @@ from itertools import count, repeat
 
 import pytest
 
+from audit.tables import AuditRow
 from shop import incoming
 from shop.errors import ShopDown
 from shop.events import Event
@@ -92,6 +93,8 @@ async def test_a_missed_order_of_a_known_buyer_is_a_case_before_they_ask(street:
     ticket = await street.floor.one(Ticket)
     assert (early, settled) == ((0, 0), 1)
     assert (ticket.category, ticket.order_ref) == ("undelivered", "star/S-1")
+    opened = await street.floor.one(AuditRow, action="ticket.opened")
+    assert opened.actor == "system"
     assert ticket.conversation_id == conversation.id
     assert await street.floor.queued() == [f"zh:undelivered.foreseen number={ticket.number} product=Steam 50"]
     assert await street.state() == [("done", "case")]
@@ -210,6 +213,24 @@ async def test_a_shop_that_is_away_is_weather_until_it_lasts(street: Street) -> 
     assert await street.state() == [("dead", None)] * 2
     assert {one.problem for one in await street.floor.all(ShopEvent)} == {"Shop star does not answer."}
     assert {one.text for one in await street.floor.all(Notice)} == {"zh:notice.event_died shop=star order_no=S-1"}
+
+
+async def test_an_event_that_cannot_be_dealt_with_holds_up_no_other(street: Street) -> None:
+    class Odd(Stall):
+        async def find_order(self, order_no: str) -> Order | None:
+            if order_no == "odd":
+                raise ValueError(order_no)
+            return await super().find_order(order_no)
+
+    assert street.stall.order is not None
+    street.stall = Odd(replace(street.stall.order, status=OrderStatus.DELIVERED))
+    await street.tell("e1", "odd")
+    await street.tell("e2")
+
+    await street.follow()
+
+    assert await street.state() == [("pending", None), ("done", None)]
+    assert (await street.floor.one(ShopEvent, order_no="odd")).problem == "ValueError"
 
 
 async def test_what_was_laid_aside_is_followed_after_all(street: Street) -> None:

@@ -23,13 +23,16 @@ def test_minor_units_are_never_shown_raw(amount: int, currency: str, words: str)
 
 
 @pytest.mark.parametrize(
-    ("text", "amount"), [("48.5", 4850), (" ¥48.50 ", 4850), ("1,200", 120_000), ("0.01", 1), ("1200", 120_000)]
+    ("text", "amount"),
+    [("48.5", 4850), (" ¥48.50 ", 4850), ("1,200", 120_000), ("1，200.5", 120_050), ("0.01", 1), ("1200", 120_000)],
 )
 def test_what_people_type_is_read(text: str, amount: int) -> None:
     assert read_amount(text, "CNY") == amount
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "48.505", "NaN", "inf", "1e99", "四十八", "٤٨", "1" * 40, "1.2.3"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "-1", "48.505", "NaN", "inf", "1e99", "四十八", "٤٨", "1" * 40, "1.2.3", "48,50", "1,5"]
+)
 def test_what_is_no_sum_is_refused(text: str) -> None:
     with pytest.raises(BadAmount, match=r"such as 48\.50"):
         read_amount(text, "CNY")

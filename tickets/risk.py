@@ -9,6 +9,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+from shop.money import plain
+
 
 class Signal(StrEnum):
     """What speaks for or against a claim; the words `risk.<value>` tell staff."""
@@ -111,6 +113,7 @@ class Facts:
     strays: int = 0
     wrong_proofs: int = 0
     price: int = 0  # minor units
+    currency: str = "CNY"
     round: int = 1
     second_rounds: int = 0  # about other codes
     vouchers: int = 0  # others with a believable claim about the batch of this code, or of the one before it
@@ -216,7 +219,7 @@ def _wrong_proofs(facts: Facts, _: RiskRules) -> Measured:
 
 
 def _dear(facts: Facts, rules: RiskRules) -> Measured:
-    return Measured(facts.price >= rules.dear_from, {"price": f"{facts.price / 100:.2f}"})
+    return Measured(facts.price >= rules.dear_from, {"price": plain(facts.price, facts.currency)})
 
 
 def _bad_batch(facts: Facts, rules: RiskRules) -> Measured:
@@ -242,7 +245,8 @@ def _other_contact(facts: Facts, _: RiskRules) -> Measured:
 def _new_and_dear(facts: Facts, rules: RiskRules) -> Measured:
     is_new = facts.known_for < rules.new_for and not facts.whole_orders and not facts.same_contact
     hours = facts.known_for // timedelta(hours=1)
-    return Measured(is_new and facts.price >= rules.dear_from, {"price": f"{facts.price / 100:.2f}", "hours": hours})
+    named = {"price": plain(facts.price, facts.currency), "hours": hours}
+    return Measured(is_new and facts.price >= rules.dear_from, named)
 
 
 def _second_round(facts: Facts, rules: RiskRules) -> Measured:

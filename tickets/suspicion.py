@@ -138,6 +138,7 @@ class Suspicion:
             strays=counts.strays,
             wrong_proofs=counts.wrong_proofs,
             price=claim.price,
+            currency=claim.currency,
             round=claim.round,
             second_rounds=sum(one.round > 1 for one in others),
             vouchers=max(believed.get(batch or 0, 0) for batch in (claim.batch_id, *(one.batch_id for one in before))),

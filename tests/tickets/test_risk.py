@@ -54,6 +54,13 @@ def test_each_signal_adds_its_points(facts: Facts, signal: Signal) -> None:
     assert risk.score > 0
 
 
+@pytest.mark.parametrize(("currency", "price"), [("CNY", "100.00"), ("JPY", "10000")])
+def test_a_price_is_told_as_its_currency_writes_it(currency: str, price: str) -> None:
+    points = weigh(Facts(price=10_000, currency=currency), RULES).points
+
+    assert {point.facts["price"] for point in points} == {price}
+
+
 @pytest.mark.parametrize(
     "facts",
     [

@@ -4,7 +4,7 @@ The buyers' verbs stand in `buyers`, what moves a ticket up in `ladder`. Verbs o
 buyer themselves; open, hear, hand_over and hurry leave the words to the dialogue. Phrases said in these three and in
 claims, with their facts:
     to buyers  ticket.escalated {number}, ticket.late {number}, ticket.resolved {number} {outcome},
-               claim.replaced {number} {product} {masked} {link}
+               claim.replaced {number} {product} {masked} {link} {until}
     to staff   notice.escalated {number} {subject} {why}, notice.escalated_late {…} {minutes},
                notice.late {number} {subject} {minutes},
                notice.hurried {number} {subject} {times}, notice.reopened and notice.assigned {number} {subject},

@@ -84,7 +84,7 @@ class Grants(Issuing):
         granted = [(claim, await self._give(session, now, ticket, agent, claim)) for claim in claims]
         left = await filing.undecided_of(session, ticket)
         for claim, link in granted:
-            words = {"product": claim.product_name, "masked": claim.masked, "link": MARK}
+            words = {"product": claim.product_name, "masked": claim.masked, "link": MARK, "until": self._until(link)}
             text = await self.desk.words(session, ticket, "claim.replaced", **words)
             is_last = not left and claim is claims[-1]
             await self._tell(session, now, ticket, id_of(agent), claim, text, link.id, is_last=is_last)
@@ -145,9 +145,14 @@ class Grants(Issuing):
         if await reveals.was_seen(session, given.code_id):
             raise CodeSeen(number=ticket.number)
         record(session, now, actor, "claim.link_renewed", f"claim:{claim.id}", after={"link": link.id})
-        text = await self.desk.words(session, ticket, "claim.link_renewed", masked=claim.masked, link=MARK)
+        words = {"masked": claim.masked, "link": MARK, "until": self._until(link)}
+        text = await self.desk.words(session, ticket, "claim.link_renewed", **words)
         if is_active(ticket.phase):
             await self.desk.answer(session, now, ticket, agent_id, text, link.id)
         else:
             await self.desk.speak(session, now, ticket, agent_id, text, link.id, handles=False)
         return link
+
+    def _until(self, link: RevealLink) -> str:
+        """When a link ends, as buyers are told instants."""
+        return f"{link.expires_at.astimezone(self.desk.rules.zone):%m-%d %H:%M}"

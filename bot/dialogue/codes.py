@@ -15,6 +15,9 @@ MOST_BUTTONS = 8  # codes that are offered as buttons; of a longer order the buy
 
 
 async def ask_code(turn: Turn, order: Order) -> None:
+    if not order.codes:
+        await tickets.take_without_codes(turn, order)
+        return
     turn.go(Step.CODE, order=turn.seal_order(order.order_no), picked="")
     key = "claim.ask_long" if len(order.codes) > MOST_BUTTONS else "claim.ask_code"
     await turn.tell(

@@ -13,6 +13,7 @@ from bot.dialogue.state import Step
 from bot.dialogue.turn import Turn
 from bot.tables import Button
 from shop.masking import mask
+from shop.port import Order
 from tickets import clocks
 from tickets.buyers import Became
 from tickets.conversations import add_note
@@ -43,13 +44,24 @@ async def hand_over(turn: Turn) -> None:
 
 async def excuse_shop(turn: Turn) -> None:
     """The shop does not answer: a person looks into it meanwhile, on one ticket however often the buyer tries."""
+    subject = turn.word("order.shop_down_subject", number=mask(turn.looked.order_no))
+    await _tell_where(turn, await _bring_to_person(turn, subject), "order.shop_down")
+
+
+async def take_without_codes(turn: Turn, order: Order) -> None:
+    """What a person delivered has no codes that could be compared: a person looks."""
+    subject = turn.word("claim.without_codes_subject", product=order.goods.name)
+    await _tell_where(turn, await _bring_to_person(turn, subject), "claim.without_codes", product=order.goods.name)
+
+
+async def _bring_to_person(turn: Turn, subject: str) -> Ticket:
+    """The ticket that people have already, or a new one."""
     ticket = await in_human_hands(turn)
     if ticket is None:
-        ticket = await _call_person(turn, turn.word("order.shop_down_subject", number=mask(turn.looked.order_no)))
-    else:
-        turn.rest()
-        turn.file_under(ticket)
-    await _tell_where(turn, ticket, "order.shop_down")
+        return await _call_person(turn, subject)
+    turn.rest()
+    turn.file_under(ticket)
+    return ticket
 
 
 async def take_grievance(turn: Turn) -> None:

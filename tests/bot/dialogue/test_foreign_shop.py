@@ -18,7 +18,7 @@ from shop.port import (
 )
 from shop.tables import Batch, Supplier
 from tests.bot.conftest import PASSWORD, House
-from tickets.tables import Claim
+from tickets.tables import Claim, Level, Ticket
 
 NUMBER = "FS12CD34EF56GH78"
 
@@ -72,3 +72,16 @@ async def test_nobody_waits_for_a_shop_that_does_not_tell(house: House) -> None:
 
     claims = await house.all(Claim)
     assert [(claim.state, claim.supplier_id) for claim in claims] == [("review", None)] * 2
+
+
+async def test_what_a_person_delivered_has_no_code_to_compare_and_goes_to_a_person(house: House) -> None:
+    house.dialogue._shop = shop = Abroad(house)
+    shop.order = replace(shop.order, codes=())
+    buyer = house.buyer()
+
+    told = await buyer.say(f"{NUMBER} {PASSWORD} 账号登不上")
+    again = await buyer.say(f"{NUMBER} 账号登不上")
+
+    assert "没有可以自动核对的卡密" in told
+    assert all("K-000001" in said for said in (told, again))
+    assert [ticket.level for ticket in await house.all(Ticket)] == [Level.HUMAN_QUEUE]

@@ -19,7 +19,7 @@ OF_ORDERS: Mapping[str, Words] = {
     "status": ("status order_status state order_state stat pay_status zhuangtai zt", "状态", (WHOLE, TEXT)),
     "kind": ("fulfillment_type delivery_type delivery_way type", "自动", (WHOLE, TEXT)),
     "sku": (
-        "sku sku_id goods_id product_id commodity_id good_id item_id pid gid prod_id product_code shangpin_id spid",
+        "goods_id product_id commodity_id good_id item_id sku_id pid gid prod_id product_code shangpin_id spid sku",
         "商品编号 商品ID 商品id",
         (WHOLE, TEXT),
     ),

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import String, and_, case, cast, column, exists, func, literal, or_, select, table
 
-from shop.adapters.column_map import Place, plain_value, read_map
+from shop.adapters.column_map import Join, Place, plain_value, read_map
 from shop.adapters.connection import ShopDatabase
 from shop.adapters.live_schema import Holds
 from shop.adapters.proposal import Draft
@@ -65,10 +65,22 @@ async def gather(database: ShopDatabase, draft: Draft) -> Evidence:
 
 
 def _sample(draft: Draft) -> Any:
-    names = [quoted(one.name) for one in draft.orders.columns]
-    orders = table(quoted(draft.orders.name), *map(column, names))
+    """The newest orders, of the columns that are looked at and no others."""
+    looked_at = [draft.column(key) for key in ("status", "paid_at", "codes", "password")]
+    linked = [
+        side.column for join in _joins(draft) for side in (join.mine, join.other) if side.table == draft.orders.name
+    ]
+    names = {*(one.name for one in looked_at if one), *draft.contacts, *linked, draft.orders.key} - {""}
+    orders = table(quoted(draft.orders.name), *(column(quoted(name)) for name in sorted(names)))
+    if not names:
+        return select(literal(1).label("one")).select_from(orders).limit(ROWS).subquery("newest")
     newest = select(orders).limit(ROWS)
     return (newest.order_by(orders.c[draft.orders.key].desc()) if draft.orders.key else newest).subquery("newest")
+
+
+def _joins(draft: Draft) -> Sequence[Join]:
+    """From the orders to their cards, where these have a table of their own."""
+    return read_map("", {"order_no": draft.columns["order_no"], **draft.cards}).joins if draft.cards else ()
 
 
 def _counts(draft: Draft, sample: Any) -> list[Any]:
@@ -112,7 +124,6 @@ def _values(draft: Draft, sample: Any) -> Any:
 
 
 def _has_cards(draft: Draft, sample: Any) -> Any:
-    known = read_map("", {"order_no": draft.columns["order_no"], **draft.cards})
     tables: dict[str, Any] = {}
 
     def at(place: Place) -> Any:
@@ -123,5 +134,5 @@ def _has_cards(draft: Draft, sample: Any) -> Any:
             there.append_column(column(quoted(place.column)))
         return there.c[place.column]
 
-    conditions = [at(join.mine) == at(join.other) for join in known.joins]
+    conditions = [at(join.mine) == at(join.other) for join in _joins(draft)]
     return exists(select(literal(1)).select_from(*tables.values()).where(*conditions).correlate(sample))

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Boolean, Date, DateTime, Integer, Numeric, String, inspect
+from sqlalchemy import Boolean, Date, DateTime, Integer, Numeric, String, inspect, text
 
 from shop.adapters.column_map import Place
 from shop.adapters.connection import ShopDatabase
@@ -44,10 +45,40 @@ class LiveTable:
         return next((column for column in self.columns if column.name == name), None)
 
 
+# MySQL shows how a table was made only to who may read all of it, and this to who may read some.
+_MYSQL = """SELECT table_name AS tab, column_name AS col, data_type AS kind, column_comment AS remark,
+    column_key AS rank_ FROM information_schema.columns WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position"""
+_MYSQL_LINKS = """SELECT table_name AS tab, column_name AS col, referenced_table_name AS other,
+    referenced_column_name AS to_ FROM information_schema.key_column_usage
+    WHERE table_schema = DATABASE() AND referenced_table_name IS NOT NULL"""
+_MYSQL_TYPES = {
+    Holds.TEXT: "char varchar tinytext text mediumtext longtext enum",
+    Holds.WHOLE: "tinyint smallint mediumint int bigint bit",
+    Holds.DECIMAL: "decimal float double",
+    Holds.TIME: "datetime timestamp date",
+}
+
+
 async def read_schema(database: ShopDatabase) -> Sequence[LiveTable]:
     """All tables that this user sees. Raises `ShopDown`."""
+    if database.dialect in ("mysql", "mariadb"):
+        return _of_mysql(await database.rows(text(_MYSQL)), await database.rows(text(_MYSQL_LINKS)))
     async with database.held() as connection:
         return await connection.run_sync(_reflect)
+
+
+def _of_mysql(rows: Sequence[Any], links: Sequence[Any]) -> Sequence[LiveTable]:
+    kinds = {kind: holds for holds, words in _MYSQL_TYPES.items() for kind in words.split()}
+    return [
+        LiveTable(
+            name,
+            [LiveColumn(row.col, kinds.get(str(row.kind).lower(), Holds.OTHER), row.remark or "") for row in columns],
+            keys[0] if len(keys := [row.col for row in columns if row.rank_ == "PRI"]) == 1 else "",
+            {link.col: Place(link.other, link.to_) for link in links if link.tab == name},
+            frozenset(row.col for row in columns if row.rank_ == "UNI"),
+        )
+        for name, columns in ((name, list(found)) for name, found in groupby(rows, key=lambda row: row.tab))
+    ]
 
 
 def _reflect(connection: Any) -> Sequence[LiveTable]:

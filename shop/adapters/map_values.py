@@ -37,7 +37,7 @@ FAMILIES = (
             **{"0": _UNPAID, "1": _UNDELIVERED, "2": _DELIVERED},
             **{"3": OrderStatus.FROZEN, "4": OrderStatus.REFUNDED},
         },
-        {"money": "fen", "reusable.yes": "1"},
+        {"money": "fen"},
     ),
     Family(
         "zfaka",
@@ -86,8 +86,6 @@ class _Weighing:
             del self.columns["codes"]
         if "codes" not in self.columns:
             self.columns |= self.draft.cards
-            if "reusable" in self.columns:
-                self.columns["reusable.yes"] = "1"
         elif evidence.commas > evidence.lines:
             self.columns["codes.separator"] = ","
 
@@ -104,14 +102,12 @@ class _Weighing:
         meant = dict(self.family.statuses if self.family else statuses_in(status.remark))
         for value in self.evidence.values:
             status_meant = meant.get(value.text) or status_of(value.text) or self._guess(value)
-            if status_meant == _UNDELIVERED and value.came > MOSTLY * value.rows:
-                status_meant = _DELIVERED  # "paid" is the last that this shop says
             if status_meant is None:
                 self.doubts.append(f"Nobody knows what the status {value.text!r} means: such an order is a person's.")
             else:
                 meant[value.text] = status_meant
         if _DELIVERED not in meant.values() and (done := [one for one in meant if meant[one] == _UNDELIVERED]):
-            meant[done[-1]] = _DELIVERED  # whether codes came decides
+            meant[done[-1]] = _DELIVERED  # "paid" is the last that it says: whether codes came decides
         for one in OrderStatus:
             if values := [value for value in meant if meant[value] == one]:
                 self.columns[f"status.{one}"] = ", ".join(values)

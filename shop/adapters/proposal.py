@@ -134,7 +134,8 @@ def _cards(schema: Sequence[LiveTable], known: Draft) -> dict[str, str]:
         joins = _joins(table, known) or _joins_through(others, table, known)
         if joins:
             columns = {key: f"{table.name}.{column.name}" for key, column in fitting.items()}
-            return columns | {"code_id": f"{table.name}.{table.key}"} | joins
+            loops = {"reusable.yes": "1"} if "reusable" in columns else {}
+            return columns | loops | {"code_id": f"{table.name}.{table.key}"} | joins
     return {}
 
 

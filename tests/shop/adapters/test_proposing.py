@@ -11,6 +11,7 @@ from kadesk.database import Database
 from shop.adapters.column_map import read_map
 from shop.adapters.column_words import status_of, statuses_in
 from shop.adapters.connection import ShopDatabase
+from shop.adapters.dujiaoka import CARMIS, ORDERS
 from shop.adapters.evidence import Evidence, Value
 from shop.adapters.live_schema import Holds, LiveColumn, LiveTable
 from shop.adapters.map_values import complete
@@ -20,8 +21,8 @@ from shop.adapters.sql import SqlShop
 from shop.errors import NoOrdersFound
 from shop.port import OrderStatus, ProofWay
 from shop.vault import Vault
-from tests.shop.adapters import mapped, strangers
-from tests.shop.adapters.conftest import ground
+from tests.shop.adapters import dujiaoka, mapped, strangers
+from tests.shop.adapters.conftest import ground, make_reader
 
 
 class Stranger(NamedTuple):
@@ -87,12 +88,12 @@ def table(name: str, columns: str, **kinds: Holds) -> LiveTable:
 
 
 W, D = Holds.WHOLE, Holds.DECIMAL
-CARMIS = table("carmis", "goods_id status is_loop carmi", goods_id=W, status=W, is_loop=W)
+LOOSE = table("carmis", "goods_id status is_loop carmi", goods_id=W, status=W, is_loop=W)
 TRADE: dict[str, tuple[Sequence[LiveTable], dict[str, str]]] = {
     "dujiaoka": (
         [
             table("order_log", "order_sn status"),
-            CARMIS,
+            LOOSE,
             table(
                 *(
                     "orders",
@@ -116,6 +117,7 @@ TRADE: dict[str, tuple[Sequence[LiveTable], dict[str, str]]] = {
         ],
         {
             **{"order_no": "acg_order.trade_no", "codes": "acg_order.secret", "quantity": "acg_order.card_num"},
+            **{"sku": "acg_order.commodity_id"},
             **{"status.delivered": "1", "status.unpaid": "0", "password": "acg_order.password"},
         },
     ),
@@ -191,6 +193,17 @@ def test_what_numbers_mean_is_guessed_from_what_their_orders_have_and_said() -> 
     assert len([doubt for doubt in proposal.doubts if "is taken for" in doubt]) == 3
 
 
+def test_cards_that_many_orders_may_have_are_known_as_such() -> None:
+    cards = table("keys", "order_id secret is_reusable deleted_at", order_id=W, is_reusable=W)
+    known = draft([table("orders", "order_no status", status=W), cards])
+    assert known is not None
+
+    columns = complete(known, Evidence()).columns
+
+    assert {columns["reusable"], columns["reusable.yes"]} == {"keys.is_reusable", "1"}
+    assert read_map("demo", columns).has_rows
+
+
 def test_hashes_that_cannot_be_compared_are_left_out() -> None:
     known = draft([table("orders", "order_no status kami password", status=W)])
     assert known is not None
@@ -238,3 +251,24 @@ async def test_a_database_without_orders_is_said_to_have_none(request: pytest.Fi
     with pytest.raises(NoOrdersFound, match="name the columns by hand"):
         await propose(database)
     await database.close()
+
+
+@pytest.mark.mariadb
+async def test_the_map_proposed_for_dujiaoka_reads_what_is_true(
+    empty_mariadb: str, vault: Vault, tmp_path: Path
+) -> None:
+    sales = dujiaoka.sell(64, seed=7)
+    await dujiaoka.open_original(empty_mariadb, sales)
+    reader = await make_reader(empty_mariadb, (ORDERS, CARMIS))
+    database = ShopDatabase("demo", reader)
+
+    proposal = await propose(database)
+    await database.close()
+    own = Database(f"sqlite:///{tmp_path / 'own.db'}")
+    shop = SqlShop(ground(own, vault), reader, proposal.columns)
+    seen = [await shop.read(sale.order_no) for sale in sales]
+    await shop.close()
+
+    read = [sold and (sold.order.status, sold.codes, sold.order.goods.sku) for sold in seen]
+    assert read == [None if sale.deleted else (sale.truth, sale.codes, str(sale.goods_id)) for sale in sales]
+    assert any("looks like dujiaoka" in doubt for doubt in proposal.doubts)

@@ -21,7 +21,7 @@ run: .venv/ready ## start everything with demo data and print where to click
 demo-info: .venv/ready ## print the demo's addresses, orders and staff accounts again
 	@$(RUN)/kadesk demo-info
 
-test: .venv/ready-dev ## run the whole suite, on SQLite and on a private PostgreSQL server
+test: .venv/ready-dev ## run the whole suite, on SQLite and on private PostgreSQL and MariaDB servers
 	@$(RUN)/python -m pytest -q -rs -n auto --dist worksteal -m "not alone and not browser" --cov --cov-report=
 	@$(RUN)/python -m pytest -q -rs -m "alone or browser"
 	@$(RUN)/coverage report --include='tickets/*,shop/*,faq/*' --skip-covered

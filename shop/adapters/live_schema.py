@@ -47,7 +47,8 @@ class LiveTable:
 
 # MySQL shows how a table was made only to who may read all of it, and this to who may read some.
 _MYSQL = """SELECT table_name AS tab, column_name AS col, data_type AS kind, column_comment AS remark,
-    column_key AS rank_ FROM information_schema.columns WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position"""
+    column_key AS rank_ FROM information_schema.columns WHERE table_schema = DATABASE()
+    ORDER BY table_name, ordinal_position"""
 _MYSQL_LINKS = """SELECT table_name AS tab, column_name AS col, referenced_table_name AS other,
     referenced_column_name AS to_ FROM information_schema.key_column_usage
     WHERE table_schema = DATABASE() AND referenced_table_name IS NOT NULL"""

@@ -1,8 +1,9 @@
 """Refunds: asked for, approved by whoever may, carried out by the shop or by a person, and told to the buyer each time.
 
 The ledger of the money is `shop.refunds`; what asks the shop is `tickets.payouts`. A row is locked after its ticket and
-the money of its order. Phrases, with their facts: refund.asked, approved, by_hand, done, refused, failed {number}
-{amount} {reference}; notice.refund_asked, refund_by_hand, refund_failed {number} {subject} {amount}.
+the money of its order. Phrases, with their facts: refund.asked, approved, refused, failed {number} {amount}, done {…}
+{reference}; notice.refund_asked {number} {subject} {agent} {amount}, refund_by_hand {number} {subject} {amount},
+refund_failed {…} {problem}.
 """
 
 from datetime import datetime, timedelta

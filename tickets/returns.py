@@ -17,7 +17,7 @@ from shop.port import CodeRef, Order, OrderStatus
 from shop.tables import Refund
 from tickets import compensation, warranty
 from tickets.cases import read_case
-from tickets.changes import lock_ticket
+from tickets.changes import lock_tickets
 from tickets.claim_states import ClaimState
 from tickets.desk import Desk
 from tickets.lifecycle import is_active
@@ -159,11 +159,9 @@ class Returns:
             col(Ticket.category).in_((Category.REFUND, Category.UNDELIVERED)),
         )
         others = (await session.exec(known.order_by(col(Ticket.id).desc()).limit(1))).all()
-        for ticket_id in (claim.ticket_id if claim is not None else None, *others):
-            ticket = await lock_ticket(session, ticket_id) if ticket_id is not None else None
-            if ticket is not None and is_active(ticket.phase):
-                return ticket
-        return None
+        of_claim = [claim.ticket_id] if claim is not None and claim.ticket_id is not None else []
+        tickets = await lock_tickets(session, *of_claim, *(ticket_id or 0 for ticket_id in others))
+        return next((ticket for ticket in tickets if is_active(ticket.phase)), None)
 
 
 def _judge_return(now: datetime, order: Order, unseen: bool) -> Ground | Bar:

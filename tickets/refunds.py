@@ -2,8 +2,8 @@
 
 The ledger of the money is `shop.refunds`; what asks the shop is `tickets.payouts`. A row is locked after its ticket and
 the money of its order. Phrases, with their facts: refund.asked, approved, refused, failed {number} {amount}, done {…}
-{reference}; notice.refund_asked {number} {subject} {agent} {amount}, refund_by_hand {number} {subject} {amount},
-refund_failed {…} {problem}.
+{reference}; notice.refund_asked {number} {subject} {agent} {amount}, refund_wanted {…} {buyer} {amount}, refund_by_hand
+{number} {subject} {amount}, refund_failed {…} {problem}.
 """
 
 from datetime import datetime, timedelta

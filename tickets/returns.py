@@ -146,7 +146,7 @@ class Returns:
         else:
             buyer = await session.get_one(Buyer, conversation.buyer_id)
             amount = in_words(refund.amount, refund.currency)
-            await self._desk.tell_staff(session, now, ticket, "notice.refund_asked", agent=buyer.name, amount=amount)
+            await self._desk.tell_staff(session, now, ticket, "notice.refund_wanted", buyer=buyer.name, amount=amount)
         return Asked(refund, ticket, ground)
 
     async def _find_ticket(

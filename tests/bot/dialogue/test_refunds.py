@@ -13,7 +13,7 @@ from tickets.desk import DeskRules
 from tickets.payouts import pay_refunds
 from tickets.refunds import Refunds
 from tickets.rules import MoneyRules
-from tickets.tables import Claim, Clock, Metric, Phase, Ticket
+from tickets.tables import Claim, Clock, Metric, Notice, Phase, Ticket
 
 
 async def allow_returns(house: House, within: timedelta | None = timedelta(days=7)) -> None:
@@ -171,6 +171,7 @@ async def test_who_asks_on_a_ticket_that_waited_for_them_is_owed_an_answer(house
 
     await buyer.press("退款 ****")
 
+    assert (await house.all(Notice))[-1].text.endswith("：买家 小陈 申请退款 48.50 CNY，请审批")
     first, anew = await house.all(Clock, metric=Metric.HANDLING)
     assert (await house.one(Ticket)).phase == Phase.OPEN
     assert first.met_at is not None

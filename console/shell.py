@@ -35,6 +35,7 @@ from console.rules import Site
 from console.words import COOKIE as LANGUAGE_COOKIE
 from console.words import LANGUAGES, words_for
 from shop import money
+from shop.masking import find_codes
 from tickets.breakers import count_open
 from tickets.tables import Agent
 
@@ -240,5 +241,11 @@ def _common(request: Request, site: Site) -> dict[str, Any]:
         "again": lambda **choices: "?" + urlsplit(list_url(request, **choices)).query,
         "money": money.in_words,
         "money_plain": money.plain,
-        "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+        "here": _address(request),
     }
+
+
+def _address(request: Request) -> str:
+    """Where the page's small forms come back to; a code that somebody typed into an address goes no further."""
+    address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return HOME if find_codes(address) else address

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Sec
 from pydantic_settings import NoDecode
 
 from audit.errors import KadeskError
+from shop.masking import mask_text
 from tickets.holidays import public_days
 from tickets.timetables import parse_windows
 
@@ -24,7 +25,7 @@ def parse_span(value: object) -> timedelta:
         return value
     text = str(value).strip()
     if not text or _SPAN.sub("", text).strip():
-        raise ValueError(f"write a duration such as '20 s', '15 min' or '24 h', not {text!r}")
+        raise ValueError(f"write a duration such as '20 s', '15 min' or '24 h', not {mask_text(text)!r}")
     return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _SPAN.findall(text)))
 
 
@@ -42,7 +43,7 @@ def require_names(names: Collection[str], one: str, several: str, most: int) -> 
     """Raises `ValueError` unless all are names that an owner may give, and there are not too many of them."""
     bad = [name for name in names if not re.fullmatch("[a-z][a-z0-9_]{0,39}", name)]
     if bad:
-        raise ValueError(f"a {one} is named in small letters, digits and _, not {bad[0]!r}")
+        raise ValueError(f"a {one} is named in small letters, digits and _, not {mask_text(bad[0])!r}")
     if len(names) > most:
         raise ValueError(f"there may be {most} {several} at most")
 
@@ -51,7 +52,7 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError) as error:
-        raise ValueError(f"there is no time zone {name!r}; write one such as 'Asia/Shanghai'") from error
+        raise ValueError(f"there is no time zone {mask_text(name)!r}; write one such as 'Asia/Shanghai'") from error
     return name
 
 

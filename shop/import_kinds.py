@@ -15,6 +15,7 @@ from shop.batches import keep_back_added
 from shop.codes import seal_row
 from shop.import_rows import CodeRow, OrderRow, ProductRow
 from shop.imports import Refusal, Report, known
+from shop.masking import mask_text
 from shop.sources import find_or_add_batch
 from shop.tables import Batch, Code, CodeState, OrderCode, Pool, Product, ShopOrder
 from shop.vault import Vault
@@ -96,7 +97,7 @@ class Codes:
 
     def _problem(self, row: CodeRow, product: Product | None, fingerprint: str, there: set[str]) -> str:
         if product is None:
-            return f"there is no product {row.sku[:40]}"
+            return f"there is no product {mask_text(row.sku)[:40]}"
         if fingerprint in self._seen:
             return f"this code stands in line {self._seen[fingerprint]} already"
         if fingerprint in there:
@@ -156,7 +157,7 @@ class Orders:
 
     def _problem(self, row: OrderRow, product: Product | None, there: set[str], codes: dict[str, Code]) -> str:
         if product is None:
-            return f"there is no product {row.sku[:40]}"
+            return f"there is no product {mask_text(row.sku)[:40]}"
         if row.order_no in there:
             return "this order is known already"
         marks = [self.vault.fingerprint(text) for text in row.codes]

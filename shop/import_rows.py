@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shop.errors import BadAmount, BadLine
-from shop.masking import normalise_code
+from shop.masking import mask_text, normalise_code
 from shop.money import read_amount
 from shop.port import OrderStatus
 from shop.tables import Pool, Proof, WarrantyFrom
@@ -164,23 +164,28 @@ def _need(cells: Cells, name: str, default: str = "") -> str:
     return word
 
 
+def _quoted(text: str) -> str:
+    """What stands in the wrong column may be a code."""
+    return repr(mask_text(text)[:30])
+
+
 def _amount(text: str, currency: str) -> int:
     try:
         return read_amount(text, currency)
     except BadAmount:
-        raise BadLine(problem=f"{text[:20]!r} is no sum in {currency}") from None
+        raise BadLine(problem=f"{_quoted(text)} is no sum in {currency}") from None
 
 
 def _number(text: str, name: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= 100_000:
-        raise BadLine(problem=f"{name} is {text[:20]!r}, which is no number from 1 to 100000")
+        raise BadLine(problem=f"{name} is {_quoted(text)}, which is no number from 1 to 100000")
     return int(text)
 
 
 def _span(text: str) -> timedelta:
     found = SPAN.fullmatch(text.strip())
     if found is None:
-        raise BadLine(problem=f"{text[:20]!r} is no time: write 30 d or 24 h")
+        raise BadLine(problem=f"{_quoted(text)} is no time: write 30 d or 24 h")
     is_hours = found[2].lower().startswith(("h", "小"))
     return timedelta(hours=int(found[1])) if is_hours else timedelta(days=int(found[1]))
 
@@ -188,7 +193,7 @@ def _span(text: str) -> timedelta:
 def _one_of(kind: Callable[[str], Any] | type, word: str, name: str) -> str:
     known = [str(one) for one in kind]  # type: ignore[union-attr]  # an enum lists its members
     if word.lower() not in known:
-        raise BadLine(problem=f"{name} is {word[:20]!r}; choose from {', '.join(known)}")
+        raise BadLine(problem=f"{name} is {_quoted(word)}; choose from {', '.join(known)}")
     return word.lower()
 
 
@@ -204,5 +209,5 @@ def _instant(text: str, zone: ZoneInfo) -> datetime:
     try:
         at = datetime.fromisoformat(text.strip().replace("/", "-"))
     except ValueError:
-        raise BadLine(problem=f"{text[:30]!r} is no time: write 2026-03-02 12:00") from None
+        raise BadLine(problem=f"{_quoted(text)} is no time: write 2026-03-02 12:00") from None
     return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)

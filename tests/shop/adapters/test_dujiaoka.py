@@ -201,14 +201,21 @@ async def test_an_order_of_the_fork_holds_several_goods_and_knows_what_went_back
 
 async def test_odd_rows_are_orders_still(empty_mariadb: str, database: Database, vault: Vault) -> None:
     odd = Sale("AAAA1111AAAA1111", ("CODE-1",), status=9, password="", payment="")
-    await dujiaoka.open_original(empty_mariadb, [odd])
-    await run(empty_mariadb, "SET sql_mode = ''; UPDATE orders SET created_at = '0000-00-00', info = NULL")
+    marked_done = Sale("BBBB2222BBBB2222", info=dujiaoka.FAILURE)  # by a person, though the text says otherwise
+    without = Sale("CCCC3333CCCC3333", info="")
+    await dujiaoka.open_original(empty_mariadb, [odd, marked_done, without])
+    await run(empty_mariadb, "SET sql_mode = ''; UPDATE orders SET created_at = '0000-00-00' WHERE status = 9")
     shop = Dujiaoka(ground(database, vault), empty_mariadb)
 
-    order = await shop.find_order("AAAA1111AAAA1111")
+    orders = [await shop.find_order(sale.order_no) for sale in (odd, marked_done, without)]
 
-    assert order is not None
-    assert (order.status, order.paid_at, order.codes, order.ways) == (OrderStatus.ABNORMAL, None, (), frozenset())
+    assert [order and (order.status, order.codes) for order in orders] == [
+        (OrderStatus.ABNORMAL, ()),
+        (OrderStatus.ABNORMAL, ()),
+        (OrderStatus.PAID_UNDELIVERED, ()),
+    ]
+    assert orders[0] is not None
+    assert (orders[0].paid_at, orders[0].ways) == (None, frozenset())
     await shop.close()
 
 

@@ -106,7 +106,7 @@ def _look_up(known: ColumnMap, tables: Mapping[str, TableClause]) -> Select[Any]
 
 def _powers(known: ColumnMap) -> frozenset[Power]:
     needed: Mapping[Power, Sequence[str]] = {
-        Power.PROVE_OWNER: ("password", "payment_no", "contact"),  # of the last, a code is mailed to it
+        Power.PROVE_OWNER: ("password", "payment_no"),
         Power.CONTACT: ("contact",),
         Power.LIST_CODES: ("codes",),
         Power.CHECK_CODE: ("codes",),

@@ -198,14 +198,38 @@ async def test_a_hash_of_the_password_opens_only_to_who_knows_the_password(
         assert await shop.prove_owner(ORDER_NO, "") is None
 
 
-def test_a_shop_can_do_what_its_map_gives(vault: Vault) -> None:
-    shop = SqlShop(ground(None, vault), "sqlite:///nowhere.db", PLAIN)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("more", "powers"),
+    [
+        pytest.param({}, set(), id="nothing"),
+        pytest.param({"contact": "orders.mail"}, {Power.CONTACT}, id="mail"),
+        pytest.param({"payment_no": "orders.pay"}, {Power.PROVE_OWNER}, id="payment"),
+        pytest.param({"codes": "orders.info"}, {Power.LIST_CODES, Power.CHECK_CODE}, id="codes"),
+    ],
+)
+def test_a_shop_can_do_what_its_map_gives(vault: Vault, more: dict[str, str], powers: set[Power]) -> None:
+    assert SqlShop(ground(None, vault), "sqlite:///nowhere.db", PLAIN | more).powers == powers  # type: ignore[arg-type]
 
-    assert shop.powers == frozenset()
-    assert SqlShop(ground(None, vault), "sqlite:///nowhere.db", PLAIN | {"contact": "orders.mail"}).powers == {  # type: ignore[arg-type]
-        Power.CONTACT,
-        Power.PROVE_OWNER,
-    }
+
+@pytest.mark.parametrize("server", ["mariadb", "postgresql"])
+@pytest.mark.parametrize("name", MAKES)
+async def test_every_way_of_keeping_codes_is_read_on_every_server(
+    name: str, server: str, vault: Vault, request: pytest.FixtureRequest
+) -> None:
+    make = MAKES[name](ORDER_NO, CODES, "SO-2026-0008", "OTHER-CODE-1", "chen@qq.com")
+    url = await mapped.new_place(server, request)
+    await mapped.put_up(url, make)
+
+    shop = SqlShop(ground(None, vault), url, make.columns)  # type: ignore[arg-type]
+    sold, way = await shop.read(ORDER_NO.upper()), await shop.prove_owner(ORDER_NO, "open sesame")
+    other = await shop.read("SO-2026-0008")
+    await shop.close()
+
+    assert sold is not None
+    assert other is not None
+    assert (sold.order.order_no, sold.order.status, sold.codes) == (ORDER_NO, OrderStatus.DELIVERED, CODES)
+    assert (sold.order.paid, other.order.paid, other.codes) == (9_700, 4_850, ("OTHER-CODE-1",))
+    assert way in sold.secrets
 
 
 async def test_our_terms_and_replacements_stand_with_what_the_shop_sold(

@@ -175,7 +175,7 @@ async def _has_reached(session: AsyncSession, ticket: Ticket) -> bool:
     """Whether what we last said has left, and we owe nothing: who waits for us is not silent."""
     if await clocks.owes_answer(session, ticket):  # warned or not: a merge may have brought a promise since
         return False
-    if compensation.is_under_way(await compensation.refunds_of(session, ticket)):
+    if await compensation.find_under_way(session, ticket) is not None:
         return False
     # By its messages: they have an index by ticket, and the outbox has none.
     said = select(Outgoing.id).join(Message, col(Message.id) == col(Outgoing.message_id))

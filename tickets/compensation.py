@@ -15,9 +15,9 @@ from shop.tables import Code, CodeState, Refund, RefundState, Replacement
 from tickets import filing
 from tickets.cases import hold_case
 from tickets.claim_states import UNDECIDED, ClaimState, can_move
-from tickets.errors import AlreadyCompensated, CodeSeen, NotReplaced
-from tickets.money_errors import NotRefunded, RefundPending
-from tickets.tables import Claim, Outcome, Ticket
+from tickets.errors import AlreadyCompensated, CodeSeen, NotReplaced, TicketError
+from tickets.money_errors import AlreadyAsked, NotRefunded, RefundPending
+from tickets.tables import Approval, Claim, Outcome, Ticket
 
 # Outcomes that give the buyer their money back; who has that gets no code as well.
 REFUNDS = frozenset({Outcome.REFUND, Outcome.PARTIAL_REFUND})
@@ -56,8 +56,16 @@ async def refunds_of(session: AsyncSession, ticket: Ticket) -> Sequence[Refund]:
 
 
 def is_under_way(live: Sequence[Refund]) -> bool:
-    """Whether one of these live refunds is not paid yet: its buyer waits for us."""
+    """Whether one of these live refunds is not paid yet."""
     return any(refund.state != RefundState.DONE for refund in live)
+
+
+async def find_under_way(session: AsyncSession, ticket: Ticket) -> TicketError | None:
+    """Why its buyer waits for us, whoever has spoken last: money, or the word of a second person."""
+    if is_under_way(await refunds_of(session, ticket)):
+        return RefundPending(number=ticket.number)
+    asked = select(Approval.id).where(Approval.ticket_id == ticket.id, col(Approval.decided_at).is_(None)).limit(1)
+    return AlreadyAsked(number=ticket.number) if (await session.exec(asked)).first() is not None else None
 
 
 async def outcomes_before(session: AsyncSession, claim: Claim) -> set[str]:

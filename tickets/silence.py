@@ -8,7 +8,6 @@ from tickets import clocks, compensation, filing, lifecycle
 from tickets.changes import changing, lock_ticket, move
 from tickets.errors import InvalidTransition, PastInstant, StillOwed
 from tickets.ladder import Ladder
-from tickets.money_errors import RefundPending
 from tickets.rights import require_hands
 from tickets.tables import Ending, Phase, Ticket
 
@@ -67,15 +66,15 @@ class Silence(Ladder):
     ) -> Ticket:
         """Close a resolved ticket, or one whose buyer was answered and is waited for; the buyer is told of the latter.
 
-        Raises `StillOwed` while an answer is promised, and `RefundPending`: closing is no way round the promise.
+        Raises `StillOwed` while an answer is promised, `RefundPending`, `AlreadyAsked`: closing is no way round them.
         """
         ticket = await lock_ticket(session, ticket_id, version)
         await require_hands(session, ticket, agent_id)
         if ticket.phase == Phase.OPEN or await clocks.owes_answer(session, ticket):
             raise StillOwed(number=ticket.number)
         is_told = ticket.phase == Phase.WAITING
-        if is_told and compensation.is_under_way(await compensation.refunds_of(session, ticket)):
-            raise RefundPending(number=ticket.number)
+        if is_told and (reason := await compensation.find_under_way(session, ticket)) is not None:
+            raise reason
         await end(session, now, ticket, Ending.CLOSED, actor=f"agent:{agent_id}")
         if is_told:
             await self.tell_buyer(session, now, ticket, "ticket.closed")

@@ -12,8 +12,8 @@ from audit.tables import AuditRow
 from shop.errors import PoolEmpty
 from shop.tables import Code, Replacement
 from tests.tickets.conftest import say
-from tests.tickets.counter import ORDER, RESERVE, Counter
-from tickets import approvals
+from tests.tickets.counter import DAY, ORDER, RESERVE, Counter
+from tickets import alarms, approvals
 from tickets.claims import Reason, Settled
 from tickets.desk import Desk, DeskRules
 from tickets.errors import NotAllowed
@@ -199,6 +199,21 @@ async def test_what_waits_for_a_second_person_goes_along_with_a_merge(
 
     assert settled.kind == "replaced"
     assert (await counter.floor.fresh(other)).phase == Phase.RESOLVED
+
+
+async def test_a_buyer_who_waits_for_a_second_person_is_not_silent(
+    counter: Counter, second: SecondPerson, lin: int, chen: int
+) -> None:
+    ticket = await claimed(counter)
+    await ask(counter, second, ticket, lin)
+    await counter.floor.do(counter.floor.desk.reply, ticket.id, lin, "组长看过就补发")
+    await counter.floor.deliver()
+
+    rested = await alarms.ring(counter.floor.database, lambda: counter.floor.now + 3 * DAY, counter.floor.desk)
+
+    assert rested == alarms.Acted()
+    with pytest.raises(AlreadyAsked):
+        await counter.floor.do(counter.floor.desk.close, ticket.id, lin)
 
 
 async def test_alone_in_the_shop_one_is_told_what_to_do(counter: Counter, second: SecondPerson, chen: int) -> None:

@@ -19,7 +19,7 @@ from shop.tables import Refund, RefundState
 from tickets import approvals, clocks, compensation, filing, texts
 from tickets.changes import changing, lock_ticket
 from tickets.desk import Desk
-from tickets.errors import NoOpenClaim, NotAllowed
+from tickets.errors import InvalidTransition, NoOpenClaim, NotAllowed
 from tickets.lifecycle import is_active
 from tickets.money_errors import OtherOrder, OverShare, ReferenceMissing, SamePerson
 from tickets.rights import is_lead, require_hands
@@ -50,11 +50,13 @@ class Refunds:
         """An agent asks for a refund of a claim's code, or of the order: of its share, or all that is left, at most.
 
         Approved at once as far as this agent may; else it waits for a lead or a second person. Raises `OtherOrder`,
-        `HeldByColleague`, `NoOpenClaim`, `AlreadyCompensated`, `CodeSeen`, `OverShare`, `NobodyToAgree`, what the
-        ledger raises.
+        `HeldByColleague`, `InvalidTransition` for a settled ticket, `NoOpenClaim`, `AlreadyCompensated`, `CodeSeen`,
+        `OverShare`, `NobodyToAgree`, what the ledger raises.
         """
         ticket = await lock_ticket(session, ticket_id)
         agent = await require_hands(session, ticket, agent_id)
+        if not is_active(ticket.phase):  # no promise would run until it is paid
+            raise InvalidTransition(number=ticket.number, phase=ticket.phase, verb="refunded")
         claim = await _claim_of(session, ticket, claim_id)
         await _require_order(session, ticket, agent, claim, order)
         code = filing.code_of(claim) if claim is not None else None

@@ -18,6 +18,7 @@ from tickets.errors import (
     CodeInText,
     CodeSeen,
     HeldByColleague,
+    InvalidTransition,
     NoOpenClaim,
     NotAllowed,
 )
@@ -177,6 +178,14 @@ async def test_a_colleagues_ticket_is_theirs(counter: Counter, lin: int, ming: i
 
     with pytest.raises(HeldByColleague):
         await counter.ask_refund(ticket, ming)
+
+
+async def test_a_settled_ticket_where_no_promise_runs_brings_no_refund(counter: Counter, lin: int) -> None:
+    ticket = await claimed(counter)
+    await counter.resolve(ticket, lin, Outcome.REJECT)
+
+    with pytest.raises(InvalidTransition):
+        await counter.ask_refund(ticket, lin)
 
 
 async def test_another_tickets_claim_is_not_for_this_one(counter: Counter, lin: int) -> None:

@@ -29,6 +29,7 @@ from tickets import (
     reminders,
     supplier_checks,
 )
+from tickets.complaints import Complaints
 from tickets.refunds import Refunds
 from tickets.routing import Assignment
 from tickets.shop_events import Follower
@@ -48,6 +49,7 @@ LINK_PAGE = 2_000  # audit rows chained in one transaction
 LEARN_EVERY = timedelta(seconds=10)
 PAY_EVERY = timedelta(seconds=10)
 FOLLOW_EVERY = timedelta(seconds=10)
+COMPLAIN_EVERY = timedelta(seconds=30)
 MAIL_EVERY = timedelta(seconds=3)  # a buyer waits for the code
 TIDY_EVERY = timedelta(hours=6)
 INSPECT_EVERY = timedelta(days=1)
@@ -67,6 +69,7 @@ def jobs(kadesk: Kadesk) -> list[Job]:
         Job("canary", canary.SPAN, _canary(kadesk)),
         Job("remind staff", REMIND_EVERY, _remind(kadesk)),
         Job("watch suppliers", WATCH_EVERY, _watch_suppliers(kadesk)),
+        *([Job("ask suppliers", COMPLAIN_EVERY, _ask_suppliers(kadesk))] if kadesk.suppliers else []),
         Job("link audit rows", LINK_EVERY, _link(kadesk)),
         Job("rebuild answers", LEARN_EVERY, _rebuild(kadesk)),
         Job("pay refunds", PAY_EVERY, _pay(kadesk)),
@@ -165,6 +168,18 @@ def _watch_suppliers(kadesk: Kadesk) -> Work:
             return await supplier_checks.next_watch(session)
 
     return watch
+
+
+def _ask_suppliers(kadesk: Kadesk) -> Work:
+    """One process at a time: the systems of suppliers want their calls apart."""
+    complaints = Complaints(kadesk.database, clock, kadesk.desk, kadesk.vault, kadesk.shop.find, kadesk.suppliers)
+
+    async def ask() -> None:
+        async with kadesk.database.elected("suppliers") as is_ours:
+            if is_ours and await complaints.work():
+                kadesk.outbox_bell.ring()
+
+    return ask
 
 
 def _link(kadesk: Kadesk) -> Work:

@@ -24,7 +24,7 @@ from kadesk.risks import BreakersSection, RiskSection
 from kadesk.routing import RoutingSection
 from kadesk.shops import FirstShopSection, ShopSection
 from kadesk.statuses import Statuses
-from kadesk.suppliers import BatchesSection, SuppliersSection
+from kadesk.suppliers import BatchesSection, SupplierApiSection, SuppliersSection
 from kadesk.values import Country, Hours, LongSecret, Section, Span, Words, Zone
 from kadesk.values import parse_span as parse_span
 from shop.errors import BadKeys
@@ -210,7 +210,7 @@ class _Environment(EnvSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         values = super().__call__()
-        for *sections, key in secret_names(_other_shops({})).values():
+        for *sections, key in secret_names(_named_sections({})).values():
             _section(values, sections).pop(f"{key}_file", None)
         return values
 
@@ -288,10 +288,16 @@ class Settings(BaseSettings):
         return (self.web.public_url or f"http://{host}:{self.web.port}").rstrip("/")
 
 
-def secret_names(other_shops: Iterable[str] = ()) -> dict[str, tuple[str, ...]]:
-    """Environment variable → (section, key) of every secret; of shops under [shop.more], (shop, more, name, key)."""
+_NAMED: Mapping[tuple[str, ...], type[BaseModel]] = {  # under these owners give names of their own
+    ("shop", "more"): ShopSection,
+    ("suppliers", "api"): SupplierApiSection,
+}
+
+
+def secret_names(named: Iterable[tuple[str, ...]] = ()) -> dict[str, tuple[str, ...]]:
+    """Environment variable → (section, key) of every secret; of a `named` section, (shop, more, name, key)."""
     places: list[tuple[tuple[str, ...], type[BaseModel]]] = [((name,), model) for name, model in _sections().items()]
-    places += [(("shop", "more", name), ShopSection) for name in other_shops]
+    places += [(place, _NAMED[place[:-1]]) for place in named]
     return {
         f"{PREFIX}{'__'.join(place)}__{key}".upper(): (*place, key)
         for place, model in places
@@ -324,7 +330,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(problem=f"The settings file {path} cannot be read: {error.strerror}.") from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(problem=f"The settings file {path} is not TOML: {error}.") from error
-    for variable, (*sections, key) in secret_names(_other_shops(content)).items():
+    for variable, (*sections, key) in secret_names(_named_sections(content)).items():
         if key in _section(content, sections):
             name = ".".join([*sections, key])
             raise SettingsError(
@@ -346,14 +352,18 @@ def _section(content: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return content
 
 
-def _other_shops(content: dict[str, Any]) -> set[str]:
-    """The names under [shop.more], in the file and in the environment."""
-    start = f"{PREFIX}SHOP__MORE__"
-    named = {
-        name[len(start) :].partition("__")[0].lower() for name in map(str.upper, os.environ) if name.startswith(start)
-    }
-    shop = content.get("shop")
-    return named | {*(shop.get("more") or {} if isinstance(shop, dict) else {})}
+def _named_sections(content: dict[str, Any]) -> set[tuple[str, ...]]:
+    """Those under [shop.more] and [suppliers.api], in the file and in the environment."""
+    names, found = [name.upper() for name in os.environ], set()
+    for place in _NAMED:
+        start = _start_of(place)
+        given = {one.removeprefix(start).partition("__")[0].lower() for one in names if one.startswith(start)}
+        found |= {(*place, name) for name in (*given, *_section(content, place))}
+    return found
+
+
+def _start_of(place: Iterable[str]) -> str:
+    return f"{PREFIX}{'__'.join(place)}__".upper()
 
 
 def _read_secret(variable: str, path: Path) -> str:
@@ -368,7 +378,7 @@ def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
         f"{PREFIX}{section}__{key}".upper() for section, model in _sections().items() for key in model.model_fields
     }
     known |= {f"{name}_FILE" for name in secret_names()} | {f"{PREFIX}SETTINGS"}
-    known |= {name.upper() for name in environment if name.upper().startswith(f"{PREFIX}SHOP__MORE__")}
+    known |= {name.upper() for name in environment if name.upper().startswith(tuple(map(_start_of, _NAMED)))}
     return [
         f"There is no setting {name}."
         for name in sorted(environment)

@@ -1,15 +1,17 @@
-"""`kadesk shop check`: whether each shop answers, has what is read of it, and what it can do."""
+"""`kadesk shop check`: whether each shop and supplier's system answers, has what is read of it, and what it can do."""
 
 import asyncio
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 import typer
+from pydantic import SecretStr
 
 from audit.errors import KadeskError
 from kadesk.database import Database
 from kadesk.shell import AsJson, out, print_json, read_settings
 from kadesk.shops import KINDS, ShopSection
+from kadesk.suppliers import SupplierApiSection
 from shop.adapters.foreign import DatabaseShop, ForeignShop
 from shop.errors import ShopDown
 from shop.port import Power, Shop
@@ -33,7 +35,7 @@ _PORTS = {"mysql": 3306, "mariadb": 3306, "postgresql": 5432, "http": 80, "https
 
 @dataclass
 class Finding:
-    """What is known of one shop."""
+    """What is known of one shop, or of one supplier's system."""
 
     name: str
     kind: str
@@ -48,21 +50,23 @@ class Finding:
 
 
 def check_shops(as_json: AsJson = False) -> None:
-    """Ask every shop of the settings whether it answers and has what Kadesk reads. Exit code 1 when one has not."""
+    """Ask every shop and supplier of the settings whether it answers as it must. Exit code 1 when one does not."""
     settings = read_settings()
     database = Database(settings.database_url)
 
-    async def look() -> list[Finding]:
-        found = await asyncio.gather(*(_examine(section, database) for section in settings.shop.all))
+    async def look() -> tuple[list[Finding], list[Finding]]:
+        shops = await asyncio.gather(*(_examine(section, database) for section in settings.shop.all))
+        suppliers = await asyncio.gather(*(_examine_supplier(*named) for named in settings.suppliers.api.items()))
         await database.close()
-        return found
+        return shops, suppliers
 
-    findings = asyncio.run(look())
-    is_good = all(finding.is_good for finding in findings)
+    shops, suppliers = asyncio.run(look())
+    is_good = all(finding.is_good for finding in (*shops, *suppliers))
     if as_json:
-        print_json({"ok": is_good, "shops": [_facts(finding) for finding in findings]})
+        asked = [{"name": one.name, "ok": one.is_good, "problem": one.problem} for one in suppliers]
+        print_json({"ok": is_good, "shops": [_facts(finding) for finding in shops], "suppliers": asked})
     else:
-        for finding in findings:
+        for finding in (*shops, *suppliers):
             _print(finding)
     if not is_good:
         raise typer.Exit(1)
@@ -81,17 +85,34 @@ async def _examine(section: ShopSection, database: Database) -> Finding:
     except KadeskError as error:
         finding.problem = str(error)
         if type(error) is ShopDown:
-            finding.problem = f"{error} Does it run at {_place(section)}, and may this machine reach it?"
+            finding.problem = _explain(error, section.url)
     finally:
         if shop is not None:
             await shop.close()
     return finding
 
 
-def _place(section: ShopSection) -> str:
+async def _examine_supplier(name: str, section: SupplierApiSection) -> Finding:
+    finding = Finding(f"supplier {name}", "api.php")
+    try:
+        supplier = section.open(name)
+        try:
+            await supplier.examine()
+        finally:
+            await supplier.close()
+    except KadeskError as error:
+        finding.problem = _explain(error, section.url) if type(error) is ShopDown else str(error)
+    return finding
+
+
+def _explain(error: KadeskError, url: SecretStr) -> str:
+    return f"{error} Does it run at {_place(url)}, and may this machine reach it?"
+
+
+def _place(secret: SecretStr) -> str:
     """Where it is looked for, without who is looking."""
     try:
-        url = urlsplit(section.url.get_secret_value())
+        url = urlsplit(secret.get_secret_value())
         door = parse_qs(url.query).get("unix_socket", [url.path])[0]
         return f"{url.hostname}:{url.port or _PORTS.get(url.scheme, '')}" if url.hostname else door
     except ValueError:

@@ -1,11 +1,13 @@
 """The settings of batches and suppliers, and what they come to for the desk."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr
 
 from kadesk.values import Section, Span, Words, parse_span
+from shop.adapters.supplier_api import SupplierApi
 from tickets.rules import BatchRules
 
 
@@ -29,11 +31,32 @@ class BatchesSection(Section):
         return BatchRules(self.quarantine_after, self.buyers, self.within, self.share)
 
 
+class SupplierApiSection(Section):
+    """[suppliers.api.NAME]"""
+
+    supplier: str = Field(min_length=1)  # what the page Suppliers calls it
+    url: SecretStr = SecretStr("")
+    account: SecretStr = SecretStr("")
+    key: SecretStr = SecretStr("")
+    timeout: Span = Field(default="10 s", validate_default=True)
+
+    def open(self, name: str) -> SupplierApi:
+        """Raises `BadShopSite` for an address that is none, `NothingToSignIn`."""
+        url, account, key = (one.get_secret_value() for one in (self.url, self.account, self.key))
+        return SupplierApi(f"supplier {name}", url, account, key, seconds=self.timeout.total_seconds())
+
+
 class SuppliersSection(Section):
     """[suppliers]"""
 
     remind_after: Annotated[Words, AfterValidator(_rising_spans)]
+    api: Mapping[str, SupplierApiSection] = Field(default_factory=dict)
 
     @property
     def reminders(self) -> tuple[timedelta, ...]:
         return tuple(map(parse_span, self.remind_after))
+
+
+def open_suppliers(section: SuppliersSection) -> dict[str, SupplierApi]:
+    """The systems of suppliers, by what our tables call these. Raises `BadShopSite`, `NothingToSignIn`."""
+    return {one.supplier: one.open(name) for name, one in section.api.items()}

@@ -1,8 +1,8 @@
 """Where the real things are made and joined: the one place that knows every room."""
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -31,7 +31,9 @@ from kadesk.migrate import upgrade
 from kadesk.promises import promises_of
 from kadesk.settings import Settings
 from kadesk.shops import open_links, open_shops
+from kadesk.suppliers import open_suppliers
 from shop.shops import Shops
+from shop.supplier_port import SupplierSite
 from shop.tables import Code
 from shop.vault import Vault
 from tickets import letters
@@ -76,6 +78,7 @@ class Kadesk:
     inbox_bell: Bell
     outbox_bell: Bell
     new_keys: Path | None  # the file that the vault's keys were just generated into
+    suppliers: Mapping[str, SupplierSite] = field(default_factory=dict)  # those whose systems are asked, by their names
 
     def sign_audit(self, text: str) -> str:
         """What keeps the audit chain from being made anew by somebody who has only the database."""
@@ -86,8 +89,10 @@ class Kadesk:
         return self.shop.find(shop)
 
     async def close(self) -> None:
-        """Let go of our database and of the shops."""
+        """Let go of our database, of the shops and of the suppliers."""
         await self.shop.close()
+        for supplier in self.suppliers.values():
+            await supplier.close()
         await self.database.close()
 
     @property
@@ -155,8 +160,9 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
         hours=settings.console.hours,
         time_zone=settings.console.time_zone,
     )
+    bells, suppliers = (Bell(), Bell()), open_suppliers(settings.suppliers)
     return Kadesk(
-        settings, database, vault, phrases, desk, claims, shop, dialogue, answers, version, Bell(), Bell(), new_keys
+        settings, database, vault, phrases, desk, claims, shop, dialogue, answers, version, *bells, new_keys, suppliers
     )
 
 

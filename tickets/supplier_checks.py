@@ -101,6 +101,22 @@ class SupplierChecks(Ladder):
             raise AskedAlready(masked=claim.masked)
         return await self._ask(session, now, claim, supplier, f"agent:{agent_id}")
 
+    async def take_down_sent(
+        self, session: AsyncSession, now: datetime, claim: Claim, reference: str
+    ) -> SupplierCheck | None:
+        """The supplier's system took the complaint at `now`: its clock runs, unless it does already.
+
+        None where the supplier is not asked any more.
+        """
+        check = await _find_check(session, id_of(claim), lock=True)
+        if check is None and (supplier := await _find_supplier(session, claim)) is not None:
+            check = await self._ask(session, now, claim, supplier, ACTOR)
+        if check is not None and reference and not check.reference:
+            check.reference = reference[:REFERENCE_LIMIT]
+            session.add(check)
+            record(session, now, ACTOR, "supplier.took", f"claim:{claim.id}", None, {"reference": check.reference})
+        return check
+
     async def take_down_answer(
         self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, claim_id: int, answer: Answer
     ) -> SupplierCheck:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from kadesk.cli import main
-from tests.shop.adapters import card_system, dujiao_next, http_shop
+from kadesk.settings import SHIPPED
+from tests.shop.adapters import card_system, dujiao_next, http_shop, wholesale
 
 Check = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -62,3 +63,28 @@ def test_a_card_system_that_refuses_the_account_is_named(check: Check) -> None:
     assert (good[0], good[1]["problem"]) == (0, "")
     assert (wrong[0], "it answers 400 to our user and password" in wrong[1]["problem"]) == (1, True)
     assert (missing[0], "without its user and password" in missing[1]["problem"]) == (1, True)
+
+
+def test_a_supplier_that_does_not_know_our_key_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = wholesale.Wholesale()
+    settings = tmp_path / "settings.toml"
+    settings.write_text(SHIPPED.read_text() + '[suppliers.api.star]\nsupplier = "卡商A"\n')
+    facts = {"DATA__DIR": str(tmp_path), "SETTINGS": str(settings)}
+    start = "SUPPLIERS__API__STAR__"
+    facts |= {start + "URL": server.url, start + "ACCOUNT": wholesale.ACCOUNT, start + "KEY": wholesale.KEY}
+    for name, value in facts.items():
+        monkeypatch.setenv(f"KADESK_{name}", value)
+    monkeypatch.setattr("sys.argv", ["kadesk", "shop", "check", "--json"])
+    said = []
+    for key in (wholesale.KEY, "another"):
+        monkeypatch.setenv("KADESK_SUPPLIERS__API__STAR__KEY", key)
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        said.append((stopped.value.code or 0, *json.loads(capsys.readouterr().out)["suppliers"]))
+    server.site.shutdown()
+    server.site.server_close()
+
+    assert said[0] == (0, {"name": "supplier star", "ok": True, "problem": ""})
+    assert (said[1][0], "is the key right?" in said[1][1]["problem"]) == (1, True)

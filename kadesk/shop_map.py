@@ -12,7 +12,7 @@ import typer
 
 from kadesk.database import Database
 from kadesk.errors import SettingsError
-from kadesk.settings import Settings, find_file
+from kadesk.settings import SHIPPED, Settings, find_file
 from kadesk.shell import AsJson, out, print_json, read_settings
 from kadesk.shops import ShopSection, make_ground
 from shop.adapters.connection import ShopDatabase
@@ -48,7 +48,9 @@ def map_shop(
     as_json: AsJson = False,
 ) -> None:
     """Propose the columns of a shop of the kind "sql" from its live database; nothing is written there."""
-    settings = read_settings()
+    settings, path = read_settings(), find_file()
+    if write and path == SHIPPED:
+        raise SettingsError(problem=f"There are no settings here yet: copy {SHIPPED} to ./settings.toml first.")
     section = _section(settings, name)
     found = asyncio.run(_look(settings, section))
     header = "shop" if section.name == settings.shop.name else f"shop.more.{section.name}"
@@ -58,15 +60,14 @@ def map_shop(
         if not (yes or typer.confirm("Are these orders as the shop has them?", err=True)):
             out.print("Then correct the lines above by hand; docs/shops.md says what each may say.")
             raise typer.Exit(1)
-        write = write or (not yes and typer.confirm(f"Write it to {find_file()}?", err=True))
+        write = write or (not yes and path != SHIPPED and typer.confirm(f"Write it to {path}?", err=True))
     if write:
-        path = find_file()
         path.write_text(put_columns(path.read_text(encoding="utf-8"), header, block), encoding="utf-8")
     if as_json:
         facts = {"shop": section.name, "columns": found.proposal.columns, "doubts": found.proposal.doubts}
         print_json(facts | {"orders": found.orders, "settings": block, "written": write})
     else:
-        out.print(f"Written to {find_file()}." if write else "Nothing is written: paste it yourself.")
+        out.print(f"Written to {path}." if write else "Nothing is written: paste it yourself.")
 
 
 def _section(settings: Settings, name: str) -> ShopSection:

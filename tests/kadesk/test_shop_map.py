@@ -74,6 +74,16 @@ def test_who_does_not_know_the_orders_writes_nothing(home: Path, monkeypatch: py
     assert Settings.load().shop.kind == "local"
 
 
+def test_the_shipped_settings_are_not_written_to(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "settings.toml").unlink()
+
+    assert run(monkeypatch, "--yes", "--write") == 2
+
+    assert "There are no settings here yet" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["", 'shop.kind = "local"\n', '[shop]\nkind = "sql"\ncolumns.order_no = "a.b"\n'])
 def test_settings_of_another_form_are_left_alone(text: str) -> None:
     with pytest.raises(SettingsError, match="paste the lines"):

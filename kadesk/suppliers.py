@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from kadesk.shops import Name
 from kadesk.values import Section, Span, Words, parse_span
 from shop.adapters.supplier_api import SupplierApi
 from tickets.rules import BatchRules
@@ -50,7 +51,14 @@ class SuppliersSection(Section):
     """[suppliers]"""
 
     remind_after: Annotated[Words, AfterValidator(_rising_spans)]
-    api: Mapping[str, SupplierApiSection] = Field(default_factory=dict)
+    api: Mapping[Name, SupplierApiSection] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _asks_each_in_one_place(self) -> Self:
+        names = [one.supplier for one in self.api.values()]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two systems of the supplier {min(twice)!r}")
+        return self
 
     @property
     def reminders(self) -> tuple[timedelta, ...]:

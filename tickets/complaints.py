@@ -62,7 +62,7 @@ class Shop(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Started:
+class Started:
     """A complaint that is written down as being sent."""
 
     subject: str
@@ -174,7 +174,7 @@ class Complaints:
             batch = await session.get(Batch, claim.batch_id) if claim.batch_id is not None else None
             return batch.name if batch else ""
 
-    async def _start(self, claim: Claim) -> _Started | None:
+    async def _start(self, claim: Claim) -> Started | None:
         """Write down that it is being sent; None when somebody else has sent it, or it is not wanted any more."""
         async with self.database.writing() as session:
             await lock_ticket(session, claim.ticket_id)
@@ -184,7 +184,7 @@ class Complaints:
             if is_sent or fresh.state != ClaimState.SUPPLIER_CHECK or supplier.answers_within is None:
                 return None
             record(session, now, ACTOR, SENDING, f"claim:{claim.id}", None, {"supplier": supplier.id})
-            return _Started(await self._subject(session, fresh), await self.desk.complaint(session, fresh, supplier))
+            return Started(await self._subject(session, fresh), await self.desk.complaint(session, fresh, supplier))
 
     async def _subject(self, session: AsyncSession, claim: Claim) -> str:
         """What it is called there: the same at all times, and no other's."""

@@ -21,7 +21,7 @@ from tests.tickets.conftest import Floor
 from tests.tickets.counter import DAY, HOUR, ORDER, RULES, sell, stock
 from tickets.claim_states import ClaimState
 from tickets.claims import Claims, Reason
-from tickets.complaints import LEASE, SENDING, Complaints
+from tickets.complaints import LEASE, SENDING, Complaints, Started
 from tickets.tables import Claim, Notice, SupplierCheck, Ticket
 
 SOLD = "SOLD-0001-AAAA-BBBB"
@@ -60,10 +60,10 @@ class Post:
     def __post_init__(self) -> None:
         self.complaints = self.carrier()
 
-    def carrier(self) -> Complaints:
+    def carrier(self, kind: type[Complaints] = Complaints) -> Complaints:
         """One more process that carries complaints."""
         desk, shops = self.floor.desk, {"demo": self.till}
-        return Complaints(self.floor.database, lambda: self.now, desk, self.vault, shops.get, self.sites)
+        return kind(self.floor.database, lambda: self.now, desk, self.vault, shops.get, self.sites)
 
     async def work(self, after: timedelta = timedelta()) -> int:
         self.now += after
@@ -156,6 +156,36 @@ async def test_a_system_that_is_away_is_weather(post: Post) -> None:
 
     assert len(post.wholesale.complaints) == 1
     assert await post.texts() == []
+
+
+class Killed(SupplierApi):
+    """Its complaint arrives, and nobody is left to hear of it."""
+
+    async def complain(self, order_no: str, subject: str, content: str) -> Reply[str]:
+        await super().complain(order_no, subject, content)
+        raise asyncio.CancelledError
+
+
+class Forgetful(Complaints):
+    """The broken twin: it does not write down what it is about to send."""
+
+    async def _start(self, claim: Claim) -> Started | None:
+        async with self.database.reading() as session:
+            return Started(await self._subject(session, claim), "content")
+
+
+@pytest.mark.parametrize(("carrier", "sent"), [(Complaints, 1), (Forgetful, 2)])
+async def test_a_kill_after_sending_sends_nothing_twice(post: Post, carrier: type[Complaints], sent: int) -> None:
+    (name, site), url = next(iter(post.sites.items())), post.wholesale.url
+    post.sites[name] = killed = Killed("supplier star", url, ACCOUNT, KEY, apart=0)
+    with pytest.raises(asyncio.CancelledError):
+        await post.carrier(carrier).work()
+    await killed.close()
+
+    post.sites[name], post.now = site, post.now + LEASE + MINUTE
+    assert await post.carrier(carrier).work() == 1
+
+    assert len(post.wholesale.complaints) == sent
 
 
 @pytest.mark.parametrize("arrived", [True, False])

@@ -76,7 +76,8 @@ def _section(settings: Settings, name: str) -> ShopSection:
         names = ", ".join(one.name for one in settings.shop.all)
         raise SettingsError(problem=f"There is no shop {name} in the settings; choose from {names}.")
     if not section.url.get_secret_value():
-        raise SettingsError(problem=f"The shop {section.name} has no url yet: set KADESK_SHOP__URL.")
+        place = "" if section.name == settings.shop.name else f"MORE__{section.name.upper()}__"
+        raise SettingsError(problem=f"The shop {section.name} has no url yet: set KADESK_SHOP__{place}URL.")
     return section
 
 

@@ -206,10 +206,12 @@ def _replacements_of(shop: str, order_no: str) -> SelectOfScalar[Replacement]:
 
 
 def _free_reserve(shop: Any, sku: Any) -> Select[Any]:
+    # Not a join: PostgreSQL does not see that its one product leaves the codes in the order of their index, and walks
+    # through all that ever were.
+    product = select(col(Product.id)).where(col(Product.shop) == shop, col(Product.sku) == sku).scalar_subquery()
     return (
         select(*(getattr(Code, name) for name in Candidate._fields))
-        .join(Product, col(Product.id) == col(Code.product_id))
-        .where(col(Product.shop) == shop, col(Product.sku) == sku, col(Code.pool) == Pool.RESERVE)
+        .where(col(Code.product_id) == product, col(Code.pool) == Pool.RESERVE)
         # Written out: a database takes a partial index only for the words that it was made with.
         .where(col(Code.state) == literal_column(f"'{CodeState.FREE}'"))
     )

@@ -162,11 +162,8 @@ async def find_live(session: AsyncSession, shop: str, order_no: str, fingerprint
 
 
 async def at_stake(session: AsyncSession, refund: Refund) -> int:
-    """What is decided on with this refund: its amount, what the order gets besides and, where it names no code itself,
-    what codes of it get."""
+    """What the order gets with this refund, and with all that live beside it: parts would pass any limit one by one."""
     others = (*is_live(refund.shop, refund.order_no), col(Refund.id) != refund.id)
-    if refund.fingerprint is not None:
-        others = (*others, col(Refund.fingerprint).is_(None))
     got = select(func.coalesce(func.sum(Refund.amount), 0)).where(*others)
     return refund.amount + int((await session.exec(got)).one())
 

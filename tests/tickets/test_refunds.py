@@ -589,6 +589,16 @@ class TestTwoPersons:
 
         assert [refund.state for refund in parts] == ["approved", "requested"]
 
+    async def test_codes_paid_back_one_by_one_are_parts_of_their_order_too(self, counter: Counter, chen: int) -> None:
+        order = replace(ORDER, quantity=2, paid=9_700, codes=(counter.code, counter.new_code("SOLD-2", 2)))
+        filed = await counter.file_all(order.codes, order, reason=Reason.OTHER)
+
+        parts = [
+            await counter.ask_refund(one.ticket, chen, order, claim_id=one.claim.id, amount=2_100) for one in filed
+        ]
+
+        assert [refund.state for refund in parts] == ["approved", "requested"]
+
     async def test_what_a_buyer_asked_needs_two_of_us(self, counter: Counter, lin: int, chen: int, wang: int) -> None:
         ticket = await claimed(counter)
         actor = f"buyer:{ticket.buyer_id}"

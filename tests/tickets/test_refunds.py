@@ -589,7 +589,9 @@ class TestTwoPersons:
 
         assert [refund.state for refund in parts] == ["approved", "requested"]
 
-    async def test_codes_paid_back_one_by_one_are_parts_of_their_order_too(self, counter: Counter, chen: int) -> None:
+    async def test_codes_paid_back_one_by_one_are_parts_of_their_order_too(
+        self, counter: Counter, chen: int, wang: int
+    ) -> None:
         order = replace(ORDER, quantity=2, paid=9_700, codes=(counter.code, counter.new_code("SOLD-2", 2)))
         filed = await counter.file_all(order.codes, order, reason=Reason.OTHER)
 

@@ -5,7 +5,9 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shop.port import Order, OrderStatus
+from tickets import lifecycle
 from tickets.buyers import BuyersDesk
+from tickets.changes import lock_ticket
 from tickets.tables import Buyer, Category, Conversation, Ticket
 
 OWED = frozenset({OrderStatus.PAID_UNDELIVERED, OrderStatus.ABNORMAL, OrderStatus.PARTIAL})
@@ -27,7 +29,10 @@ class Undelivered(BuyersDesk):
         ref = f"{order.shop}/{order.order_no}"
         opened = await self.open_tickets(session, now, conversation.buyer_id)
         known = (one for one in opened if one.category == Category.UNDELIVERED and one.order_ref == ref)
-        if (ticket := next(known, None)) is not None:
+        if (found := next(known, None)) is not None:
+            ticket = await lock_ticket(session, found.id)
+            if not actor and lifecycle.is_active(ticket.phase):
+                await self.wait_on(session, now, ticket)  # the buyer's own question: whatever we had asked them
             return ticket, False
         buyer = await session.get_one(Buyer, conversation.buyer_id)
         subject = self.say(buyer.language, "undelivered.subject", product=order.goods.name)

@@ -20,6 +20,7 @@ class Shops:
     def __init__(self, shops: Sequence[Shop]) -> None:
         self._shops = {shop.name: shop for shop in shops}
         self.name = next(iter(self._shops))
+        self._only = shops[0] if len(shops) == 1 else None
 
     @property
     def powers(self) -> frozenset[Power]:
@@ -40,22 +41,29 @@ class Shops:
         return found[0] if found else None
 
     async def prove_owner(self, order_no: str, proof: str) -> ProofWay | None:
-        found = await self._first_with(order_no, lambda shop: shop.prove_owner(order_no, proof))
-        return found[1] if found else None
+        return await self._tell(order_no, lambda shop: shop.prove_owner(order_no, proof), None)
 
     async def contact_of(self, order_no: str) -> Reply[Contact]:
         """Of the shop that has the order; of what is no order, what the first shows that can."""
+        if self._only:
+            return await self._only.contact_of(order_no)
         answers = await self._ask(order_no, lambda shop: shop.contact_of(order_no))
         ordered = sorted(answers, key=lambda answer: answer[0] is None)
         return next((reply for _, reply in ordered if reply.answer == Answer.DONE), Reply(Answer.UNSUPPORTED))
 
     async def check_code(self, order_no: str, code: str) -> CodeCheck:
-        found = await self._first_with(order_no, lambda shop: shop.check_code(order_no, code))
-        return found[1] if found else CodeCheck(Verdict.OTHER)
+        return await self._tell(order_no, lambda shop: shop.check_code(order_no, code), CodeCheck(Verdict.OTHER))
 
     async def origin_of(self, order_no: str, fingerprint: str) -> Reply[Origin]:
-        found = await self._first_with(order_no, lambda shop: shop.origin_of(order_no, fingerprint))
-        return found[1] if found else Reply(Answer.REFUSED, note="no such order")
+        none: Reply[Origin] = Reply(Answer.REFUSED, note="no such order")
+        return await self._tell(order_no, lambda shop: shop.origin_of(order_no, fingerprint), none)
+
+    async def _tell(self, order_no: str, call: Callable[[Shop], Awaitable[Value]], otherwise: Value) -> Value:
+        """What the shop that has the order answers. Where there is one shop, it knows itself what it has."""
+        if self._only:
+            return await call(self._only)
+        found = await self._first_with(order_no, call)
+        return found[1] if found else otherwise
 
     async def _first_with(self, order_no: str, call: Callable[[Shop], Awaitable[Value]]) -> tuple[Order, Value] | None:
         """The first shop's order of this number, and what that shop answers."""

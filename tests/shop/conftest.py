@@ -27,15 +27,16 @@ class Stall:
     database: Database
     vault: Vault
     now: datetime
+    name: str = "demo"
 
     @property
     def shop(self) -> LocalShop:
-        return LocalShop(self.database, self.vault)
+        return LocalShop(self.database, self.vault, self.name)
 
     async def add_product(self, sku: str = "STEAM-50", reserve: Sequence[str] = ()) -> None:
         async with self.database.writing() as session:
             supplier = Supplier(name=f"supplier of {sku}")
-            product = Product(shop="demo", sku=sku, name=f"{sku} 充值卡", price=4850, warranty=timedelta(days=30))
+            product = Product(shop=self.name, sku=sku, name=f"{sku} 充值卡", price=4850, warranty=timedelta(days=30))
             session.add_all([supplier, product])
             await session.flush()
             batch = Batch(supplier_id=supplier.id, product_id=product.id, name=sku, arrived_at=self.now)
@@ -51,12 +52,12 @@ class Stall:
             "status": OrderStatus.DELIVERED,
             "quantity": len(codes),
             "paid": 4850,
-            "password_hash": hash_query_password(self.vault, "demo", order_no, "open sesame"),
-            "payment_tail_hash": hash_payment_tail(self.vault, "demo", order_no, "4200001234567890"),
+            "password_hash": hash_query_password(self.vault, self.name, order_no, "open sesame"),
+            "payment_tail_hash": hash_payment_tail(self.vault, self.name, order_no, "4200001234567890"),
             "created_at": self.now,
         }
         async with self.database.writing() as session:
-            row = ShopOrder(shop="demo", order_no=order_no, product_id=self.product_id, **(facts | changes))
+            row = ShopOrder(shop=self.name, order_no=order_no, product_id=self.product_id, **(facts | changes))
             sealed = [self._seal(text, Pool.STOCK, CodeState.ISSUED) for text in codes]
             session.add_all([row, *sealed])
             await session.flush()

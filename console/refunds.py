@@ -129,13 +129,13 @@ class RefundsPage(Page):
 
     async def _find_order(self, form: FormData) -> Order:
         """What the shop says of the claim's order, or of the one that was typed; raises `UnknownOrder`, `ShopDown`."""
-        number = typed(form, "order", 80).rpartition("/")[2].strip()
-        claim_id = number_in(typed(form, "claim"))
-        if claim_id:
+        shop, _, number = typed(form, "order", 80).strip().rpartition("/")
+        if claim_id := number_in(typed(form, "claim")):
             async with self.site.database.reading() as session:
-                number = (await session.exec(select(Claim.order_no).where(Claim.id == claim_id))).first() or ""
+                about = select(Claim.shop, Claim.order_no).where(Claim.id == claim_id)
+                shop, number = (await session.exec(about)).first() or ("", "")
         order = await self.site.shop.find_order(number) if number else None
-        if order is None:
+        if order is None or shop not in ("", order.shop):  # a number may be another shop's as well
             raise UnknownOrder(order_no=number)
         return order
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from kadesk.values import Section, parse_span
+from kadesk.values import Section, only, parse_span
 from tickets.routing import GENERAL, Assignment, Routing, Tier
 from tickets.words import Category
 
@@ -15,13 +15,6 @@ def _no_skill_for_all(skills: dict[str, str]) -> dict[str, str]:
     if GENERAL in skills:
         raise ValueError(f"everybody pulls from {GENERAL!r}; it asks for no skill")
     return skills
-
-
-def _known_categories(queues: dict[str, str]) -> dict[str, str]:
-    unknown = [name for name in queues if name not in list(Category)]
-    if unknown:
-        raise ValueError(f"there is no category {unknown[0]!r}; there are {', '.join(Category)}")
-    return queues
 
 
 Names = Annotated[dict[str, Annotated[str, Field(min_length=1)]], Field(default_factory=dict)]
@@ -36,7 +29,7 @@ class RoutingSection(Section):
     assignment: Assignment
     capacity: int = Field(ge=1, le=10_000)
     manager_first: Wait
-    queues: Annotated[Names, AfterValidator(_known_categories)]
+    queues: Annotated[Names, AfterValidator(only(Category, "there is no category"))]
     skills: Annotated[Names, AfterValidator(_no_skill_for_all)]
 
     @property

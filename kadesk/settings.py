@@ -25,7 +25,7 @@ from kadesk.routing import RoutingSection
 from kadesk.shops import FirstShopSection, ShopSection
 from kadesk.statuses import Statuses
 from kadesk.suppliers import BatchesSection, SupplierApiSection, SuppliersSection
-from kadesk.values import Country, Hours, LongSecret, Section, Span, Words, Zone
+from kadesk.values import Country, Hours, LongSecret, Section, Span, Words, Zone, only
 from kadesk.values import parse_span as parse_span
 from shop.errors import BadKeys
 from shop.vault import Keys
@@ -44,24 +44,10 @@ def _often_enough(value: timedelta) -> timedelta:
     return value
 
 
-def _reasons(words: tuple[str, ...]) -> tuple[str, ...]:
-    unknown = [word for word in words if word not in list(Reason)]
-    if unknown:
-        raise ValueError(f"there is no reason {unknown[0]!r}; choose from {', '.join(Reason)}")
-    return words
-
-
 def _one_window(text: str) -> str:
     if text and len(parse_windows(text)) != 1:
         raise ValueError("write one span such as '23:00-08:00', or nothing")
     return text
-
-
-def _grievances(words: tuple[str, ...]) -> tuple[str, ...]:
-    unknown = [word for word in words if word not in list(Grievance)]
-    if unknown:
-        raise ValueError(f"there is no kind {unknown[0]!r}; choose from {', '.join(Grievance)}")
-    return words
 
 
 def _database_url(secret: SecretStr) -> SecretStr:
@@ -127,7 +113,7 @@ class Escalation(Section):
     repeat_times: int = Field(ge=0, le=20)
     reopened_times: int = Field(ge=1)
     hurried_times: int = Field(ge=1)
-    risky: Annotated[Words, AfterValidator(_grievances)]
+    risky: Annotated[Words, AfterValidator(only(Grievance, "there is no kind"))]
     risky_words: Words
 
 
@@ -139,7 +125,7 @@ class Lifecycle(Section):
 
 class Claims(Section):
     auto_limit: Decimal = Field(ge=0)
-    auto_reasons: Annotated[Words, AfterValidator(_reasons)]
+    auto_reasons: Annotated[Words, AfterValidator(only(Reason, "there is no reason"))]
     proof_within: Span
     closed_after: Span
     reveal_ttl: Span

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from kadesk.database import Database
 from kadesk.events import EventsSection
-from kadesk.values import LongSecret, Span, Words, Zone
+from kadesk.values import LongSecret, Span, Words, Zone, only
 from shop.adapters import acg_faka
 from shop.adapters.card_system import CardSystem
 from shop.adapters.connection import ShopDatabase
@@ -32,18 +32,11 @@ def _kind(text: str) -> str:
     return text
 
 
-def _writes(words: tuple[str, ...]) -> tuple[str, ...]:
-    unknown = [word for word in words if word not in WRITES]
-    if unknown:
-        raise ValueError(f"nothing is written as {unknown[0]!r}; choose from {', '.join(WRITES)}")
-    return words
-
-
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,29}$")]
 Kind = Annotated[str, AfterValidator(_kind)]
-Writes = Annotated[Words, AfterValidator(_writes)]
 KEPT = timedelta(seconds=2)  # that an order counts as just read: one message asks for it several times
 WRITES = (Power.ISSUE, Power.REFUND, Power.QUARANTINE, Power.NOTE)  # off until the owner switches them on
+Writes = Annotated[Words, AfterValidator(only(WRITES, "nothing is written as"))]
 
 
 class ShopSection(EventsSection):

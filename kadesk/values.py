@@ -1,9 +1,9 @@
 """How values are written in the settings: spans, hours, words, zones; each says in one sentence what is wrong."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
@@ -14,6 +14,7 @@ from shop.masking import mask_text
 from tickets.holidays import public_days
 from tickets.timetables import parse_windows
 
+Known = TypeVar("Known", bound=Collection[str])
 SHORTEST_SECRET = 32  # characters that sign a shop's links, or that nobody may guess
 _UNITS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
@@ -37,6 +38,19 @@ def _positive(value: timedelta) -> timedelta:
 
 def _words(value: object) -> object:
     return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def only(choices: Iterable[str], problem: str) -> Callable[[Known], Known]:
+    """A check that all words are among the choices; `problem` begins its sentence: "there is no reason"."""
+    known = list(choices)
+
+    def check(words: Known) -> Known:
+        unknown = [word for word in words if word not in known]
+        if unknown:
+            raise ValueError(f"{problem} {mask_text(unknown[0])!r}; choose from {', '.join(known)}")
+        return words
+
+    return check
 
 
 def require_names(names: Collection[str], one: str, several: str, most: int) -> None:

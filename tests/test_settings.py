@@ -194,5 +194,5 @@ def test_a_wrong_field_is_named(tmp_path: Path, fields: dict[str, str], sentence
 def test_a_queue_is_for_a_category_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KADESK_ROUTING__QUEUES", '{"claims": "codes"}')
 
-    with pytest.raises(SettingsError, match="there is no category 'claims'; there are claim, undelivered"):
+    with pytest.raises(SettingsError, match="there is no category 'claims'; choose from claim, undelivered"):
         Settings.load(SHIPPED)

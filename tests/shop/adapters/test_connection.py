@@ -78,13 +78,19 @@ async def test_four_slow_questions_leave_the_fifth_no_longer_than_its_time(empty
 
 
 async def test_a_server_that_says_nothing_is_down_in_time(tmp_path: Path) -> None:
-    async def listen(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(5)
+    has_hung_up = asyncio.Event()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        has_hung_up.set()
 
     listener = await asyncio.start_unix_server(listen, tmp_path / "s")
     async with opened(f"mysql://root@/shop?unix_socket={tmp_path / 's'}", seconds=0.2) as database:
         with pytest.raises(ShopDown):
             await database.rows(text("SELECT 1"))
+    await asyncio.wait_for(has_hung_up.wait(), 5)
     listener.close()
 
 

@@ -74,16 +74,18 @@ class Compiled(BytecodeCache):
 _compile_each_statement_once()
 Environment.__init__ = partialmethod(Environment.__init__, bytecode_cache=Compiled())
 
-# Whose tests the 95 % of covered lines are measured by: tracing doubles the time of a test, so once is enough.
-TRACED = ("audit", "faq", "shop", "tickets")
+# Whose lines are measured, 95 % of them are covered.
+MEASURED = ("audit", "faq", "shop", "tickets")
+NOT_MEASURED = ("postgres", "slow", "alone", "browser")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Trace no test that is slow, that repeats another on PostgreSQL, or whose room is not measured."""
+    """Mark whose lines are traced, which doubles their time: none that is slow, or repeats another on PostgreSQL."""
     for item in items:
-        is_measured = item.path.relative_to(Path(__file__).parent).parts[0] in TRACED
-        if not is_measured or item.get_closest_marker("postgres") or item.get_closest_marker("slow"):
-            item.add_marker("no_cover")
+        room = item.path.relative_to(Path(__file__).parent).parts[0]
+        if room in MEASURED and not any(item.get_closest_marker(name) for name in NOT_MEASURED):
+            item.add_marker("measured")
 
 
 @pytest.fixture

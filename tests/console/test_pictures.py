@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from audit.tables import AuditRow
 from tests.console.conftest import Stage, Visitor, text_of
@@ -49,7 +49,7 @@ async def test_only_staff_get_a_picture_and_as_a_file(stage: Stage, visitor: Vis
 
 async def _views(stage: Stage) -> list[tuple[str, str]]:
     async with stage.database.reading() as session:
-        seen = select(AuditRow.actor, AuditRow.subject).where(AuditRow.action == "picture.seen")
+        seen = select(AuditRow.actor, AuditRow.subject).where(AuditRow.action == "picture.seen").order_by(col(AuditRow.id))
         return list((await session.exec(seen)).all())
 
 

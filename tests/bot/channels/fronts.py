@@ -29,7 +29,7 @@ async def buyer_on(channel: str, house: House) -> AsyncIterator[Buyer]:
             telegram = Telegram(TOKEN, fake.base)
 
             async def look() -> None:
-                await telegram._look(house.door.accept, None)
+                await telegram.look(house.door.accept, None)
 
             yield Buyer(TelegramFront(fake, telegram, look), house.settle(telegram))
             await telegram._bot.session.close()

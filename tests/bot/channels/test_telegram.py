@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bot.channels.port import Kind, Update
-from bot.channels.telegram import Telegram, split
+from bot.channels.telegram import Telegram
+from bot.channels.telegram.sending import split
 from bot.errors import BadToken
 from bot.tables import InboxRow
 from tests.bot.conftest import House
@@ -34,7 +35,7 @@ async def telegram(fake: FakeTelegram) -> AsyncIterator[Telegram]:
 @pytest.fixture
 def buyer(house: House, fake: FakeTelegram, telegram: Telegram) -> Buyer:
     async def look() -> None:
-        await telegram._look(house.door.accept, None)
+        await telegram.look(house.door.accept, None)
 
     return Buyer(TelegramFront(fake, telegram, look), house.settle(telegram))
 
@@ -117,7 +118,7 @@ async def test_after_a_restart_what_comes_again_takes_effect_once(
     fake.say(42, "转人工")
 
     for _ in range(2):
-        await telegram._look(house.door.accept, None)
+        await telegram.look(house.door.accept, None)
         await house.settle(telegram)()
 
     assert len(await house.all(Ticket)) == 1
@@ -131,7 +132,7 @@ async def test_odd_updates_hold_nothing_up(house: House, fake: FakeTelegram, tel
     fake.push({"callback_query": {"id": "5", "from": {"id": 45}, "data": "a press on a lost message"}})
     fake.say(42, "能退款吗", entities=[{"type": "a new one", "offset": 0, "length": 1}])
 
-    offset = await telegram._look(house.door.accept, None)
+    offset = await telegram.look(house.door.accept, None)
     await house.inbox(telegram).drain()
 
     rows = await house.all(InboxRow)
@@ -175,7 +176,7 @@ async def test_what_is_no_text_gets_a_kind_sentence(
 ) -> None:
     await buyer.start()
     fake.send(42, content)
-    await telegram._look(house.door.accept, None)
+    await telegram.look(house.door.accept, None)
 
     assert words in await buyer.news()
 

@@ -12,7 +12,7 @@ from shop.vault import Vault
 from tickets.changes import get_ticket
 from tickets.errors import LookedEnough, NothingMasked, ReasonMissing
 from tickets.rights import is_lead, require_hands
-from tickets.tables import Message
+from tickets.tables import Agent, Message
 
 SEAL = "message"
 ACTION = "message.unsealed"
@@ -42,12 +42,19 @@ async def read_typed(
     if message is None or message.conversation_id != ticket.conversation_id or not message.sealed:
         raise NothingMasked()
     actor = f"agent:{agent_id}"
-    if not is_lead(agent) and await _count_looks(session, now, actor) >= LOOKS:
-        raise LookedEnough(limit=LOOKS)
+    if not is_lead(agent):
+        await _hold(session, agent_id)
+        if await _count_looks(session, now, actor) >= LOOKS:
+            raise LookedEnough(limit=LOOKS)
     # Its subject is the one who looks: that is whom an auditor asks about, and by whom looks are counted.
     after = {"message": message_id, "ticket": ticket.number, "reason": reason.strip()[:200]}
     record(session, now, actor, ACTION, actor, after=after)
     return vault.open_text(SEAL, str(message_id), message.sealed)
+
+
+async def _hold(session: AsyncSession, agent_id: int) -> None:
+    """One look of an agent after the other: of several at once none would count the others."""
+    await session.get_one(Agent, agent_id, with_for_update={"key_share": True}, populate_existing=True)
 
 
 async def _count_looks(session: AsyncSession, now: datetime, actor: str) -> int:

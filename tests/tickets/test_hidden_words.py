@@ -1,11 +1,13 @@
+import asyncio
 from datetime import datetime, timedelta
 
 import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
 from shop.vault import Keys, Vault
 from tests.tickets.conftest import Floor
-from tickets import conversations
+from tickets import conversations, hidden_words
 from tickets.errors import HeldByColleague, LookedEnough, NothingMasked, ReasonMissing
 from tickets.hidden_words import ACTION, LOOKS, WITHIN, keep_typed, read_typed
 from tickets.tables import Message, Role, id_of
@@ -83,3 +85,53 @@ async def test_one_agent_opens_so_many_in_a_shift_and_a_lead_more(floor: Floor, 
 
     assert await look(floor, now, ticket, message, lead) == CODE
     assert await look(floor, now + WITHIN + timedelta(seconds=1), ticket, message, lin) == CODE
+
+
+async def looks_at_once(floor: Floor, agent: int, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What became of four looks at the same moment, of which one is left."""
+    ticket = await opened(floor)
+    message = await say(floor, "a", CODE, "****-GHIJ")
+    monkeypatch.setattr(hidden_words, "LOOKS", 2)
+    await look(floor, floor.now, ticket, message, agent)
+    barrier = asyncio.Barrier(1 if floor.database.is_sqlite else 4)  # SQLite has one writer
+
+    async def one() -> str:
+        async with floor.database.writing() as session:
+            await barrier.wait()
+            return await read_typed(session, floor.now, VAULT, ticket, message, agent, "核对")
+
+    return await asyncio.gather(*(one() for _ in range(4)), return_exceptions=True)
+
+
+async def test_of_looks_at_once_the_last_that_is_left_is_one(
+    floor: Floor, lin: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = await looks_at_once(floor, lin, monkeypatch)
+
+    assert shown.count(CODE) == 1
+    assert sum(isinstance(one, LookedEnough) for one in shown) == 3
+
+
+@pytest.mark.parametrize(
+    "database_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True, ids=["postgres"]
+)
+async def test_where_nobody_waits_looks_at_once_do_not_count_each_other(
+    floor: Floor, lin: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted, count_looks = asyncio.Barrier(4), hidden_words._count_looks
+
+    async def nothing(_session: AsyncSession, _agent_id: int) -> None:
+        """As it was."""
+
+    async def count_together(session: AsyncSession, now: datetime, actor: str) -> int:
+        looks = await count_looks(session, now, actor)
+        if looks:
+            await counted.wait()
+        return looks
+
+    monkeypatch.setattr(hidden_words, "_hold", nothing)
+    monkeypatch.setattr(hidden_words, "_count_looks", count_together)
+
+    shown = await looks_at_once(floor, lin, monkeypatch)
+
+    assert shown.count(CODE) == 4

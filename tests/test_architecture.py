@@ -60,6 +60,7 @@ def test_names_are_words_of_the_trade(path: Path) -> None:
     ("library", "home"),
     [
         ("aiogram", "bot/channels/telegram"),
+        ("aiohttp", ("bot/channels/telegram", "bot/fakes")),
         ("aiosmtplib", "kadesk/mail"),
         ("telegram", "bot/staff"),
         ("apscheduler", "scheduler"),
@@ -72,10 +73,18 @@ def test_names_are_words_of_the_trade(path: Path) -> None:
         ("pysqlite3", "kadesk/database"),
     ],
 )
-def test_a_library_stays_behind_its_seam(library: str, home: str) -> None:
+def test_a_library_stays_behind_its_seam(library: str, home: str | tuple[str, ...]) -> None:
     users = [str(path.relative_to(ROOT)) for path in FILES if library in imports(path)]
 
     assert [user for user in users if not user.startswith(home)] == []
+
+
+def test_the_shipped_stand_ins_are_used_by_nothing_that_is_real() -> None:
+    importing = re.compile(r"^\s*(from|import) bot\.fakes|^\s*from bot import .*\bfakes\b", re.MULTILINE)
+
+    users = {str(path.relative_to(ROOT)) for path in FILES if importing.search(path.read_text(encoding="utf-8"))}
+
+    assert {user for user in users if not user.startswith("bot/fakes/")} <= {"kadesk/chat.py"}
 
 
 def test_only_the_composition_reads_the_clock() -> None:

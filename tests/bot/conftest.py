@@ -12,6 +12,7 @@ from bot.bell import Bell
 from bot.channels.port import Channel
 from bot.delivery import Delivery
 from bot.dialogue import Dialogue
+from bot.fakes.buyer import Buyer, TerminalFront
 from bot.inbox import Door, Inbox
 from bot.phrases import Phrases
 from faq import slots as slot_finding
@@ -27,7 +28,6 @@ from shop.invariants import check_invariants
 from shop.port import OrderStatus
 from shop.tables import Batch, CodeState, OrderCode, Pool, Product, ShopOrder, Supplier
 from shop.vault import Keys, Vault
-from tests.buyer import Buyer, TerminalFront
 from tickets.claims import ClaimRules, Claims
 from tickets.desk import Desk, DeskRules
 from tickets.ownership import Ownership

@@ -10,9 +10,9 @@ from audit.tables import AuditRow
 from bot import dead_letters
 from bot.channels.port import Update
 from bot.errors import NotLaidAside
+from bot.fakes.buyer import Buyer, TerminalFront
 from bot.tables import InboxRow, InboxState
 from tests.bot.conftest import CODE, House
-from tests.buyer import Buyer, TerminalFront
 from tickets.tables import Conversation, Message
 
 

@@ -9,12 +9,12 @@ import pytest
 from sqlmodel import select
 
 from bot.channels.terminal import Terminal
+from bot.fakes.buyer import Buyer, TerminalFront
 from kadesk.logs import set_up_logs
 from kadesk.settings import SHIPPED, Settings
 from kadesk.wiring import Kadesk, clock, wire
 from shop.demo import DemoOrder, create_demo_shop
 from shop.tables import Code
-from tests.buyer import Buyer, TerminalFront
 from tests.stories.conftest import share_cache
 from tickets.staff import add_agent
 from tickets.tables import Message, Role, Ticket

@@ -8,9 +8,9 @@ from fastapi import FastAPI
 
 from bot.channels.telegram import Telegram
 from bot.channels.web import WebChat
+from bot.fakes.buyer import Buyer, TelegramFront, WebFront
+from bot.fakes.telegram import TOKEN, FakeTelegram, serving
 from tests.bot.conftest import House
-from tests.buyer import Buyer, TelegramFront, WebFront
-from tests.fakes.telegram import TOKEN, FakeTelegram, serving
 
 
 @asynccontextmanager

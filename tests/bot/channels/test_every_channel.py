@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bot.fakes.buyer import Buyer
 from tests.bot.channels.fronts import buyer_on
 from tests.bot.conftest import CODE, ORDER, PASSWORD, House
-from tests.buyer import Buyer
 from tickets.tables import Claim
 
 

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
+from bot.fakes.buyer import Buyer
 from shop.deep_links import DeepLinks
 from shop.errors import ShopDown
 from shop.port import Order, Powerless
 from shop.shops import Shops
 from tests.bot.channels.fronts import buyer_on
 from tests.bot.conftest import CODE, LINKS, ORDER, PASSWORD, House
-from tests.buyer import Buyer
 from tickets.tables import OrderBinding, OwnershipMiss
 
 MINUTE = timedelta(minutes=1)

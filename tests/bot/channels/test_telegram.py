@@ -12,10 +12,10 @@ from bot.channels.port import Kind, Update
 from bot.channels.telegram import Telegram
 from bot.channels.telegram.sending import split
 from bot.errors import BadToken
+from bot.fakes.buyer import Buyer, TelegramFront
+from bot.fakes.telegram import TOKEN, FakeTelegram, Refusal, serving
 from bot.tables import InboxRow
 from tests.bot.conftest import House
-from tests.buyer import Buyer, TelegramFront
-from tests.fakes.telegram import TOKEN, FakeTelegram, Refusal, serving
 from tickets.tables import Message, Outgoing, Sending, Ticket
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from bot.dialogue import Dialogue
+from bot.fakes.buyer import Buyer, TerminalFront
 from shop.port import CodeCheck, Order, ProofWay
 from tests.bot.conftest import CODE, ORDER, PASSWORD, House
-from tests.buyer import Buyer, TerminalFront
 from tickets.ownership import Ownership, OwnershipRules
 from tickets.tables import Notice, OrderBinding, OwnershipMiss
 

@@ -10,10 +10,10 @@ from sqlmodel import col
 
 from audit.tables import AuditRow
 from bot.dialogue import Dialogue
+from bot.fakes.buyer import Buyer, TerminalFront
 from shop.port import Contact, Reply
 from shop.tables import ShopOrder
 from tests.bot.conftest import ORDER, PASSWORD, House
-from tests.buyer import Buyer, TerminalFront
 from tickets.letters import Letter, send_letters
 from tickets.mailed_codes import MailedCodes, MailRules
 from tickets.ownership import Ownership, OwnershipRules

@@ -2,10 +2,10 @@
 
 import pytest
 
+from bot.fakes.buyer import Buyer
 from bot.tables import Button
 from faq.tables import FaqQuestion
 from tests.bot.conftest import ORDER, PASSWORD, House
-from tests.buyer import Buyer
 from tickets.tables import Level, Ticket
 
 

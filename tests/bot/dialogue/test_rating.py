@@ -3,8 +3,8 @@
 import pytest
 
 from bot.dialogue.reading import find_score
+from bot.fakes.buyer import Buyer
 from tests.bot.conftest import House
-from tests.buyer import Buyer
 from tickets.tables import Message, Outcome, Phase, Rating, Ticket
 
 CODE = "STEAM-8K2Q-9XWZ-77AB"

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from bot.fakes.buyer import Buyer
 from shop.port import OrderStatus
 from shop.tables import Code, Product, Refund
 from tests.bot.conftest import CODE, ORDER, PASSWORD, House
-from tests.buyer import Buyer
 from tickets.desk import DeskRules
 from tickets.payouts import pay_refunds
 from tickets.refunds import Refunds

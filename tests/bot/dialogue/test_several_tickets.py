@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from bot.fakes.buyer import Buyer
 from tests.bot.conftest import House
-from tests.buyer import Buyer
 from tickets import alarms
 from tickets.desk import DeskRules
 from tickets.statuses import Status, statuses

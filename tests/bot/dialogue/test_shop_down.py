@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from bot.dialogue import Dialogue
+from bot.fakes.buyer import Buyer, TerminalFront
 from shop.adapters.dujiaoka import Dujiaoka
 from shop.errors import ShopDown
 from shop.port import CodeCheck, Order
 from tests.bot.conftest import ORDER, PASSWORD, House
-from tests.buyer import Buyer, TerminalFront
 from tests.shop.adapters import dujiaoka
 from tests.shop.adapters.conftest import empty_mariadb as empty_mariadb
 from tests.shop.adapters.conftest import ground

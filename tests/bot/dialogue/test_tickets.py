@@ -2,8 +2,8 @@
 
 import pytest
 
+from bot.fakes.buyer import Buyer
 from tests.bot.conftest import ORDER, PASSWORD, House
-from tests.buyer import Buyer
 from tickets.tables import Level, Message, Outcome, Ticket
 
 

@@ -1,4 +1,4 @@
-"""Where a buyer is on Telegram: "<chat id>" in the bot's own chats, "<connection id>/<chat id>" in those of a business."""
+"""Where a buyer is on Telegram: "<chat id>" with the bot itself, "<connection id>/<chat id>" with a business."""
 
 from typing import NamedTuple
 

@@ -18,6 +18,7 @@ from shop.adapters.dujiaoka import Dujiaoka
 from shop.adapters.foreign import Ground
 from shop.adapters.http import HttpShop
 from shop.adapters.local import LocalShop
+from shop.adapters.remote import SignedInShop
 from shop.adapters.sql import SqlShop
 from shop.deep_links import DeepLinks
 from shop.delivered import FAILURES
@@ -141,7 +142,7 @@ def _sql(section: ShopSection, database: Database, vault: Vault) -> Shop:
     return SqlShop(ground, url, section.columns, seconds=section.timeout.total_seconds())
 
 
-def _signed_in(kind: type[DujiaoNext] | type[CardSystem]) -> Callable[[ShopSection, Database, Vault], Shop]:
+def _signed_in(kind: type[SignedInShop]) -> Callable[[ShopSection, Database, Vault], Shop]:
     """A kind whose admin pages are asked, by an account of its own."""
 
     def open_shop(section: ShopSection, database: Database, vault: Vault) -> Shop:

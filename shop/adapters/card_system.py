@@ -4,16 +4,16 @@ Its token comes in a header, and a new one with any answer. It lists unpaid orde
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from shop.adapters.foreign import Ground, Sold
+from shop.adapters.foreign import Sold
 from shop.adapters.local import TAIL
-from shop.adapters.remote import SECONDS, Door, Heard, RemoteShop, ShopSite, Wire
+from shop.adapters.remote import Heard, SignedInShop, Wire
 from shop.addresses import find_address
 from shop.delivered import read_delivered, refer
-from shop.errors import BadCredentials, NothingToSignIn, StrangeAnswer
+from shop.errors import BadCredentials, StrangeAnswer
 from shop.masking import NOISE, find_codes, normalise_code
 from shop.port import Answer, Goods, Order, OrderStatus, Power, ProofWay, Reply, Stock
 
@@ -85,27 +85,12 @@ class _Answer(Wire):
     data: Any = None
 
 
-class CardSystem(RemoteShop):
+class CardSystem(SignedInShop):
     """`shop.port.Shop` on a card-system that signs in with tokens."""
 
     refunded_by = "退款：在收款的支付平台退款 (refund where it was paid)"
-
-    def __init__(
-        self,
-        ground: Ground,
-        url: str,
-        user: str,
-        password: str,
-        *,
-        writes: Collection[str] = (),
-        seconds: float = SECONDS,
-    ) -> None:
-        if not (user and password):
-            raise NothingToSignIn(shop=ground.name, names="user and password")
-        super().__init__(ground, ShopSite(ground.name, url, seconds=seconds), writes)
-        self.powers = RemoteShop.powers | {Power.STOCK, Power.REFUND} | (self.writes & {Power.NOTE})
-        self._account = {"email": user, "password": password}
-        self._door = Door(ground.name, self._sign_in)
+    powers = SignedInShop.powers | {Power.STOCK, Power.REFUND}
+    writable = frozenset({Power.NOTE})
 
     async def examine(self) -> None:
         """Every page that it reads."""
@@ -215,7 +200,8 @@ class CardSystem(RemoteShop):
         return heard
 
     async def _sign_in(self) -> str:
-        heard = await self.site.read("POST", f"{ADMIN}/auth/login", json=self._account)
+        account = {"email": self._user, "password": self._password}
+        heard = await self.site.read("POST", f"{ADMIN}/auth/login", json=account)
         if heard.status in (404, 405):
             problem = "this release signs in without tokens: only newer ones can be asked"
             raise BadCredentials(shop=self.name, problem=problem)

@@ -6,7 +6,7 @@ it is asked as a guest asks. Orders of several goods are split into child orders
 
 import base64
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -22,11 +22,11 @@ from shop.adapters.dujiao_next_shapes import (
     Stats,
     Token,
 )
-from shop.adapters.foreign import NOBODYS, Ground, Sold, minor, plain_secret
+from shop.adapters.foreign import NOBODYS, Sold, minor, plain_secret
 from shop.adapters.local import TAIL
-from shop.adapters.remote import SECONDS, Door, Heard, RemoteShop, ShopSite
+from shop.adapters.remote import Heard, SignedInShop
 from shop.delivered import read_delivered
-from shop.errors import BadCredentials, NothingToSignIn, ShopDown, StrangeAnswer
+from shop.errors import BadCredentials, ShopDown, StrangeAnswer
 from shop.masking import find_codes, normalise_code
 from shop.port import Answer, Goods, Order, OrderStatus, Origin, Power, ProofWay, Reply, Stock
 
@@ -54,28 +54,12 @@ class _Style(Enum):
     BY_NUMBER = "by number"
 
 
-class DujiaoNext(RemoteShop):
+class DujiaoNext(SignedInShop):
     """`shop.port.Shop` on a dujiao-next. Its account needs to read orders, card secrets and procurement orders."""
 
     refunded_by = "退款：独角数卡后台 → 订单 → 退款 (refund in the shop's admin pages)"
-    powers = RemoteShop.powers | {Power.STOCK, Power.ORIGIN, Power.REFUND}
-
-    def __init__(
-        self,
-        ground: Ground,
-        url: str,
-        user: str,
-        password: str,
-        *,
-        writes: Collection[str] = (),
-        seconds: float = SECONDS,
-    ) -> None:
-        if not (user and password):
-            raise NothingToSignIn(shop=ground.name, names="user and password")
-        super().__init__(ground, ShopSite(ground.name, url, seconds=seconds), writes)
-        self._account = {"username": user, "password": password}
-        self._door = Door(ground.name, self._sign_in)
-        self._style: _Style | None = None
+    powers = SignedInShop.powers | {Power.STOCK, Power.ORIGIN, Power.REFUND}
+    _style: _Style | None = None  # nobody had to know yet
 
     async def examine(self) -> None:
         """Every page that its account has to be let into."""
@@ -234,7 +218,8 @@ class DujiaoNext(RemoteShop):
         return False if envelope.status_code == 404 else None
 
     async def _sign_in(self) -> str:
-        heard = await self.site.read("POST", f"{ADMIN}/login", json=self._account)
+        account = {"username": self._user, "password": self._password}
+        heard = await self.site.read("POST", f"{ADMIN}/login", json=account)
         envelope = self._open(heard)
         if envelope.status_code != 0:
             problem = f"it answers {envelope.status_code} to our user and password"

@@ -81,6 +81,8 @@ class HttpShop(RemoteShop):
     """
 
     refunded_by = "退款：在商店里退款 (pay it back in the shop)"
+    powers = RemoteShop.powers | {Power.STOCK, Power.ORIGIN, Power.REFUND}
+    writable = frozenset(Power)
 
     def __init__(
         self,
@@ -97,7 +99,6 @@ class HttpShop(RemoteShop):
         super().__init__(ground, ShopSite(ground.name, url, seconds=seconds), writes)
         self._secret = secret.encode()
         self._clock = clock
-        self.powers = RemoteShop.powers | {Power.STOCK, Power.ORIGIN, Power.REFUND} | self.writes
 
     async def examine(self) -> None:
         """Every question that changes nothing."""

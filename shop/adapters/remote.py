@@ -9,6 +9,7 @@ import ipaddress
 import json
 import ssl
 import time
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -19,7 +20,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from shop.adapters.foreign import ForeignShop, Ground
-from shop.errors import BadCredentials, BadShopSite, ShopDown, StrangeAnswer
+from shop.errors import BadCredentials, BadShopSite, NothingToSignIn, ShopDown, StrangeAnswer
 from shop.port import Answer, Power, Reply
 
 SECONDS = 5.0  # that an answer may take
@@ -187,17 +188,43 @@ class RemoteShop(ForeignShop):
     """A foreign shop that is asked over HTTP. `writes` are the powers that its owner switched on."""
 
     refunded_by = ""  # what a person has to do there to pay back
+    writable: frozenset[Power] = frozenset()  # what it can do once it is switched on
 
     def __init__(self, ground: Ground, site: ShopSite, writes: Collection[str] = ()) -> None:
         super().__init__(ground)
         self.site = site
         self.writes = frozenset(map(Power, writes))
+        self.powers = self.powers | (self.writes & self.writable)
 
     async def refund(self, order_no: str, amount: int, key: str) -> Reply[str]:
         return Reply(Answer.MANUAL, note=self.refunded_by)
 
     async def close(self) -> None:
         await self.site.close()
+
+
+class SignedInShop(RemoteShop):
+    """A shop that shows its pages for staff to an account of Kadesk's own."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        url: str,
+        user: str,
+        password: str,
+        *,
+        writes: Collection[str] = (),
+        seconds: float = SECONDS,
+    ) -> None:
+        if not (user and password):
+            raise NothingToSignIn(shop=ground.name, names="user and password")
+        super().__init__(ground, ShopSite(ground.name, url, seconds=seconds), writes)
+        self._user, self._password = user, password
+        self._door = Door(ground.name, self._sign_in)
+
+    @abstractmethod
+    async def _sign_in(self) -> str:
+        """A new token. Raises `ShopDown`, `BadCredentials` when the account is refused."""
 
 
 @cache

@@ -49,7 +49,9 @@ async def test_only_staff_get_a_picture_and_as_a_file(stage: Stage, visitor: Vis
 
 async def _views(stage: Stage) -> list[tuple[str, str]]:
     async with stage.database.reading() as session:
-        seen = select(AuditRow.actor, AuditRow.subject).where(AuditRow.action == "picture.seen").order_by(col(AuditRow.id))
+        seen = (
+            select(AuditRow.actor, AuditRow.subject).where(AuditRow.action == "picture.seen").order_by(col(AuditRow.id))
+        )
         return list((await session.exec(seen)).all())
 
 

@@ -45,7 +45,7 @@ def test_a_shop_of_our_contract_is_checked_with_its_signature(check: Check) -> N
 
 
 def test_a_dujiao_next_names_the_page_that_its_account_may_not_read(check: Check) -> None:
-    with dujiao_next.serving() as site:
+    with dujiao_next.DujiaoNextSite() as site:
         good = check("dujiao_next", site, user=dujiao_next.USER, password=dujiao_next.PASSWORD)
         site.forbidden = "/admin/procurement-orders"
         wrong = check("dujiao_next", site, user=dujiao_next.USER, password=dujiao_next.PASSWORD)
@@ -55,7 +55,7 @@ def test_a_dujiao_next_names_the_page_that_its_account_may_not_read(check: Check
 
 
 def test_a_card_system_that_refuses_the_account_is_named(check: Check) -> None:
-    with card_system.serving() as site:
+    with card_system.CardSystemSite() as site:
         good = check("card_system", site, user=card_system.USER, password=card_system.PASSWORD)
         wrong = check("card_system", site, user=card_system.USER, password="wrong")
         missing = check("card_system", site, user=card_system.USER, password="")

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.util import await_only
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -31,6 +31,7 @@ from shop.reveals import close_links, make_link, open_link, read_token
 from shop.states import NEXT, move
 from shop.tables import Code, CodeState, OrderMoney, Pool, Product, Refund, RefundState
 from shop.vault import Keys, Vault
+from tests.machines import walk
 from tests.threadless import database_in_memory, fill
 
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
@@ -325,22 +326,12 @@ def _row(order: Order) -> OrderRow:
 
 
 async def play(template: Path, steps: int, phases: Sequence[Phase] = tuple(Phase)) -> None:
-    """Run the machine, for at least so many steps; it waits for the database as SQLAlchemy's sessions do."""
-    Books.stocked, Books.database, Books.walked = database_in_memory(), database_in_memory(), 0
+    """Run the machine, for at least so many steps."""
+    Books.stocked, Books.database = database_in_memory(), database_in_memory()
     await fill(Books.stocked, template)
     await stock(Books.stocked)
-    case = Books.TestCase()
     try:
-        while Books.walked < steps:  # an example may end early
-            case.settings = settings(
-                max_examples=-(-(steps - Books.walked) // EACH),
-                stateful_step_count=EACH,
-                deadline=None,
-                database=None,
-                phases=phases,
-                suppress_health_check=list(HealthCheck),
-            )
-            await greenlet_spawn(case.runTest)
+        await walk(Books, steps, phases, EACH)
     finally:
         await Books.stocked.close()
         await Books.database.close()

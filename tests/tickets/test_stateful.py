@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.util import await_only
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -26,6 +26,7 @@ from shop.port import CodeRef
 from shop.tables import Refund, RevealLink
 from shop.vault import Keys, Vault
 from tests.conftest import NOW
+from tests.machines import walk
 from tests.threadless import database_in_memory, fill
 from tests.tickets.conftest import Floor, say
 from tests.tickets.counter import HOUR, ORDER, RULES, stock
@@ -292,10 +293,9 @@ async def _promised(session: AsyncSession, tickets: Sequence[int]) -> Sequence[A
 
 
 async def play(template: Path, steps: int, phases: Sequence[Phase] = tuple(Phase)) -> None:
-    """Run the machine, for at least so many steps; it waits for the database as SQLAlchemy's sessions do."""
+    """Run the machine, for at least so many steps."""
     desk = Desk(say)
     Visits.opened, Visits.floor = (Floor(database_in_memory(), desk, NOW) for _ in range(2))
-    Visits.walked = 0
     await fill(Visits.opened.database, template)
     await stock(Visits.opened, VAULT, RESERVE)
     Visits.places = [await Visits.opened.meet(f"buyer-{number}") for number in range(BUYERS)]
@@ -305,18 +305,8 @@ async def play(template: Path, steps: int, phases: Sequence[Phase] = tuple(Phase
         await Visits.opened.do(claims.file, first, order, code, Reason.OTHER, at=NOW + hours * HOUR)
         for hours, (order, code) in enumerate(SOLD[::2])
     ]
-    case = Visits.TestCase()
     try:
-        while Visits.walked < steps:  # an example may end early
-            case.settings = settings(
-                max_examples=-(-(steps - Visits.walked) // EACH),
-                stateful_step_count=EACH,
-                deadline=None,
-                database=None,
-                phases=phases,
-                suppress_health_check=list(HealthCheck),
-            )
-            await greenlet_spawn(case.runTest)
+        await walk(Visits, steps, phases, EACH)
     finally:
         for floor in (Visits.opened, Visits.floor):
             await floor.database.close()

@@ -1,16 +1,10 @@
 """A server that speaks as card-system does: its tokens in headers, its pages, its messages in Chinese."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shop.adapters.card_system import CardSystem
-from tests.shop.adapters.conftest import ground
-from tests.shop.adapters.sites import Asked, Says, Site
-from tests.shop.conftest import Stall
-
-USER, PASSWORD = "kadesk@example.com", "let me in"
+from tests.shop.adapters.sites import PASSWORD, USER, Asked, Says, Site
 
 
 @dataclass
@@ -30,7 +24,7 @@ class Sale:
 class CardSystemSite(Site):
     """`takes` is how it wants to be read; `next_token` comes with its next answer."""
 
-    def __init__(self, sales: Sequence[Sale]) -> None:
+    def __init__(self, *sales: Sale) -> None:
         self.sales = sales
         self.token = "token-1"
         self.next_token = ""
@@ -108,19 +102,3 @@ def describe(number: int, sale: Sale) -> dict[str, Any]:
         ],
         "pay": {"id": 1, "name": "支付宝"},
     } | sale.changes
-
-
-@contextmanager
-def serving(*sales: Sale) -> Iterator[CardSystemSite]:
-    site = CardSystemSite(sales)
-    yield site
-    site.shutdown()
-    site.server_close()
-
-
-@asynccontextmanager
-async def beside(site: CardSystemSite, stall: Stall, **changes: Any) -> AsyncIterator[CardSystem]:
-    facts = {"user": USER, "password": PASSWORD} | changes
-    shop = CardSystem(ground(stall.database, stall.vault), site.url, **facts)  # type: ignore[arg-type]
-    yield shop
-    await shop.close()

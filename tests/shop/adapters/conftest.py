@@ -1,10 +1,10 @@
 """Databases of foreign shops: an empty one on the MariaDB server for each test, and how tables are put into it."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,9 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from kadesk.database import Database
 from shop.adapters.connection import ShopDatabase
 from shop.adapters.foreign import Ground
+from shop.adapters.remote import SignedInShop
+from shop.errors import ShopDown
+from shop.port import Order, Shop
 from shop.vault import Vault
+from tests.shop.adapters.sites import PASSWORD, USER, Mood, Site
+from tests.shop.conftest import Stall
 
 NUMBERS = count(1)
+AnyShop = TypeVar("AnyShop", bound=SignedInShop)
 
 
 def open_owner(url: str) -> AsyncEngine:
@@ -80,3 +86,41 @@ async def new_mariadb(server: str) -> AsyncIterator[str]:
 async def empty_mariadb(mariadb_url: str) -> AsyncIterator[str]:
     async with new_mariadb(mariadb_url) as url:
         yield url
+
+
+@asynccontextmanager
+async def beside(kind: type[AnyShop], site: Site, stall: Stall, **changes: Any) -> AsyncIterator[AnyShop]:
+    """An adapter that signs in to this server."""
+    facts = {"user": USER, "password": PASSWORD} | changes
+    shop = kind(ground(stall.database, stall.vault), site.url, **facts)  # type: ignore[arg-type]
+    yield shop
+    await shop.close()
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest, sale: Any) -> Iterator[Site]:
+    """The server of a module's `SITE`, with its `sale`."""
+    with request.module.SITE(sale) as site:
+        yield site
+
+
+@pytest.fixture
+async def shop(request: pytest.FixtureRequest, site: Site, stall: Stall) -> AsyncIterator[SignedInShop]:
+    """The adapter of a module's `KIND` for it."""
+    async with beside(request.module.KIND, site, stall) as shop:
+        yield shop
+
+
+async def found(shop: Shop, order_no: str) -> Order:
+    order = await shop.find_order(order_no)
+    assert order is not None
+    return order
+
+
+async def oddity(shop: Shop, site: Site, mood: Mood, order_no: str) -> ShopDown:
+    """What is raised when a shop answered well once, and now does so."""
+    await found(shop, order_no)
+    site.moods.append(mood)
+    with pytest.raises(ShopDown) as raised:
+        await shop.find_order(order_no)
+    return raised.value

@@ -2,18 +2,13 @@
 
 import base64
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shop.adapters.dujiao_next import DujiaoNext
-from tests.shop.adapters.conftest import ground
-from tests.shop.adapters.sites import Asked, Says, Site
-from tests.shop.conftest import Stall
+from tests.shop.adapters.sites import PASSWORD, USER, Asked, Says, Site
 
 LINES = 100  # of a delivery that the pages show
-USER, PASSWORD = "kadesk", "let me in"
 
 
 @dataclass
@@ -32,7 +27,7 @@ class Sale:
 class DujiaoNextSite(Site):
     """`style` is how guests are let in: "header", "query", "by number", or "open" to all that come without a query."""
 
-    def __init__(self, sales: Iterable[Sale]) -> None:
+    def __init__(self, *sales: Sale) -> None:
         self.sales = dict(enumerate(sales, 1))
         self.style = "header"
         self.token = 1
@@ -132,19 +127,3 @@ def describe(number: int, sale: Sale) -> dict[str, Any]:
         "fulfillment": {"type": "auto", "status": "delivered", "delivered_at": "2026-03-02T12:00:05+08:00"} | payload,
         "payments": [{"status": "success", "provider_ref": sale.reference}],
     } | sale.changes
-
-
-@contextmanager
-def serving(*sales: Sale) -> Iterator[DujiaoNextSite]:
-    site = DujiaoNextSite(sales)
-    yield site
-    site.shutdown()
-    site.server_close()
-
-
-@asynccontextmanager
-async def beside(site: DujiaoNextSite, stall: Stall, **changes: Any) -> AsyncIterator[DujiaoNext]:
-    facts = {"user": USER, "password": PASSWORD} | changes
-    shop = DujiaoNext(ground(stall.database, stall.vault), site.url, **facts)  # type: ignore[arg-type]
-    yield shop
-    await shop.close()

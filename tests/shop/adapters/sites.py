@@ -39,6 +39,7 @@ class Says:
         return self.content.encode() if isinstance(self.content, str) else json.dumps(self.content).encode()
 
 
+USER, PASSWORD = "kadesk@example.com", "let me in"  # of shops that are signed in to
 Mood = Callable[["Handler"], None]  # what a server does instead of answering
 
 
@@ -58,6 +59,10 @@ class Site(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
 
     def forget(self) -> None:
         self.moods.clear()

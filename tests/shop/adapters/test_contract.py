@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from shop.adapters.acg_faka import AcgFaka
+from shop.adapters.card_system import CardSystem
+from shop.adapters.dujiao_next import DujiaoNext
 from shop.adapters.dujiaoka import Dujiaoka
 from shop.port import Answer, Order, OrderStatus, Power, Powerless, ProofWay, Reply, Shop, Verdict
 from tests.shop.adapters import acg_faka, card_system, dujiao_next, dujiaoka, http_shop, mapped
-from tests.shop.adapters.conftest import ground, new_mariadb
+from tests.shop.adapters.conftest import beside, ground, new_mariadb
 from tests.shop.conftest import Stall
 
 ORDER_NO, CODES = "AB12CD34EF56GH78", ("7K2Q9-XPLM4-TRWE3", "AAAAA-BBBBB-CCCC1")
@@ -87,8 +89,8 @@ async def next_generation(stall: Stall, _request: pytest.FixtureRequest) -> Asyn
     """A server of ours that speaks as dujiao-next does."""
     known = dujiao_next.Sale(ORDER_NO, CODES, email=ADDRESS)
     foreign = dujiao_next.Sale(FOREIGN_NO, [FOREIGN], email="", password="another", reference="")
-    with dujiao_next.serving(known, foreign) as site:
-        async with dujiao_next.beside(site, stall) as shop:
+    with dujiao_next.DujiaoNextSite(known, foreign) as site:
+        async with beside(DujiaoNext, site, stall) as shop:
             yield shop
 
 
@@ -97,8 +99,8 @@ async def cards(stall: Stall, _request: pytest.FixtureRequest) -> AsyncIterator[
     """A server of ours that speaks as card-system does."""
     known = card_system.Sale(ORDER_NO, CODES, contact=ADDRESS)
     foreign = card_system.Sale(FOREIGN_NO, [FOREIGN], contact="", password="another", reference="")
-    with card_system.serving(known, foreign) as site:
-        async with card_system.beside(site, stall, writes=["note"]) as shop:
+    with card_system.CardSystemSite(known, foreign) as site:
+        async with beside(CardSystem, site, stall, writes=["note"]) as shop:
             yield shop
 
 

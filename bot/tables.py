@@ -42,6 +42,7 @@ class InboxRow(SQLModel, table=True):
     attempts: int = 0
     not_before: datetime
     problem: str | None = None
+    album: str | None = None  # rows of one thread with the same word here are parts of one message
 
 
 class DialogueRow(SQLModel, table=True):
@@ -64,3 +65,17 @@ class Button(SQLModel, table=True):
     argument: str = ""
     label: str = ""  # what stood on it, so that a press reads like a message
     made_at: datetime
+
+
+class BusinessConnection(SQLModel, table=True):
+    """A shop's own account on a messenger, in whose name a bot of ours may answer."""
+
+    __tablename__ = "business_connection"
+
+    channel: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    connection: str = Field(primary_key=True)  # the messenger's id of it
+    owner: str  # the messenger's id of the shop's account
+    can_reply: bool
+    is_enabled: bool
+    changed_at: datetime

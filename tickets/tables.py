@@ -65,6 +65,8 @@ class Conversation(SQLModel, table=True):
     address: str
     created_at: datetime
     last_in_at: datetime | None = None  # the buyer's last message
+    blocked_at: datetime | None = None  # since when the buyer wants nothing from us here
+    hushed_until: datetime | None = None  # the bot leaves the word to the shop's own person until then
 
 
 class Message(SQLModel, table=True):
@@ -86,6 +88,7 @@ class Message(SQLModel, table=True):
     attachments: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     buttons: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     created_at: datetime
+    withdrawn_at: datetime | None = None  # when its author took it back; it is kept
 
 
 class MessageRevision(SQLModel, table=True):
@@ -96,6 +99,7 @@ class MessageRevision(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     message_id: int = Field(foreign_key="message.id", index=True, sa_type=BigKey)
     text: str
+    sealed: str | None = None  # as `Message.sealed`, under the message's number
     replaced_at: datetime
 
 

@@ -5,7 +5,7 @@ may wait for them.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel, col
+from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit import rows
@@ -40,6 +41,7 @@ from tickets.tables import (
 )
 
 ACTOR = "scheduler"
+TOLD = "buyer_told"  # what the trail says of a move that the buyer heard of
 SAID_LATE = timedelta(minutes=2)  # after an outage; a move that is so late says so
 
 
@@ -50,6 +52,7 @@ class Breaches:
     now: datetime
     ladder: Ladder
     staff: Staff
+    told: dict[int, datetime]  # tickets, and when their buyers were last told that they are late
     escalated: int = 0
     late: int = 0
     # The cycles in which the buyer was waited for, and the instants of the rungs that ended it.
@@ -81,7 +84,8 @@ class Breaches:
         return True
 
     def _escalate(self, ticket: Standing, level: Level, at: datetime, since: datetime) -> None:
-        with self._changing(ticket, "ticket.escalated", trigger=Trigger.DUE):
+        tells = level == Level.HUMAN_QUEUE and self._is_news(ticket, at)
+        with self._changing(ticket, "ticket.escalated", trigger=Trigger.DUE, **_fact(tells)):
             ticket.rise(level)
             ticket.queue_up(since, self.ladder.rules.head_starts)
         why = self._why("trigger.due" if level < LEAD else "trigger.still_due")
@@ -89,7 +93,7 @@ class Breaches:
             told = self._tell_staff(ticket, "notice.escalated", why=why)
         else:
             told = self._tell_staff(ticket, "notice.escalated_late", why=why, minutes=self._minutes(at))
-        if level == Level.HUMAN_QUEUE:
+        if tells:
             told.append(self._tell_buyer(ticket, "ticket.escalated"))
         self._rows[Escalation].append(
             {
@@ -106,10 +110,12 @@ class Breaches:
 
     def _report_late(self, ticket: Standing, due_at: datetime, since: datetime) -> None:
         """People have the ticket already: its level stays, buyer and staff are told."""
-        with self._changing(ticket, "ticket.late", due_at=due_at.isoformat()):
+        tells = self._is_news(ticket, due_at)
+        with self._changing(ticket, "ticket.late", due_at=due_at.isoformat(), **_fact(tells)):
             ticket.queue_up(since, self.ladder.rules.head_starts)
         self._tell_staff(ticket, "notice.late", minutes=self._minutes(due_at))
-        self._tell_buyer(ticket, "ticket.late")
+        if tells:
+            self._tell_buyer(ticket, "ticket.late")
         self.late += 1
 
     def _remind(self, ticket: Standing, due_at: datetime) -> None:
@@ -160,7 +166,13 @@ class Breaches:
         self._rows[Notice].extend(written(self.now, self.ladder.rules.quiet, ticket.id, ticket.level, text, people))
         return [f"agent:{person}" for person in people]
 
+    def _is_news(self, ticket: Standing, due_at: datetime) -> bool:
+        """Whether the buyer was not told since then: an outage may find several waits late at once."""
+        told_at = self.told.get(ticket.id)
+        return told_at is None or told_at < due_at
+
     def _tell_buyer(self, ticket: Standing, key: str) -> str:
+        self.told[ticket.id] = self.now
         self._messages.append((ticket, self.ladder.say(ticket.language, key, number=ticket.number)))
         return f"buyer:{ticket.buyer_id}"
 
@@ -187,6 +199,24 @@ class Breaches:
             .order_by(col(Message.id))
         )
         await connection.execute(insert(Outgoing).from_select(list(_SENDING), said))
+
+
+async def find_told(session: AsyncSession, ticket_ids: Collection[int]) -> dict[int, datetime]:
+    """When the buyers of these tickets were last told, by whichever sweep, that they are late."""
+    if not ticket_ids:
+        return {}
+    found = await session.exec(
+        select_rows(AuditRow)
+        .where(col(AuditRow.subject).in_({f"ticket:{ticket_id}" for ticket_id in ticket_ids}))
+        .where(col(AuditRow.action).in_(("ticket.escalated", "ticket.late")), AuditRow.actor == ACTOR)
+        .order_by(col(AuditRow.at))
+    )
+    told = [row for row in found.all() if row.after and row.after.get(TOLD)]
+    return {int(row.subject.removeprefix("ticket:")): row.at for row in told}
+
+
+def _fact(tells: bool) -> dict[str, bool]:
+    return {TOLD: True} if tells else {}
 
 
 _NOTHING: list[dict[str, Any]] = []  # one for all, so that it is written out once

@@ -183,9 +183,14 @@ async def meet_resolution(session: AsyncSession, at: datetime, cycle: Cycle) -> 
     await session.exec(update(Clock).where(*mine, *is_running()).values(met_at=at))
 
 
+def count_silence(now: datetime, ticket: Ticket, rules: DeskRules) -> None:
+    """The buyer's silence counts from now on."""
+    ticket.warned_at, ticket.closes_at = None, now + rules.silence_warned_after
+
+
 async def pause(session: AsyncSession, now: datetime, ticket: Ticket, rules: DeskRules) -> None:
     """The buyer is waited for from now on; if they were before, only the count of their silence begins anew."""
-    ticket.warned_at, ticket.closes_at = None, now + rules.silence_warned_after
+    count_silence(now, ticket, rules)
     session.add(ticket)
     cycle = await get_cycle(session, ticket)
     open_pause = select(Pause.id).where(Pause.cycle_id == cycle.id, col(Pause.until).is_(None))

@@ -30,6 +30,7 @@ from tickets.labels import Labels
 from tickets.mentions import Mentions
 from tickets.naming import Naming
 from tickets.outbox import post
+from tickets.owed import Owed
 from tickets.policies import Policies
 from tickets.queue import QueueRow
 from tickets.ratings import Ratings
@@ -67,6 +68,7 @@ class Desk(
     Naming,
     Labels,
     Mentions,
+    Owed,
     Ratings,
     Policies,
     SupplierChecks,
@@ -152,13 +154,14 @@ class Desk(
     ) -> Message:
         """`reply` for a locked ticket, and an agent whose words were looked at; `text` may hold a link's mark.
 
-        Anybody may help a buyer out, but what has risen beyond their reach does not become theirs by that.
+        No clock pauses before it has arrived (`Owed.follow_arrival`). Anybody may help a buyer out, but what has risen
+        beyond their reach does not become theirs by that.
         """
         may_have = ticket.level <= await rights.reach(session, await get_agent(session, agent_id))
         with changing(session, now, ticket, f"agent:{agent_id}", "ticket.replied"):
             move(ticket, Phase.WAITING, "answered")
             ticket.assignee_id = ticket.assignee_id or (agent_id if may_have else None)
-        await clocks.pause(session, now, ticket, self.rules)
+            clocks.count_silence(now, ticket, self.rules)
         return await self.speak(session, now, ticket, agent_id, text, link_id)
 
     async def note(self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, text: str) -> Message:

@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit import rows
 from tickets import standing
-from tickets.breaches import Breaches
+from tickets.breaches import Breaches, find_told
 from tickets.clocks import resume_cycles
 from tickets.ladder import Ladder
 from tickets.notices import find_staff
@@ -73,6 +73,7 @@ class Claimed(NamedTuple):
     """A clock that is this sweep's to act on, as it is now."""
 
     metric: str
+    ordinal: int
     started_at: datetime
     due_at: datetime
 
@@ -197,12 +198,13 @@ async def act(session: AsyncSession, now: datetime, ladder: Ladder, batch: Seque
     """Do what the rungs of `batch` ask for, in this transaction, where nobody has handled the clocks since."""
     tickets = await standing.lock(session, {due.ticket_id for due in batch})
     ours = await _claim(session, now, [due for due in batch if due.ticket_id in tickets])
-    breaches = Breaches(now, ladder, await find_staff(session))
+    again = {due.ticket_id for due in batch if due.clock_id in ours and ours[due.clock_id].ordinal > 1}
+    breaches = Breaches(now, ladder, await find_staff(session), await find_told(session, again))
     rungs, late_by = ladder.rules.rungs, timedelta()
     stepped: list[dict[str, Any]] = []
     breached: list[dict[str, Any]] = []
     for due in (due for due in batch if due.clock_id in ours):
-        metric, started_at, due_at = ours[due.clock_id]
+        metric, _, started_at, due_at = ours[due.clock_id]
         rung = rungs.current(due.rung, due_at, now)
         late_by = max(late_by, now - rungs.at(rung, due_at))
         goes_on = breaches.fall(tickets[due.ticket_id], metric, rung, started_at, due_at) or rung == WARNING
@@ -226,9 +228,9 @@ async def _claim(session: AsyncSession, now: datetime, batch: Sequence[Due]) -> 
             update(Clock)
             .where(col(Clock.id).in_([due.clock_id for due in batch if due.rung == rung]), *unacted(rung, now))
             .values(rung=rung + 1)
-            .returning(col(Clock.id), col(Clock.metric), col(Clock.started_at), col(Clock.due_at))
+            .returning(*(getattr(Clock, name) for name in ("id", *Claimed._fields)))
         )
-        ours.update((row[0] or 0, Claimed(row[1], row[2], row[3])) for row in claimed.all())
+        ours.update((row[0] or 0, Claimed._make(row[1:])) for row in claimed.all())
     return ours
 
 

@@ -6,7 +6,7 @@ the money of its order. Phrases, with their facts: refund.asked, approved, refus
 {number} {subject} {amount}, refund_failed {…} {problem}.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -16,7 +16,7 @@ from shop.errors import RefundMoved
 from shop.money import in_words, share
 from shop.port import CodeRef, Order
 from shop.tables import Refund, RefundState
-from tickets import approvals, clocks, compensation, filing, texts
+from tickets import approvals, compensation, filing, texts
 from tickets.changes import changing, lock_ticket
 from tickets.desk import Desk
 from tickets.errors import InvalidTransition, NoOpenClaim, NotAllowed
@@ -24,7 +24,7 @@ from tickets.lifecycle import is_active
 from tickets.money_errors import OtherOrder, OverShare, ReferenceMissing, SamePerson
 from tickets.rights import is_lead, require_hands
 from tickets.staff import get_agent
-from tickets.tables import Agent, Category, Claim, Metric, Outcome, Ticket, id_of
+from tickets.tables import Agent, Category, Claim, Outcome, Ticket, id_of
 
 REFERENCE_LIMIT = 120  # characters
 
@@ -69,6 +69,7 @@ class Refunds:
             await self.go_ahead(session, now, ticket, refund, f"agent:{agent_id}", agent_id)
             return refund
         await self._tell_buyer(session, now, ticket, refund, "refund.asked")
+        await self._desk.owe(session, now, ticket)
         return refund
 
     async def request(
@@ -205,8 +206,7 @@ class Refunds:
         handles = is_active(ticket.phase) and not await _is_undecided(session, ticket)
         await self._desk.speak(session, now, ticket, agent_id, words, handles=handles)
         if is_active(ticket.phase):
-            after_it = now + timedelta.resolution
-            await clocks.begin_wait(session, after_it, ticket, self._desk.rules, {Metric.HANDLING})
+            await self._desk.owe(session, now, ticket)
 
     # What the shop answered
 

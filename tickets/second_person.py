@@ -42,6 +42,7 @@ class SecondPerson:
         await approvals.tell_others(session, now, self._desk, ticket, agent_id, *value)
         order, actor = filing.order_as_filed(claim), f"agent:{agent_id}"
         await ledger.reserve(session, now, self._claims.vault, claim_id=id_of(claim), order=order, actor=actor)
+        await self._desk.owe(session, now, ticket)
         return approval
 
     async def grant(self, session: AsyncSession, now: datetime, approval_id: int, agent_id: int) -> Settled:

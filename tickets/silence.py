@@ -70,11 +70,11 @@ class Silence(Ladder):
         """
         ticket = await lock_ticket(session, ticket_id, version)
         await require_hands(session, ticket, agent_id)
-        if ticket.phase == Phase.OPEN or await clocks.owes_answer(session, ticket):
-            raise StillOwed(number=ticket.number)
         is_told = ticket.phase == Phase.WAITING
         if is_told and (reason := await compensation.find_under_way(session, ticket)) is not None:
             raise reason
+        if ticket.phase == Phase.OPEN or await clocks.owes_answer(session, ticket):
+            raise StillOwed(number=ticket.number)
         await end(session, now, ticket, Ending.CLOSED, actor=f"agent:{agent_id}")
         if is_told:
             await self.tell_buyer(session, now, ticket, "ticket.closed")

@@ -183,7 +183,8 @@ class Dialogue:
         await turn.tell("error.too_fast")
 
     async def follow_delivery(self, session: AsyncSession, now: datetime, outgoing_id: int) -> None:
-        """This message has arrived: say what comes after it, in the transaction that records it."""
+        """This message has arrived: do and say what comes after it, in the transaction that records it."""
+        await self._parts.desk.follow_arrival(session, now, outgoing_id)
         await rating.ask(self._parts.desk, session, now, outgoing_id)
 
     async def _begin(self, session: AsyncSession, now: datetime, inbound: Inbound, looked: Looked) -> Turn:

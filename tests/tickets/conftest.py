@@ -102,9 +102,15 @@ class Floor:
         sent = []
         while waiting := await self.do(outbox.waiting, "web", "main", at=at):
             for outgoing in waiting:
-                assert await self.do(outbox.mark_sent, outgoing.id, "", at=at)
+                assert await self.do(self._arrive, outgoing.id, at=at)
                 sent.append((await self.one(Message, id=outgoing.message_id)).text)
         return sent
+
+    async def _arrive(self, session: AsyncSession, now: datetime, outgoing_id: int) -> bool:
+        """As delivery records it, with what follows from it."""
+        is_sent = await outbox.mark_sent(session, now, outgoing_id, "")
+        await self.desk.follow_arrival(session, now, outgoing_id)
+        return is_sent
 
     async def queued(self) -> list[str]:
         """The texts that are not sent yet."""

@@ -100,7 +100,8 @@ async def test_an_escalation_records_when_who_and_how_late(floor: Floor, lin: in
     assert escalation.told == [f"agent:{lin}", f"agent:{chen}", f"buyer:{ticket.buyer_id}"]
     assert (await floor.one(Clock)).breached_at == floor.now + DUE
     row = await floor.one(AuditRow, action="ticket.escalated")
-    assert (row.actor, row.before, row.after) == ("scheduler", {"level": 0}, {"level": 1, "trigger": "due"})
+    moved = {"level": 1, "trigger": "due", "buyer_told": True}
+    assert (row.actor, row.before, row.after) == ("scheduler", {"level": 0}, moved)
 
 
 async def test_the_buyer_is_told_in_their_language(floor: Floor, lin: int) -> None:

@@ -76,6 +76,7 @@ async def test_the_clocks_that_pause_for_the_buyer_pause_until_the_picture_comes
     (before,) = await counter.floor.all(Clock, metric=Metric.RESOLUTION)
 
     await ask(counter, ticket, lin)
+    await counter.floor.deliver()
     await answer(counter, after=5 * HOUR)
 
     (after,) = await counter.floor.all(Clock, metric=Metric.RESOLUTION)

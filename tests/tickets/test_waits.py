@@ -13,12 +13,25 @@ from hypothesis import strategies as st
 
 from kadesk.database import Database
 from tests.tickets.conftest import Floor, say
-from tickets import clocks
+from tickets import clocks, outbox
+from tickets.breaches import Breaches
 from tickets.desk import Desk, DeskRules
 from tickets.errors import TicketError
 from tickets.reports import attainment
 from tickets.sla import Metric, Policy, Verdict
-from tickets.tables import Clock, Escalation, Level, Outcome, Phase, Role, Ticket
+from tickets.tables import (
+    Author,
+    Clock,
+    Escalation,
+    Level,
+    Message,
+    Outcome,
+    Outgoing,
+    Phase,
+    Role,
+    Sending,
+    Ticket,
+)
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOW = datetime.fromisoformat("2026-03-02T04:00Z")
@@ -157,6 +170,53 @@ async def test_both_waits_of_a_merged_ticket_go_on_in_the_other(floor: Floor, li
 
     owed = [clock for clock in await floor.all(Clock, ticket_id=target.id, metric=Metric.HANDLING) if not clock.met_at]
     assert [clock.started_at for clock in owed] == [floor.now + 2 * HOUR]
+
+
+# After an outage
+
+
+async def two_waits(floor: Floor, agent: int) -> Ticket:
+    """Due after 24 and after 30 hours, since the reply between them never arrived."""
+    ticket = await floor.open()
+    await floor.do(floor.desk.reply, ticket.id, agent, "您好", at=floor.now + HOUR)
+    (reply,) = await floor.all(Outgoing)
+    await floor.speak(ticket, at=floor.now + 6 * HOUR)
+    await floor.do(outbox.mark_failed, reply.id, Sending.BLOCKED, "gone", at=floor.now + 7 * HOUR)
+    return ticket
+
+
+async def apologies(floor: Floor) -> list[str]:
+    return [message.text.split()[0] for message in await floor.all(Message, author=Author.SYSTEM)]
+
+
+@pytest.mark.parametrize("limit", [1, 1000], ids=["a clock at a time", "all at once"])
+async def test_a_sweep_after_an_outage_tells_the_buyer_of_a_ticket_once(floor: Floor, lin: int, limit: int) -> None:
+    ticket = await two_waits(floor, lin)
+
+    await floor.sweep(floor.now + 60 * HOUR, limit=limit)
+
+    assert await apologies(floor) == ["zh:ticket.escalated"]
+    assert (await floor.actions(ticket)).count("ticket.late") == 1  # staff hear of every wait
+
+
+async def test_while_sweeps_run_the_buyer_hears_of_each_wait(floor: Floor, lin: int) -> None:
+    await two_waits(floor, lin)
+
+    for hours in (25, 31, 60):
+        await floor.sweep(floor.now + hours * HOUR)
+
+    assert await apologies(floor) == ["zh:ticket.escalated", "zh:ticket.late"]
+
+
+async def test_a_sweep_that_does_not_look_apologises_for_every_wait(
+    floor: Floor, lin: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Breaches, "_is_news", lambda *_: True)
+    await two_waits(floor, lin)
+
+    await floor.sweep(floor.now + 60 * HOUR)
+
+    assert len(await apologies(floor)) == 2
 
 
 # The property

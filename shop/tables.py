@@ -12,6 +12,12 @@ from sqlmodel import Field, SQLModel
 
 from audit.tables import BigKey, partial
 
+# Beside the codes that it holds: to be had here too.
+from shop.stock_tables import Errand as Errand
+from shop.stock_tables import ErrandState as ErrandState
+from shop.stock_tables import MarkState as MarkState
+from shop.stock_tables import StockMark as StockMark
+
 
 class CodeState(StrEnum):
     """A code is in exactly one of these."""

@@ -3,10 +3,12 @@
 ChannelError                 an update that is refused at the door
 ├─ UpdateTooLarge
 └─ BadToken                 what the owner gave is no bot token
+FileAway                     a file that came along cannot be fetched now
 NotLaidAside                 it is not on the dead-letter list, or not any more
 DeliveryError                carries the decision: `is_permanent`, and `retry_after` when the channel named it
 ├─ BuyerUnreachable          permanent: blocked, deleted, never started
 ├─ Refused                   permanent: the channel says no to this message
+│  └─ TopicGone              the topic that it was for was deleted
 ├─ RateLimited               retry after the time given
 ├─ ChannelDown               retry later
 └─ Ambiguous                 timed out after sending: it may have arrived
@@ -27,6 +29,14 @@ class UpdateTooLarge(ChannelError):
 
 class BadToken(ChannelError):
     """This is no bot token; it looks like 123456789:AAH… and comes from @BotFather."""
+
+
+class FileAway(KadeskError):
+    """A file that came with the message cannot be fetched now."""
+
+    def __init__(self, retry_after: timedelta = timedelta(0)) -> None:
+        super().__init__()
+        self.retry_after = retry_after  # at the earliest, as far as the channel says
 
 
 class NotLaidAside(KadeskError):
@@ -50,6 +60,10 @@ class Refused(DeliveryError):
     """The channel refused the message: {reason}"""
 
     is_permanent = True
+
+
+class TopicGone(Refused):
+    """The topic was deleted: {reason}"""
 
 
 class RateLimited(DeliveryError):

@@ -5,7 +5,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -17,7 +19,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from audit.trail import record
 from bot.bell import Bell
 from bot.channels.pace import Queue
-from bot.channels.port import Channel, Inbound, Update
+from bot.channels.port import Channel, Fetches, Inbound, Kind, Update
+from bot.errors import FileAway
 from bot.faults import place_of
 from bot.tables import InboxRow, InboxState
 from bot.transactions import Transactions
@@ -30,7 +33,11 @@ log = logging.getLogger(__name__)
 BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (1, 4, 10, 30))
 FLOOD = "the first of a flood"  # the problem of a row after which its buyer is told that the rest is queued
 LANES = 8  # buyers served at a time by one process
+WAITING = 24  # more of them whose lane waits for a shop or for a file
 LOOK_EVERY = 1.0  # seconds between looks for rows that another process stored
+FETCH_TRIES = 4  # before a message is read without the file that came along: with their waits, under a minute
+QUIET = timedelta(seconds=1)  # without another part, before an album is taken for complete
+LONGEST = timedelta(seconds=5)  # that an album is waited for
 
 
 async def store(
@@ -51,6 +58,7 @@ async def store(
         received_at=now,
         not_before=not_before or now,
         problem=problem,
+        album=update.album or None,
     )
     try:
         async with session.begin_nested():
@@ -108,8 +116,22 @@ class Door:
     async def _store(self, session: AsyncSession, update: Update) -> bool:
         now = self._clock()
         sender = f"{update.channel}:{update.account}:{update.address}"
+        if update.album and await _wait_for_more(session, now, sender, update.album):
+            return await store(session, now, self._vault, update, now + QUIET)
         not_before, is_first = self._queue.place(sender, now)
+        not_before = max(not_before, now + QUIET) if update.album else not_before
         return await store(session, now, self._vault, update, not_before, FLOOD if is_first else None)
+
+
+async def _wait_for_more(session: AsyncSession, now: datetime, thread: str, album: str) -> bool:
+    """Whether parts of this album wait already; they wait for the next one too, though not for ever."""
+    found = await session.exec(select(InboxRow).where(*_of_album(thread, album)).order_by(col(InboxRow.id)).limit(1))
+    first = found.first()
+    if first is None:
+        return False
+    until = max(first.not_before, min(now + QUIET, first.received_at + LONGEST))
+    await session.exec(update(InboxRow).where(*_still(first)).values(not_before=until))
+    return True
 
 
 class Inbox:
@@ -134,6 +156,7 @@ class Inbox:
         self._bell = bell
         self._outbox_bell = outbox_bell
         self._busy: set[str] = set()  # threads that a lane of this process serves now
+        self._waiting = 0  # lanes that wait for something outside of this house
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -150,13 +173,14 @@ class Inbox:
         lanes: set[asyncio.Task[int]] = set()
         try:
             while True:
-                room = LANES - len(lanes)
-                for row in await self._heads(room) if room else ():
+                room = LANES - len(lanes) + min(self._waiting, WAITING)
+                for row in await self._heads(room) if room > 0 else ():
                     self._busy.add(row.thread)
                     lanes.add(asyncio.create_task(self._serve(row)))
                 if not lanes:
                     return done
-                finished, lanes = await asyncio.wait(lanes, return_when=asyncio.FIRST_COMPLETED)
+                # Others may have come while all lanes are slow.
+                finished, lanes = await asyncio.wait(lanes, timeout=LOOK_EVERY, return_when=asyncio.FIRST_COMPLETED)
                 done += sum(lane.result() for lane in finished)
         finally:
             for lane in lanes:
@@ -189,25 +213,51 @@ class Inbox:
         try:
             return int(await self._take_effect(row))
         except Exception as error:
-            await self._put_back(row, place_of(error))
+            await self._put_back(row, place_of(error), error.retry_after if isinstance(error, FileAway) else None)
             return 0
         finally:
             self._busy.discard(row.thread)
 
     async def _take_effect(self, row: InboxRow) -> bool:
         """Look things up with no transaction open, then decide and write everything in one."""
-        inbound = self._read(row)
+        parts = await self._parts(row) if row.album else ()
+        inbound = await self._fetch(row, join([self._read(one) for one in (row, *parts)]))
         async with self._database.reading() as session:
             scene = await self._dialogue.set_scene(session, self._clock(), inbound)
-        looked = await self._dialogue.look_up(scene, inbound)
+        with self._outside():
+            looked = await self._dialogue.look_up(scene, inbound)
         async with self._database.writing() as session:
             if not await _finish(session, row):
                 return False
+            for part in parts:  # who has the first has them all
+                await _finish(session, part)
             await self._dialogue.answer(session, self._clock(), inbound, looked)
             if row.problem == FLOOD:
                 await self._dialogue.calm(session, self._clock(), inbound)
         self._outbox_bell.ring()
         return True
+
+    async def _parts(self, row: InboxRow) -> Sequence[InboxRow]:
+        """What came of this row's album beside it. What comes later is a message of its own."""
+        beside = (*_of_album(row.thread, row.album), col(InboxRow.id) != row.id)
+        async with self._database.reading() as session:
+            return (await session.exec(select(InboxRow).where(*beside).order_by(col(InboxRow.id)))).all()
+
+    async def _fetch(self, row: InboxRow, inbound: Inbound) -> Inbound:
+        channel = self._channels[row.channel, row.account]
+        if not inbound.attachments or not isinstance(channel, Fetches):
+            return inbound
+        with self._outside():
+            return await channel.fetch(inbound, is_last=row.attempts + 1 >= FETCH_TRIES)
+
+    @contextmanager
+    def _outside(self) -> Iterator[None]:
+        """While a lane waits for others, it does not keep other buyers waiting."""
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
 
     def _read(self, row: InboxRow) -> Inbound:
         channel = self._channels[row.channel, row.account]
@@ -215,13 +265,17 @@ class Inbox:
         address = row.thread.removeprefix(f"{row.channel}:{row.account}:")
         return channel.read(Update(row.channel, row.account, row.update_id, address, raw))
 
-    async def _put_back(self, row: InboxRow, problem: str) -> None:
+    async def _put_back(self, row: InboxRow, problem: str, least: timedelta | None = None) -> None:
         """Count the failure; the row waits for its next try, or is laid aside for a person."""
         attempts = row.attempts + 1
         is_dead = attempts > len(BACKOFF)
         now = self._clock()
         values = {"attempts": attempts, "problem": problem}
-        values |= {"state": InboxState.DEAD} if is_dead else {"not_before": now + BACKOFF[row.attempts]}
+        if is_dead:
+            values["state"] = InboxState.DEAD
+        else:
+            # No file is worth that its buyer waits longer than for any failure.
+            values["not_before"] = now + min(max(BACKOFF[row.attempts], least or BACKOFF[0]), BACKOFF[-1])
         async with self._database.writing() as session:
             counted = await session.exec(
                 update(InboxRow).where(*_still(row), col(InboxRow.attempts) == row.attempts).values(**values)
@@ -229,6 +283,9 @@ class Inbox:
             is_ours = counted.rowcount == 1
             if is_ours and is_dead:
                 record(session, now, "bot", "inbox.died", f"inbox:{row.id}", None, {"problem": problem})
+                if row.album:  # each part would fail as the whole did, and hold its buyer up as long
+                    parts = update(InboxRow).where(*_of_album(row.thread, row.album))
+                    await session.exec(parts.values(state=InboxState.DEAD, problem=problem))
         log.error("inbox row %s %s: %s", row.id, "was laid aside" if is_dead else "failed", problem)
         if is_ours and is_dead:
             await self._apologise(row)
@@ -270,6 +327,25 @@ async def _finish(session: AsyncSession, row: InboxRow) -> bool:
     """Claim the row's effects for this transaction: of all who try, one gets True. The raw update goes with it."""
     claimed = await session.exec(update(InboxRow).where(*_still(row)).values(state=InboxState.DONE, sealed=""))
     return bool(claimed.rowcount == 1)
+
+
+def join(parts: Sequence[Inbound]) -> Inbound:
+    """The parts of one message as that message, known by the part that has words."""
+    first = next((one for one in parts if one.text), parts[0])
+    if len(parts) == 1:
+        return first
+    return replace(
+        first,
+        kind=next((one.kind for one in parts if one.kind == Kind.PHOTO), first.kind),
+        text="\n".join(one.text for one in parts if one.text),
+        attachments=tuple(attachment for one in parts for attachment in one.attachments),
+        reply_to=next((one.reply_to for one in parts if one.reply_to), ""),
+    )
+
+
+def _of_album(thread: str, album: str | None) -> tuple[ColumnElement[bool], ...]:
+    is_pending = col(InboxRow.state) == InboxState.PENDING
+    return (col(InboxRow.thread) == thread, is_pending, col(InboxRow.album) == album)
 
 
 def _still(row: InboxRow) -> tuple[ColumnElement[bool], ...]:

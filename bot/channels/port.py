@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from tickets.pixels import Pixels
 from tickets.tables import Message, Outgoing
@@ -24,7 +24,18 @@ class Kind(StrEnum):
     DOCUMENT = "document"
     VOICE = "voice"
     STICKER = "sticker"
+    VIDEO = "video"
+    LOCATION = "location"
+    CONTACT = "contact"
     OTHER = "other"
+    EDIT = "edit"  # message `message_id` says `text` now
+    WITHDRAWN = "withdrawn"  # the messages `withdrawn` were taken back
+    LEFT = "left"  # the buyer wants nothing from us any more
+    BACK = "back"  # and does again
+    BUSINESS = "business"  # an account of the shop's lets us speak for it, or no more: `business`
+
+
+SILENT = frozenset({Kind.EDIT, Kind.WITHDRAWN, Kind.LEFT, Kind.BACK, Kind.BUSINESS})  # nothing new was said
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,17 @@ class Update:
     update_id: str  # unique per channel and account; a repeat is the same update
     address: str  # of the buyer, so that updates of one buyer stay in order
     raw: str
+    album: str = ""  # updates of one address with the same word here are parts of one message
+
+
+@dataclass(frozen=True, slots=True)
+class Business:
+    """An account of the shop's, in whose name we may speak."""
+
+    connection: str  # the messenger's id of it
+    owner: str  # the messenger's id of the account
+    can_reply: bool
+    is_enabled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +77,11 @@ class Inbound:
     pictures: tuple[Pixels, ...] = ()  # drawn anew by the adapter before it stored the update, and stored with it
     name: str = ""  # what the buyer calls themselves there
     language: str = ""  # what the buyer's app speaks; "" when unknown
+    reply_to: str = ""  # the message that this one answers, by the channel's own id
+    withdrawn: tuple[str, ...] = ()  # the channel's own ids of messages
+    connection: str = ""  # the business connection over which it came
+    by_owner: bool = False  # said to the buyer by the shop's own person, beside us
+    business: Business | None = None
 
 
 class Accept(Protocol):
@@ -79,3 +106,14 @@ class Channel(Protocol):
 
     async def deliver(self, outgoing: Outgoing, message: Message) -> str:
         """Send one message; return the channel's id of it. Raises DeliveryError."""
+
+
+@runtime_checkable
+class Fetches(Protocol):
+    """A channel that names what came along, and keeps it until it is fetched."""
+
+    async def fetch(self, inbound: Inbound, *, is_last: bool) -> Inbound:
+        """The message with its pictures drawn anew; what never can be had stays named, with its `problem`.
+
+        Raises `FileAway` when a later try may bring more; after the last try, that has a `problem` as well.
+        """

@@ -237,7 +237,8 @@ async def _require_whole(connection: AsyncConnection) -> None:
 class Database:
     """Sessions on one database."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, held: int = 0) -> None:
+        """`held` elections keep a PostgreSQL connection each for as long as this process is the elected one."""
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.url = parsed
@@ -250,7 +251,7 @@ class Database:
         elif parsed.get_backend_name() == "postgresql":
             self._engine = create_async_engine(
                 parsed.set(drivername="postgresql+asyncpg"),
-                pool_size=10,
+                pool_size=10 + held,
                 max_overflow=10,
                 connect_args={"prepared_statement_cache_size": STATEMENTS},
                 hide_parameters=True,

@@ -16,6 +16,7 @@ from kadesk.errors import SettingsError
 from kadesk.event_door import EventDoor
 from kadesk.jobs import jobs
 from kadesk.shops import choose_events
+from kadesk.telegram import open_bots
 from kadesk.watchman import keep_watch
 from kadesk.web import create_app
 from kadesk.wiring import Kadesk, clock
@@ -46,17 +47,14 @@ async def serve(kadesk: Kadesk, listener: socket.socket, on_ready: Callable[[], 
         rate=settings.bot.rate,
         is_secure=settings.public_url.startswith("https://"),
     )
-    channels: list[Channel] = [web, IncidentChannel()]
-    workers: list[Coroutine[Any, Any, None]] = []
-    if token := settings.telegram.token.get_secret_value():
-        from bot.channels.telegram import Telegram  # aiogram takes a second to import: only who needs it waits
-
-        telegram = Telegram(token, settings.telegram.api_base)
-        channels.append(telegram)
-        workers.append(telegram.run(door.accept))
+    bots = open_bots(settings.telegram, settings.public_url, kadesk.database, kadesk.vault, clock)
+    channels: list[Channel] = [web, IncidentChannel(), *(one.telegram for one in bots)]
+    workers: list[Coroutine[Any, Any, None]] = [one.pulse.run() for one in bots]
+    workers += [one.telegram.run(door.accept, kadesk.database.elected) for one in bots]
     workers += [kadesk.inbox(channels).run(), kadesk.delivery(channels).run(), keep_watch(kadesk)]
     events = EventDoor(kadesk.database, clock, choose_events(settings.shop))
-    server = _Server(create_app(kadesk, [web.router, events.router]), web, on_ready)
+    doors = [web.router, events.router, *(one.telegram.router(door.accept) for one in bots)]
+    server = _Server(create_app(kadesk, doors), web, on_ready)
     alarms = schedule(jobs(kadesk))
     alarms.start()
     tasks = [asyncio.create_task(worker) for worker in workers]

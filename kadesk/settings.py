@@ -25,6 +25,7 @@ from kadesk.routing import RoutingSection
 from kadesk.shops import FirstShopSection, ShopSection
 from kadesk.statuses import Statuses
 from kadesk.suppliers import BatchesSection, SupplierApiSection, SuppliersSection
+from kadesk.telegram import BotSection, TelegramSection
 from kadesk.values import Country, Hours, LongSecret, Section, Span, Words, Zone, only
 from kadesk.values import parse_span as parse_span
 from shop.errors import BadKeys
@@ -66,16 +67,8 @@ def _vault_keys(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _bot_token(secret: SecretStr) -> SecretStr:
-    token = secret.get_secret_value()
-    if token and not re.fullmatch(r"\d+:[A-Za-z0-9_-]+", token):
-        raise ValueError("this is not a bot token; copy it from @BotFather")
-    return secret
-
-
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 VaultKeys = Annotated[SecretStr, AfterValidator(_vault_keys)]
-BotToken = Annotated[SecretStr, AfterValidator(_bot_token)]
 
 
 class Web(Section):
@@ -161,11 +154,6 @@ class Faq(Section):
     questions_kept: Span
 
 
-class Telegram(Section):
-    token: BotToken = SecretStr("")
-    api_base: str
-
-
 class Console(Section):
     session: Span
     time_zone: Zone
@@ -228,7 +216,7 @@ class Settings(BaseSettings):
     ratings: Ratings
     fields: Fields = Field(default_factory=dict)
     faq: Faq
-    telegram: Telegram
+    telegram: TelegramSection
     console: Console
     metrics: Metrics
     audit: Audit
@@ -259,6 +247,7 @@ class Settings(BaseSettings):
             problems += [_sentence(problem) for problem in error.errors() if not _is_named(problem["loc"], problems)]
             raise SettingsError(problem=" ".join(problems)) from error
         problems += find_problems(settings.sla.policies, settings.sla.calendars)
+        problems += settings.telegram.find_problems(settings.public_url, [one.name for one in settings.shop.all])
         if problems:
             raise SettingsError(problem=" ".join(problems))
         return settings
@@ -277,6 +266,7 @@ class Settings(BaseSettings):
 _NAMED: Mapping[tuple[str, ...], type[BaseModel]] = {  # under these owners give names of their own
     ("shop", "more"): ShopSection,
     ("suppliers", "api"): SupplierApiSection,
+    ("telegram", "more"): BotSection,
 }
 
 
@@ -339,7 +329,7 @@ def _section(content: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 
 def _named_sections(content: dict[str, Any]) -> set[tuple[str, ...]]:
-    """Those under [shop.more] and [suppliers.api], in the file and in the environment."""
+    """Those under [shop.more], [suppliers.api] and [telegram.more], in the file and in the environment."""
     names, found = [name.upper() for name in os.environ], set()
     for place in _NAMED:
         start = _start_of(place)

@@ -91,11 +91,19 @@ def _long_secret(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _bot_token(secret: SecretStr) -> SecretStr:
+    token = secret.get_secret_value()
+    if token and not re.fullmatch(r"\d+:[A-Za-z0-9_-]+", token):
+        raise ValueError("this is not a bot token; copy it from @BotFather")
+    return secret
+
+
 Span = Annotated[timedelta, BeforeValidator(parse_span), AfterValidator(_positive)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]  # in the environment: "one,two"
 Zone = Annotated[str, AfterValidator(_zone)]
 Hours = Annotated[str, AfterValidator(_hours)]  # "09:00-12:00, 13:30-18:00"
 LongSecret = Annotated[SecretStr, AfterValidator(_long_secret)]
+BotToken = Annotated[SecretStr, AfterValidator(_bot_token)]  # of Telegram; it begins with the bot's number
 Country = Annotated[str, AfterValidator(_country)]  # whose public holidays are kept; empty: none
 
 

@@ -126,7 +126,7 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
     The database is brought to the newest migration; missing FAQ entries and a changed SLA target are written.
     """
     make_folder(settings.data.dir)
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, held=len(settings.telegram.bots))
     await upgrade(database)
     if not has_keys(settings) and await _has_codes(database):
         problem = f"The keys of the codes are gone: put {settings.data.dir / 'keys'} back from your backup."

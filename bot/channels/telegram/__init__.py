@@ -4,19 +4,22 @@ Updates are read as plain JSON, not through aiogram's types: one update of a new
 What comes twice is dropped at the door.
 """
 
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.utils.token import TokenValidationError
+from fastapi import APIRouter
 
 from bot.channels.port import Accept, Inbound, Update
 from bot.channels.telegram import reading
-from bot.channels.telegram.polling import Poller
+from bot.channels.telegram.arrivals import Arrivals, Note, unheard
+from bot.channels.telegram.patience import Patience
+from bot.channels.telegram.polling import Elected, Poller
 from bot.channels.telegram.sending import Sender
+from bot.channels.telegram.webhook import Hook, Webhook
 from bot.errors import BadToken
 from tickets.tables import Message, Outgoing
 
@@ -31,6 +34,9 @@ class Telegram:
         token: str,
         api_base: str = "https://api.telegram.org",
         *,
+        hook: Hook | None = None,  # None: we poll
+        language: str = "",  # of its phrases, until a buyer's own words are in another; "": that of the buyer's app
+        note: Note = unheard,
         poll: timedelta = timedelta(seconds=25),  # how long Telegram holds a look open while nothing happens
         first_wait: timedelta = timedelta(seconds=1),  # before the second look after an error; it doubles
     ) -> None:
@@ -41,24 +47,38 @@ class Telegram:
         except TokenValidationError:
             raise BadToken from None
         self.account = str(self._bot.id)
-        self._poller = Poller(self._bot, self.name, self.account, poll, first_wait)
+        self._language = language
+        self._note = note
         self._sender = Sender(self._bot)
+        place = (self._bot, self.name, self.account)
+        arrivals, patience = Arrivals(*place, note), Patience(self.account, first_wait, note)
+        self._poller = Poller(*place, arrivals, poll, patience, note)
+        self._webhook = Webhook(*place, arrivals, hook, patience, note) if hook else None
 
-    async def run(self, accept: Accept) -> None:
-        """Look for updates until cancelled."""
-        await self._poller.run(accept)
+    async def run(self, accept: Accept, elected: Elected) -> None:
+        """Receive until cancelled."""
+        try:
+            if self._webhook:
+                await self._webhook.run(elected)
+            else:
+                await self._poller.run(accept, elected)
+        finally:
+            await self._bot.session.close()
+
+    def router(self, accept: Accept) -> APIRouter:
+        """The door that Telegram calls; without one where we poll."""
+        return self._webhook.router(accept) if self._webhook else APIRouter()
 
     async def look(self, accept: Accept, offset: int | None) -> int | None:
         """One look: store what came, and only then return the offset that confirms it."""
         return await self._poller.look(accept, offset)
 
-    def take(self, raw: Mapping[str, Any]) -> Update | None:
-        """The update to store; None when it is not a buyer speaking to us in private."""
-        return reading.take(self.name, self.account, raw)
-
     def read(self, update: Update) -> Inbound:
-        return reading.read(update)
+        inbound = reading.read(update)
+        return replace(inbound, language=self._language) if self._language else inbound
 
     async def deliver(self, outgoing: Outgoing, message: Message) -> str:
         """Send the message, in parts when it is long; a part that went out before an error is not sent again."""
-        return await self._sender.deliver(outgoing, message)
+        foreign_id = await self._sender.deliver(outgoing, message)
+        self._note("sent_at")
+        return foreign_id

@@ -5,7 +5,17 @@ from typing import Any
 from aiogram.methods import TelegramMethod
 from aiogram.types import LinkPreviewOptions
 
-KINDS = ("message", "callback_query")
+# What we are told of. Named one by one: what Telegram takes for granted changes, and leaves out what we need.
+KINDS = (
+    "message",
+    "edited_message",
+    "callback_query",
+    "my_chat_member",
+    "business_connection",
+    "business_message",
+    "edited_business_message",
+    "deleted_business_messages",
+)
 
 
 class GetMe(TelegramMethod[dict[str, Any]]):
@@ -18,8 +28,8 @@ class DeleteWebhook(TelegramMethod[bool]):
     __api_method__ = "deleteWebhook"
 
 
-class GetUpdates(TelegramMethod[list[dict[str, Any]]]):
-    __returning__ = list[dict[str, Any]]
+class GetUpdates(TelegramMethod[list[Any]]):
+    __returning__ = list[Any]  # one that is no object must not hold up the rest
     __api_method__ = "getUpdates"
 
     offset: int | None = None
@@ -44,3 +54,19 @@ class AnswerCallbackQuery(TelegramMethod[bool]):
     __api_method__ = "answerCallbackQuery"
 
     callback_query_id: str
+
+
+class SetWebhook(TelegramMethod[bool]):
+    __returning__ = bool
+    __api_method__ = "setWebhook"
+
+    url: str
+    secret_token: str
+    max_connections: int
+    allowed_updates: tuple[str, ...] = KINDS
+    drop_pending_updates: bool = False
+
+
+class GetWebhookInfo(TelegramMethod[dict[str, Any]]):
+    __returning__ = dict[str, Any]
+    __api_method__ = "getWebhookInfo"

@@ -1,57 +1,69 @@
-"""Long polling: an offset is confirmed only after its updates are committed."""
+"""Long polling: an offset is confirmed only after its updates are committed, and one process looks at a time."""
 
 import asyncio
 import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import timedelta
-from typing import Any
 
 from aiogram import Bot
-from aiogram.exceptions import (
-    AiogramError,
-    TelegramBadRequest,
-    TelegramConflictError,
-    TelegramNotFound,
-    TelegramRetryAfter,
-    TelegramUnauthorizedError,
-)
+from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramConflictError, TelegramNotFound
 
 from bot.channels.port import Accept
-from bot.channels.telegram.methods import AnswerCallbackQuery, DeleteWebhook, GetMe, GetUpdates
-from bot.channels.telegram.reading import take
-from bot.channels.telegram.sending import SEND_TIMEOUT
-from bot.faults import place_of
+from bot.channels.telegram.arrivals import Arrivals, Note
+from bot.channels.telegram.methods import DeleteWebhook, GetMe, GetUpdates, GetWebhookInfo
+from bot.channels.telegram.patience import Patience
 
 log = logging.getLogger(__name__)
 
-LONGEST_WAIT = timedelta(minutes=1)  # between looks while Telegram does not answer
+ELECT_EVERY = 2.0  # seconds between tries to become the process that looks
+COUNT_EVERY = 60.0  # seconds between questions how much waits at Telegram
+
+Elected = Callable[[str], AbstractAsyncContextManager[bool]]  # whether this process is the one that does it now
 
 
 class Poller:
     """Looks for the updates of one bot."""
 
-    def __init__(self, bot: Bot, channel: str, account: str, poll: timedelta, first_wait: timedelta) -> None:
+    def __init__(
+        self, bot: Bot, channel: str, account: str, arrivals: Arrivals, poll: timedelta, patience: Patience, note: Note
+    ) -> None:
         self._bot = bot
-        self._channel, self._account = channel, account
+        self._account = account
+        self._role = f"poller {channel}:{account}"
+        self._arrivals = arrivals
         self._poll = max(1, round(poll.total_seconds()))
-        self._first_wait = first_wait
-        self._side: set[asyncio.Task[None]] = set()
+        self._patience = patience
+        self._note = note
+        self._is_ready = False
 
-    async def run(self, accept: Accept) -> None:
-        """Look for updates until cancelled."""
-        wait, is_ready, offset = self._first_wait, False, None
+    async def run(self, accept: Accept, elected: Elected) -> None:
+        """Look for updates until cancelled, whenever this process is the one that does.
+
+        Any error gives the office up: another process, whose network or database may be well, goes on.
+        """
+        while True:
+            try:
+                async with elected(self._role) as is_ours:
+                    if is_ours:
+                        await self._receive(accept)
+                await asyncio.sleep(ELECT_EVERY)
+            except Exception as error:
+                self._is_ready = self._is_ready and not isinstance(error, TelegramConflictError)
+                await self._patience.sit_out(error)
+
+    async def _receive(self, accept: Accept) -> None:
+        if not self._is_ready:
+            await self._prepare()
+            self._is_ready = True
+        counting = asyncio.create_task(self._count())
         try:
+            offset: int | None = None  # what another process stored and did not confirm comes again, and is dropped
             while True:
-                try:
-                    if not is_ready:
-                        await self._prepare()
-                        is_ready = True
-                    offset = await self.look(accept, offset)
-                    wait = self._first_wait
-                except Exception as error:
-                    is_ready = is_ready and not isinstance(error, TelegramConflictError)
-                    wait = await self._sit_out(error, wait)
+                offset = await self.look(accept, offset)
+                self._patience.renew()
         finally:
-            await self._bot.session.close()
+            counting.cancel()
 
     async def _prepare(self) -> None:
         """Check the token; a webhook that is still set would refuse our looks."""
@@ -59,41 +71,32 @@ class Poller:
         try:
             await self._bot(DeleteWebhook())
         except (TelegramBadRequest, TelegramNotFound):
-            log.warning("telegram: the webhook could not be removed")
-        log.info("telegram: receiving as @%s", me.get("username", self._account))
+            log.warning("telegram %s: the webhook could not be removed", self._account)
+        name = str(me.get("username", self._account))
+        self._note(name=name, mode="polling", error="")
+        log.info("telegram %s: polling as @%s", self._account, name)
 
     async def look(self, accept: Accept, offset: int | None) -> int | None:
         """One look: store what came, and only then return the offset that confirms it."""
         method = GetUpdates(offset=offset, timeout=self._poll)
         raw = await self._bot(method, request_timeout=self._poll + 10)
-        await accept(*(update for one in raw if (update := take(self._channel, self._account, one)) is not None))
-        for query in filter(None, (one.get("callback_query") for one in raw)):
-            self._in_background(self._answer_press(str(query.get("id", ""))))
-        numbers = [int(one["update_id"]) for one in raw if str(one.get("update_id", "")).isdecimal()]
-        return max(numbers) + 1 if numbers else offset
+        if not raw:
+            # All before the offset is forgotten there now. Numbers may start anew, lower, after a quiet week.
+            return None
+        await self._arrivals.keep(accept, raw)
+        numbers = [int(one["update_id"]) for one in raw if isinstance(one, dict) and _is_number(one.get("update_id"))]
+        if not numbers:
+            raise ValueError("updates without numbers")  # they cannot be confirmed: come back to them, slowly
+        return max(numbers) + 1
 
-    async def _sit_out(self, error: Exception, wait: timedelta) -> timedelta:
-        """Say what is wrong and wait; returns the next wait. Errors are told by kind only: they may quote the token."""
-        if isinstance(error, TelegramRetryAfter):
-            await asyncio.sleep(error.retry_after)
-            return wait
-        if isinstance(error, TelegramUnauthorizedError | TelegramNotFound):
-            log.error("telegram: the bot token was refused; check KADESK_TELEGRAM__TOKEN")
-        elif isinstance(error, TelegramConflictError):
-            log.error("telegram: another program receives this bot's updates")
-        else:
-            log.warning("telegram: no updates now (%s)", place_of(error))
-        await asyncio.sleep(wait.total_seconds())
-        return min(wait * 2, LONGEST_WAIT)
+    async def _count(self) -> None:
+        """How much waits at Telegram. It is told for the health light only: whoever cannot say is not asked again."""
+        with suppress(AiogramError):
+            while True:
+                info = await self._bot(GetWebhookInfo())
+                self._note(pending=info.get("pending_update_count"))
+                await asyncio.sleep(COUNT_EVERY)
 
-    async def _answer_press(self, query_id: str) -> None:
-        """Stop the button's spinner. It is stored already; that the query is too old to be answered harms nothing."""
-        try:
-            await self._bot(AnswerCallbackQuery(callback_query_id=query_id), request_timeout=SEND_TIMEOUT)
-        except AiogramError as error:
-            log.info("telegram: a press was not answered (%s)", type(error).__name__)
 
-    def _in_background(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._side.add(task)
-        task.add_done_callback(self._side.discard)
+def _is_number(value: object) -> bool:
+    return str(value).isdecimal()

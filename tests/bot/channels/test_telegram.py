@@ -42,7 +42,7 @@ def buyer(house: House, fake: FakeTelegram, telegram: Telegram) -> Buyer:
 
 async def running(telegram: Telegram, house: House, until: Any) -> None:
     """Receive in the background until something is true."""
-    worker = asyncio.create_task(telegram.run(house.door.accept))
+    worker = asyncio.create_task(telegram.run(house.door.accept, house.database.elected))
     try:
         async with asyncio.timeout(10):
             while not await until():
@@ -101,7 +101,7 @@ async def test_an_offset_is_confirmed_only_after_the_commit(house: House, fake: 
             return True
         return False
 
-    worker = asyncio.create_task(telegram.run(accept))
+    worker = asyncio.create_task(telegram.run(accept, house.database.elected))
     async with asyncio.timeout(10):
         while not await confirmed():
             await house.bell.wait(0.05)

@@ -2,15 +2,26 @@
 
 ChannelError                 an update that is refused at the door
 ├─ UpdateTooLarge
+├─ Forged                   not from whom it says, or not from now
+├─ BadXml
+├─ BadSealKey              what the owner gave seals no callbacks
+├─ UnreadableUpdate
 └─ BadToken                 what the owner gave is no bot token
 FileAway                     a file that came along cannot be fetched now
 NotLaidAside                 it is not on the dead-letter list, or not any more
 DeliveryError                carries the decision: `is_permanent`, and `retry_after` when the channel named it
-├─ BuyerUnreachable          permanent: blocked, deleted, never started
+├─ BuyerUnreachable          permanent
+│  ├─ BuyerBlocked
+│  ├─ BuyerGone              the account was deleted
+│  └─ NeverStarted           a bot may not write first
 ├─ Refused                   permanent: the channel says no to this message
+│  ├─ WindowClosed           the buyer was silent for too long
+│  ├─ NotConnected           the shop's account does not let the bot speak for it
 │  └─ TopicGone              the topic that it was for was deleted
 ├─ RateLimited               retry after the time given
 ├─ ChannelDown               retry later
+├─ ChatMoved                 retry at the address given
+├─ Unfinished                a part of it arrived: ask for the rest
 └─ Ambiguous                 timed out after sending: it may have arrived
 """
 
@@ -25,6 +36,22 @@ class ChannelError(KadeskError):
 
 class UpdateTooLarge(ChannelError):
     """An update may have {limit} bytes at most."""
+
+
+class UnreadableUpdate(ChannelError):
+    """The update says neither who sent it nor where."""
+
+
+class Forged(ChannelError):
+    """This callback does not come from the platform, or not from now."""
+
+
+class BadXml(ChannelError):
+    """This is not the XML of a callback."""
+
+
+class BadSealKey(ChannelError):
+    """Callbacks need a token and an EncodingAESKey of 43 characters, as the platform's settings page shows them."""
 
 
 class BadToken(ChannelError):
@@ -56,10 +83,30 @@ class BuyerUnreachable(DeliveryError):
     is_permanent = True
 
 
+class BuyerBlocked(BuyerUnreachable):
+    """The buyer has blocked us: {reason}"""
+
+
+class BuyerGone(BuyerUnreachable):
+    """The buyer's account was deleted: {reason}"""
+
+
+class NeverStarted(BuyerUnreachable):
+    """The buyer has never written to us here: {reason}"""
+
+
 class Refused(DeliveryError):
     """The channel refused the message: {reason}"""
 
     is_permanent = True
+
+
+class WindowClosed(Refused):
+    """The buyer was silent for too long to be written to: {reason}"""
+
+
+class NotConnected(Refused):
+    """The shop's account does not let the bot speak for it: {reason}"""
 
 
 class TopicGone(Refused):
@@ -76,6 +123,14 @@ class RateLimited(DeliveryError):
 
 class ChannelDown(DeliveryError):
     """The channel does not answer: {reason}"""
+
+
+class ChatMoved(DeliveryError):
+    """The chat has the address {address} now."""
+
+
+class Unfinished(DeliveryError):
+    """A part of the message arrived, {foreign_id}; the rest is to be sent."""
 
 
 class Ambiguous(DeliveryError):

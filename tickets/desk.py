@@ -10,7 +10,7 @@ claims, with their facts:
                notice.hurried {number} {subject} {times}, notice.reopened and notice.assigned {number} {subject},
                notice.mentioned {number} {subject} {agent} {text},
                and for {why}: trigger.due, still_due, asked, pool_empty, opened, reopened, hurried, risk, batch,
-               supplier_silent
+               staff, supplier_silent
 """
 
 from datetime import datetime
@@ -33,6 +33,7 @@ from tickets.outbox import post
 from tickets.owed import Owed
 from tickets.policies import Policies
 from tickets.queue import QueueRow
+from tickets.raising import Raising
 from tickets.ratings import Ratings
 from tickets.relations import Relations
 from tickets.rights import require_hands
@@ -69,6 +70,7 @@ class Desk(
     Labels,
     Mentions,
     Owed,
+    Raising,
     Ratings,
     Policies,
     SupplierChecks,

@@ -68,6 +68,7 @@ class Trigger(StrEnum):
     REOPENED = "reopened"  # the buyer came back again and again
     HURRIED = "hurried"  # the buyer hurried again and again
     BATCH = "batch"  # many codes of one batch are claimed to be bad
+    STAFF = "staff"  # somebody who had it asks for a higher hand
     SUPPLIER_SILENT = "supplier_silent"  # the supplier was asked about a claim and has not answered in time
     RISK = "risk"  # the law, a payment dispute or a public complaint was spoken of
 

@@ -35,10 +35,18 @@ _STATUS: tuple[tuple[type[KadeskError], int], ...] = (
 # How the sentences of a channel begin (`bot.errors`); what follows is the channel's own.
 _PROBLEMS = {
     "The buyer cannot be reached": "problem.unreachable",
+    "The buyer has blocked us": "problem.blocked",
+    "The buyer's account was deleted": "problem.gone",
+    "The buyer has never written": "problem.never_started",
+    "The buyer was silent for too long": "problem.window",
+    "The shop's account does not let": "problem.not_connected",
     "The channel refused the message": "problem.refused",
+    "The topic was deleted": "problem.topic_gone",
     "The channel asks to wait": "problem.wait",
     "The channel does not answer": "problem.down",
     "The channel did not confirm": "problem.ambiguous",
+    "The chat has the address": "problem.moved",
+    "A part of the message arrived": "problem.unfinished",
 }
 
 

@@ -36,6 +36,6 @@ class RoutingSection(Section):
     def head_starts(self) -> Mapping[Tier, timedelta]:
         return {Tier.VIP: self.vip_head_start, Tier.MERCHANT: self.merchant_head_start}
 
-    @property
-    def routing(self) -> Routing:
-        return Routing(self.queues, self.skills, self.capacity, self.assignment, self.manager_first)
+    def routing(self, accounts: Mapping[str, str]) -> Routing:
+        """`accounts` are those with a queue of their own, "channel:account" to that queue."""
+        return Routing(self.queues, accounts, self.skills, self.capacity, self.assignment, self.manager_first)

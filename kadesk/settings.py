@@ -4,7 +4,6 @@ Secrets come from the environment, or from the file that `KADESK_SECTION__KEY_FI
 """
 
 import os
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import timedelta

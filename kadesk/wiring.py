@@ -32,6 +32,7 @@ from kadesk.promises import promises_of
 from kadesk.settings import Settings
 from kadesk.shops import open_links, open_shops
 from kadesk.suppliers import open_suppliers
+from kadesk.telegram import CHANNEL
 from shop.shops import Shops
 from shop.supplier_port import SupplierSite
 from shop.tables import Code
@@ -154,6 +155,7 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
         ownership=Ownership(vault, settings.ownership.rules),
         mails=MailedCodes(vault, phrases, settings.mail.shop, settings.mail.rules) if settings.mail.host else None,
         shop=shop,
+        own_shops={(CHANNEL, one.account): shop.led_by(one.shops) for one in settings.telegram.bots if one.shops},
         answers=answers,
         phrases=phrases,
         links=open_links(settings.shop, settings.ownership.link_secret),
@@ -179,7 +181,7 @@ def desk_rules(settings: Settings) -> DeskRules:
         message_limit=settings.bot.message_limit,
         staff_language=settings.console.language,
         head_starts=settings.routing.head_starts,
-        routing=settings.routing.routing,
+        routing=settings.routing.routing(settings.telegram.queues),
         batches=settings.batches.rules,
         supplier_reminders=settings.suppliers.reminders,
         rungs=Rungs(sla.warn_before, sla.lead_after, sla.manager_after, sla.again_every),

@@ -27,6 +27,13 @@ class Shops:
         """What at least one of them can do."""
         return frozenset[Power]().union(*(shop.powers for shop in self._shops.values()))
 
+    def led_by(self, names: Sequence[str]) -> "Shops":
+        """The same shops, those of these names before the others."""
+        ordered = sorted(
+            self._shops.values(), key=lambda shop: names.index(shop.name) if shop.name in names else len(names)
+        )
+        return Shops(ordered)
+
     def find(self, name: str) -> Shop | None:
         """The shop of this name."""
         return self._shops.get(name)

@@ -16,7 +16,7 @@ from tickets.errors import HandsFull, IsAway, NotAllowed, UnknownAgent
 from tickets.outbox import Say
 from tickets.routing import Assignment, Level, Place
 from tickets.rules import DeskRules
-from tickets.tables import Agent, Buyer, Phase, Ticket, id_of
+from tickets.tables import Agent, Buyer, Conversation, Phase, Ticket, id_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +90,18 @@ class Assignments:
 
         One left in a queue that is no more would wait for nobody.
         """
-        open_now = select(Ticket.category, Ticket.queue).where(col(Ticket.phase) == Phase.OPEN).distinct()
+        place = (Conversation.channel, Conversation.account)
+        open_now = select(Ticket.category, Ticket.queue, *place).join(
+            Conversation, col(Conversation.id) == col(Ticket.conversation_id)
+        )
         moved = 0
-        for category, old in (await session.exec(open_now)).all():
-            new = self.rules.routing.queue_of(category)
+        for category, old, *at in (await session.exec(open_now.where(Ticket.phase == Phase.OPEN).distinct())).all():
+            new = self.rules.routing.queue_of(category, *at)
             if new != old:
                 here = (col(Ticket.phase) == Phase.OPEN, col(Ticket.category) == category, col(Ticket.queue) == old)
-                count = (await session.exec(update(Ticket).where(*here).values(queue=new))).rowcount
+                there = select(Conversation.id).where(*(column == name for column, name in zip(place, at, strict=True)))
+                came_there = col(Ticket.conversation_id).in_(there)
+                count = (await session.exec(update(Ticket).where(*here, came_there).values(queue=new))).rowcount
                 facts = {"queue": old}, {"queue": new, "tickets": count}
                 record(session, now, "system", "queue.rerouted", f"category:{category}", *facts)
                 moved += count

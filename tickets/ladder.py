@@ -64,12 +64,17 @@ class Ladder(Assignments):
     async def queue_up(self, session: AsyncSession, ticket: Ticket, since: datetime) -> None:
         """Stand in the queue from `since`, or from where the ticket stands already; not in hands that are away."""
         move(ticket, Phase.OPEN, "queued")
-        ticket.queue = self.rules.routing.queue_of(ticket.category)
+        ticket.queue = await self.find_queue(session, ticket, ticket.category)
         if not await self.is_there(session, ticket.assignee_id):
             ticket.assignee_id = None
         buyer = await session.get_one(Buyer, ticket.buyer_id)
         ticket.waiting_since = ticket.waiting_since or since
         ticket.rank_at = routing.rank_at(ticket.waiting_since, buyer.tier, self.rules.head_starts)
+
+    async def find_queue(self, session: AsyncSession, ticket: Ticket, category: str) -> str:
+        """Where the ticket stands while it is about this."""
+        came = await session.get_one(Conversation, ticket.conversation_id)
+        return self.rules.routing.queue_of(category, came.channel, came.account)
 
     async def words(self, session: AsyncSession, ticket: Ticket, key: str, **facts: object) -> str:
         """The phrase `key` about this ticket in its buyer's language."""

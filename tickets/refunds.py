@@ -219,7 +219,7 @@ class Refunds:
         """The shop cannot: it is a task for a person."""
         refund, ticket = await self._lock(session, refund_id)
         await refunds.leave_to_person(session, now, refund, "system", problem)
-        queue = self._desk.rules.routing.queue_of(Category.REFUND)
+        queue = await self._desk.find_queue(session, ticket, Category.REFUND)
         with changing(session, now, ticket, "system", "ticket.refund_by_hand", refund=refund.id, queue=queue):
             ticket.queue = queue
         amount = in_words(refund.amount, refund.currency)

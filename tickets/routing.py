@@ -52,15 +52,16 @@ class Assignment(StrEnum):
 class Routing:
     """The owner's choices for the queues."""
 
-    queues: Mapping[str, str] = field(default_factory=dict)  # category → queue; what is not named stands in GENERAL
+    queues: Mapping[str, str] = field(default_factory=dict)  # category → queue
+    accounts: Mapping[str, str] = field(default_factory=dict)  # "channel:account" → queue of what has none by category
     skills: Mapping[str, str] = field(default_factory=dict)  # queue → skill it asks for; not named: its own name
     capacity: int = 20  # open tickets in one agent's hands, where the agent has no number of their own
     assignment: Assignment = Assignment.PULL
     manager_first: timedelta = timedelta(minutes=30)  # a merchant's ticket is kept for its account manager
 
-    def queue_of(self, category: str) -> str:
-        """Where a ticket of this category stands."""
-        return self.queues.get(category, GENERAL)
+    def queue_of(self, category: str, channel: str, account: str) -> str:
+        """Where a ticket of this category that came in there stands; what is named nowhere stands in GENERAL."""
+        return self.queues.get(category) or self.accounts.get(f"{channel}:{account}", GENERAL)
 
     def skill_of(self, queue: str) -> str | None:
         """What an agent must be able to do to pull from this queue; None: everybody pulls."""
@@ -68,7 +69,7 @@ class Routing:
 
     @property
     def all_queues(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((GENERAL, *self.queues.values())))
+        return tuple(dict.fromkeys((GENERAL, *self.queues.values(), *self.accounts.values())))
 
     def reach(self, role: str, skills: Collection[str]) -> tuple[Place, ...]:
         """The queues and levels that an agent pulls from."""

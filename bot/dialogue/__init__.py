@@ -4,7 +4,7 @@
 one transaction.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -113,6 +113,7 @@ class Dialogue:
         shop: Counter,
         answers: Answers,
         phrases: Say,
+        own_shops: Mapping[tuple[str, str], Counter] | None = None,  # of accounts that ask in another order
         links: Sequence[DeepLinks] = (),  # from the pages of each shop
         mails: MailedCodes | None = None,  # where mail can be sent
         hours: str = "",  # when people answer, as told to buyers: "09:00-23:00"
@@ -123,6 +124,7 @@ class Dialogue:
             desk, claims, ownership, can_mail, answers, phrases, claims.vault, hours, ZoneInfo(time_zone)
         )
         self._shop = shop
+        self._own_shops = own_shops or {}
         self._links = links
         self._understanding = Understanding(answers, desk.rules.message_limit, desk.rules.triggers.risky_words)
 
@@ -158,7 +160,7 @@ class Dialogue:
         return replace(scene, rating=await self._parts.desk.find_asked(session, now, number) or 0)
 
     async def look_up(self, heard: Heard, inbound: Inbound) -> Looked:
-        return await look_up(self._shop, heard)
+        return await look_up(self._own_shops.get((inbound.channel, inbound.account), self._shop), heard)
 
     async def answer(self, session: AsyncSession, now: datetime, inbound: Inbound, looked: Looked) -> None:
         """Write all that follows from this message into the caller's transaction."""

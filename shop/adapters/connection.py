@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.expression import TableClause
 
-from shop.errors import BadCredentials, BadShopUrl, SchemaMismatch, ShopDown
+from shop.errors import BadCredentials, BadShopUrl, NothingGranted, SchemaMismatch, ShopDown
 
 DRIVERS = {"mysql": "aiomysql", "mariadb": "aiomysql", "postgresql": "asyncpg", "sqlite": "aiosqlite"}
 SECONDS = 5.0  # that an answer may take, connection and second try included
@@ -29,8 +29,8 @@ _UNKNOWN = {"1054", "1146", "42703", "42P01"}
 _REFUSALS = {
     **dict.fromkeys(("1045", "28P01", "28000"), "the user or its password is wrong"),
     **dict.fromkeys(("1049", "3D000"), "it has no database of this name"),
-    "1044": "this user may not use this database",
 }
+_NOTHING_GRANTED = "1044"  # MySQL says so too when there is no such database
 _DENIED = {"1142", "1143", "42501"}
 _OF_SQLITE = ("no such column", "no such table")
 _COLUMN = re.compile(r"for column '(?P<column>[^']*)' in table '(?P<table>[^']*)'")
@@ -93,6 +93,8 @@ class ShopDatabase:
         code, words = _read_error(error)
         if code in _UNKNOWN:
             return SchemaMismatch(shop=self.shop, problem=words)
+        if code == _NOTHING_GRANTED:
+            return NothingGranted(shop=self.shop)
         if code in _REFUSALS:
             return BadCredentials(shop=self.shop, problem=_REFUSALS[code])
         if code in _DENIED:

@@ -51,6 +51,14 @@ async def test_a_number_of_two_shops_is_the_firsts_and_the_seconds_proof_opens_n
     assert (await shops.check_code(BOTH, THEIRS)).verdict == Verdict.OTHER
 
 
+async def test_who_is_to_lead_is_asked_first_and_all_are_asked(shops: Shops) -> None:
+    led = shops.led_by(["other"])
+
+    assert [(await found(led, order_no)).shop for order_no in (BOTH, OTHERS)] == ["other", "other"]
+    assert await led.prove_owner(BOTH, "their word") == ProofWay.QUERY_PASSWORD
+    assert (await found(shops, BOTH)).shop == "demo"
+
+
 async def test_while_the_first_is_silent_a_later_one_answers_for_nobody(stall: Stall) -> None:
     await stall.add_product()
     await stall.sell(OURS, order_no=BOTH)

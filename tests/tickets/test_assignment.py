@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import col, update
 
 from tests.tickets.conftest import Floor, say
-from tickets import queue, staff
+from tickets import conversations, queue, staff
 from tickets.desk import Desk
 from tickets.errors import HandsFull, IsAway, NotAllowed, UnknownAgent, UnknownBuyer
 from tickets.routing import Assignment, Routing
@@ -342,6 +342,19 @@ async def test_tickets_of_a_queue_that_is_no_more_are_brought_to_where_they_stan
 
     assert moved == [2, 0]
     assert await take_next(floor, lin) == tickets[0].id
+
+
+async def test_tickets_of_an_account_that_is_given_a_queue_are_brought_there_and_no_others(floor: Floor) -> None:
+    bot = await floor.do(conversations.find_or_create, "telegram", "7", "42", "Chen", "zh")
+    await floor.open(level=HUMAN)
+    await floor.open(bot, level=HUMAN)
+    run_by(floor, accounts={"telegram:7": "games"})
+
+    moved = await floor.do(floor.desk.reroute)
+    await floor.open(bot, level=HUMAN)
+
+    assert moved == 1
+    assert [ticket.queue for ticket in await floor.all(Ticket)] == ["general", "games", "games"]
 
 
 async def expected(floor: Floor, ticket: Ticket, at: timedelta) -> timedelta | None:

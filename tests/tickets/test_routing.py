@@ -109,7 +109,17 @@ def test_agents_pull_from_the_queues_of_their_skills(role: str, skills: list[str
 
 
 def test_a_category_without_a_queue_of_its_own_stands_in_the_general_one() -> None:
-    assert [ROUTING.queue_of(category) for category in ("claim", "refund", "other")] == ["codes", "money", GENERAL]
+    found = [ROUTING.queue_of(category, "web", "main") for category in ("claim", "refund", "other")]
+
+    assert found == ["codes", "money", GENERAL]
+
+
+def test_an_account_with_a_queue_of_its_own_keeps_what_has_none_by_its_category() -> None:
+    routing = Routing({"claim": "codes"}, {"telegram:7": "games"})
+
+    assert [routing.queue_of(category, "telegram", "7") for category in ("claim", "other")] == ["codes", "games"]
+    assert routing.queue_of("other", "telegram", "8") == GENERAL
+    assert routing.all_queues == (GENERAL, "codes", "games")
 
 
 MINUTES = [timedelta(minutes=number) for number in range(1_000)]

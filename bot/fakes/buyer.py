@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from bot.channels.port import Accept, Channel
 from bot.channels.terminal import Terminal
+from bot.fakes.people import PIXELS
+from bot.fakes.telegram import FakeTelegram
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,19 @@ class Front(Protocol):
 
     async def photo(self, caption: str = "") -> None: ...
 
+    async def album(self, count: int, caption: str = "") -> None: ...
+
+    async def edit(self, text: str) -> None:
+        """Change the words that were said last."""
+
     async def press(self, button: Any) -> None: ...
 
     async def received(self) -> list[Reply]:
         """Everything that was shown so far, oldest first."""
+
+
+class CannotDo(Exception):
+    """No buyer can do this on this channel."""
 
 
 class Buyer:
@@ -52,6 +63,14 @@ class Buyer:
 
     async def photo(self, caption: str = "") -> str:
         return await self._act(self._front.photo(caption))
+
+    async def album(self, count: int, caption: str = "") -> str:
+        """Several photos at once; where a channel has no albums, one after the other."""
+        return await self._act(self._front.album(count, caption))
+
+    async def edit(self, text: str) -> str:
+        """Change what was said last. Raises CannotDo where a channel lets nobody do so."""
+        return await self._act(self._front.edit(text))
 
     async def press(self, label: str) -> str:
         """Press the last button whose label contains `label`."""
@@ -95,7 +114,13 @@ class TerminalFront:
         await self._accept(self.channel.type(text))
 
     async def photo(self, caption: str = "") -> None:
-        raise NotImplementedError("a terminal sends no photos")
+        raise CannotDo("a terminal sends no photos")
+
+    async def album(self, count: int, caption: str = "") -> None:
+        raise CannotDo("a terminal sends no photos")
+
+    async def edit(self, text: str) -> None:
+        raise CannotDo("a line is gone when it was typed")
 
     async def press(self, button: str) -> None:
         await self._accept(self.channel.type(button))
@@ -116,23 +141,32 @@ class TerminalFront:
 class TelegramFront:
     """A buyer's Telegram, against the fake Bot API. `look` is one poll of the adapter."""
 
-    def __init__(self, fake: Any, channel: Any, look: Callable[[], Awaitable[object]], chat_id: int = 42) -> None:
+    def __init__(
+        self, fake: FakeTelegram, channel: Any, look: Callable[[], Awaitable[object]], chat_id: int = 42
+    ) -> None:
         self.fake = fake
         self.channel = channel
         self.chat_id = chat_id
         self._look = look
+        self._last = 0  # the message that was sent last
 
     async def open(self, payload: str = "") -> None:
-        self.fake.say(self.chat_id, f"/start {payload}".strip())
-        await self._look()
+        await self.say(f"/start {payload}".strip())
 
     async def say(self, text: str) -> None:
-        self.fake.say(self.chat_id, text)
+        self._last = self.fake.say(self.chat_id, text)["message"]["message_id"]
         await self._look()
 
     async def photo(self, caption: str = "") -> None:
-        sizes = [{"file_id": "small", "file_size": 900}, {"file_id": "large", "file_size": 90_000}]
-        self.fake.send(self.chat_id, {"photo": sizes} | ({"caption": caption} if caption else {}))
+        self._last = self.fake.photo(self.chat_id, caption=caption)["message"]["message_id"]
+        await self._look()
+
+    async def album(self, count: int, caption: str = "") -> None:
+        self._last = self.fake.album(self.chat_id, [PIXELS] * count, caption)[0]["message"]["message_id"]
+        await self._look()
+
+    async def edit(self, text: str) -> None:
+        self.fake.edit(self.chat_id, self._last, text)
         await self._look()
 
     async def press(self, button: str) -> None:
@@ -141,9 +175,9 @@ class TelegramFront:
 
     async def received(self) -> list[Reply]:
         return [
-            Reply(sent.text, {button["text"]: button["callback_data"] for button in sent.buttons})
+            Reply(sent.text, {one["text"]: one["callback_data"] for one in sent.buttons if "callback_data" in one})
             for sent in self.fake.sent
-            if sent.chat_id == self.chat_id
+            if sent.chat_id == self.chat_id and not sent.is_deleted
         ]
 
 
@@ -163,7 +197,20 @@ class WebFront:
         await self._post(text=text)
 
     async def photo(self, caption: str = "") -> None:
-        raise NotImplementedError("the page sends no photos yet")
+        """The page sends the words beside it, as a message of their own."""
+        headers = {"content-type": "image/png"}
+        address = f"/chat/api/pictures?id={next(self._ids)}&language=zh"
+        answer = await self.client.post(address, content=PIXELS, headers=headers)
+        assert answer.status_code == 202, answer.text
+        if caption:
+            await self.say(caption)
+
+    async def album(self, count: int, caption: str = "") -> None:
+        for number in range(count):
+            await self.photo("" if number else caption)
+
+    async def edit(self, text: str) -> None:
+        raise CannotDo("the page takes nothing back")
 
     async def press(self, button: str) -> None:
         await self._post(handle=button)

@@ -1,207 +1,162 @@
-"""A small Bot API server, strict where Telegram is: one reader at a time, offsets that confirm, limits, blocked buyers.
+"""A small Bot API server for tests, benchmarks and demos, strict where Telegram is; it needs no token and no network.
 
-It takes form-encoded, multipart and JSON bodies. Faults are queued per method with `next_fault`.
+Several bots share its people and groups. What people do is in `people`, what a bot may do in `sending`, `topics` and
+`settling`, in Telegram's own words. Faults are ordered with `next_fault`, or come by chance with `weather`.
 """
 
 import asyncio
-import json
-from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientSession, web
+
+from bot.fakes.bots import Account
+from bot.fakes.calls import Fields, fields_of
+from bot.fakes.chats import Sent
+from bot.fakes.faults import Fault, Faults, Weather
+from bot.fakes.limits import Limits
+from bot.fakes.people import People
+from bot.fakes.refusal import Refusal
+from bot.fakes.sending import Sending
+from bot.fakes.settling import Settling
+from bot.fakes.updates import Pusher
+from bot.fakes.world import World
+
+__all__ = ["TOKEN", "FakeTelegram", "Limits", "Refusal", "Sent", "Weather", "serving"]
 
 TOKEN = "123456789:AAH-fake-token-of-a-bot-that-never-was-0"
+BEGINNING = 1772424000  # 2 March 2026, 04:00 UTC
+BODY_LIMIT = 60 * 1024 * 1024  # bytes
 
 
-class Refusal(Exception):
-    """An answer with ok = false."""
-
-    def __init__(self, code: int, description: str, **parameters: int) -> None:
-        super().__init__(description)
-        self.body: dict[str, Any] = {"ok": False, "error_code": code, "description": description}
-        if parameters:
-            self.body["parameters"] = parameters
+def running_clock() -> Callable[[], float]:
+    """Seconds since 1970, from the beginning on; it goes at the usual pace."""
+    begun = time.monotonic()
+    return lambda: BEGINNING + time.monotonic() - begun
 
 
-@dataclass
-class Sent:
-    """A message that the bot has sent."""
+class FakeTelegram(People, Sending, Settling):
+    """The first bot has `token`; `add_bot` makes more. Without `limits` a bot may write as fast as it likes."""
 
-    chat_id: int
-    message_id: int
-    text: str
-    buttons: list[dict[str, str]]
-    fields: Mapping[str, Any]
+    def __init__(
+        self,
+        token: str = TOKEN,
+        *,
+        clock: Callable[[], float] | None = None,
+        limits: Limits | None = None,
+        weather: Weather | None = None,
+    ) -> None:
+        World.__init__(self, clock or running_clock())
+        self.faults = Faults(weather)
+        self.base = ""  # the address, while it serves
+        self.paths: list[str] = []  # of every call
+        self.bot = self.add_bot(token, limits=limits)
+        self._methods = {name[4:].lower(): name for name in dir(self) if name.startswith("_on_")}
 
+    def add_bot(self, token: str, **facts: Any) -> Account:
+        """Another bot: name, username, is_private, has_topics, limits."""
+        account = self.accounts[token] = Account(token, self.clock, **facts)
+        return account
 
-@dataclass
-class FakeTelegram:
-    token: str = TOKEN
-    sent: list[Sent] = field(default_factory=list)
-    pressed: list[str] = field(default_factory=list)  # callback queries that were answered
-    offsets: list[int | None] = field(default_factory=list)  # of every getUpdates
-    blocked: set[int] = field(default_factory=set)
-    webhook: str = ""
-    paths: list[str] = field(default_factory=list)
-    base: str = ""
+    # The first bot, for those who have no other
 
-    def __post_init__(self) -> None:
-        self._updates: list[dict[str, Any]] = []
-        self._next_update = 500
-        self._next_message = 1
-        self._faults: dict[str, deque[Refusal | str]] = defaultdict(deque)
-        self._chats: set[int] = set()
-        self._news = asyncio.Event()
-        self._is_read = False
+    @property
+    def token(self) -> str:
+        return self.bot.token
 
-    # What people do
+    @property
+    def offsets(self) -> list[int | None]:
+        return self.bot.updates.offsets
 
-    def say(self, chat_id: int, text: str, **more: Any) -> dict[str, Any]:
-        return self.send(chat_id, {"text": text} | more)
+    @property
+    def pressed(self) -> list[str]:
+        return self.bot.pressed
 
-    def send(self, chat_id: int, content: dict[str, Any], **more: Any) -> dict[str, Any]:
-        """A private message with any content."""
-        self._chats.add(chat_id)
-        return self.push({"message": self._message(chat_id) | content} | more)
+    @property
+    def webhook(self) -> str:
+        return self.bot.updates.pusher.url if self.bot.updates.pusher else ""
 
-    def press(self, chat_id: int, data: str) -> dict[str, Any]:
-        query = {
-            "id": str(10**15 + self._next_update),
-            "from": _person(chat_id),
-            "chat_instance": "77",
-            "data": data,
-            "message": self._message(chat_id) | {"text": "…"},
-        }
-        return self.push({"callback_query": query})
-
-    def push(self, update: dict[str, Any]) -> dict[str, Any]:
-        update = {"update_id": self._next_update} | update
-        self._next_update += 1
-        self._updates.append(update)
-        self._news.set()
-        return update
-
-    def _message(self, chat_id: int) -> dict[str, Any]:
-        self._next_message += 1
-        chat = {"id": chat_id, "type": "private", "first_name": "小陈"}
-        return {"message_id": self._next_message, "date": 1772424000, "chat": chat, "from": _person(chat_id)}
+    @webhook.setter
+    def webhook(self, url: str) -> None:
+        """One that was left over: nothing is pushed to it."""
+        assert self.client is not None
+        self.bot.updates.pusher = Pusher(self.bot.updates, self.client, url) if url else None
 
     # What goes wrong
 
-    def next_fault(self, method: str, fault: Refusal | str) -> None:
-        """ "lost": done, but the answer never arrives. "garbage": done, and answered with something that is no JSON."""
-        self._faults[method].append(fault)
+    def next_fault(self, method: str, fault: Fault) -> None:
+        """For the next call of this method; several are taken one after the other. See `faults.Fault`.
+
+        "lost" for "webhook" loses the answer to a push, which is then repeated.
+        """
+        self.faults.add(method, fault)
 
     # The server
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.paths.append(request.path)
         method = request.match_info["method"]
+        fault: Fault | None = None
         try:
-            if request.match_info["token"] != self.token:
+            bot = self.accounts.get(request.match_info["token"])
+            if bot is None:
                 raise Refusal(401, "Unauthorized")
-            call = getattr(self, f"_on_{method}", None)
-            if call is None:
-                raise Refusal(404, "Not Found: method not found")
-            fault = self._faults[method].popleft() if self._faults[method] else None
+            fields = await fields_of(request)
+            fault = self.faults.pop(method)  # as the bot writes it
             if isinstance(fault, Refusal):
                 raise fault
-            result = await call(await _fields(request))
+            if fault == "cut":
+                return _hang_up(request)
+            result = await self.call(bot, method, fields)
         except Refusal as refusal:
             return web.json_response(refusal.body, status=refusal.body["error_code"])
+        if isinstance(fault, int | float):
+            await asyncio.sleep(fault)
         if fault == "lost":
-            assert request.transport is not None
-            request.transport.close()
+            return _hang_up(request)
         if fault == "garbage":
             return web.Response(text="<html>502</html>", content_type="text/html")
         return web.json_response({"ok": True, "result": result, "new_field": {"of": "a later API"}})
 
-    async def _on_getMe(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        return {"id": 123456789, "is_bot": True, "first_name": "Kadesk", "username": "kadesk_bot"}
+    async def call(self, bot: Account, method: str, fields: Fields) -> Any:
+        """Do what the method does. Raises Refusal."""
+        name = self._methods.get(method.lower())
+        if name is None:
+            raise Refusal(404, "Not Found: method not found")
+        return await getattr(self, name)(bot, fields)
 
-    async def _on_deleteWebhook(self, fields: Mapping[str, Any]) -> bool:
-        self.webhook = ""
-        return True
-
-    async def _on_getUpdates(self, fields: Mapping[str, Any]) -> list[dict[str, Any]]:
-        if self.webhook:
-            raise Refusal(409, "Conflict: can't use getUpdates method while webhook is active")
-        if self._is_read:
-            raise Refusal(409, "Conflict: terminated by other getUpdates request")
-        offset = int(fields["offset"]) if fields.get("offset") else None
-        self.offsets.append(offset)
-        if offset is not None:
-            self._updates = [update for update in self._updates if int(update["update_id"]) >= offset]
-        self._is_read = True
-        try:
-            async with asyncio.timeout(min(float(fields.get("timeout") or 0), 0.2)):
-                while not self._updates:
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            pass
-        finally:
-            self._is_read = False
-        allowed = fields.get("allowed_updates")
-        kinds = json.loads(allowed) if isinstance(allowed, str) else allowed
-        wanted = [one for one in self._updates if not kinds or set(one) & {*kinds, "odd"} or len(one) == 1]
-        return wanted[: int(fields.get("limit") or 100)]
-
-    async def _on_sendMessage(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        chat_id = int(fields["chat_id"])
-        if chat_id not in self._chats:
-            raise Refusal(400, "Bad Request: chat not found")
-        if chat_id in self.blocked:
-            raise Refusal(403, "Forbidden: bot was blocked by the user")
-        text = fields.get("text", "")
-        if not text.strip():
-            raise Refusal(400, "Bad Request: message text is empty")
-        if len(text.encode("utf-16-le")) // 2 > 4096:
-            raise Refusal(400, "Bad Request: message is too long")
-        buttons = _buttons(fields.get("reply_markup"))
-        message = self._message(chat_id) | {"text": text}
-        self.sent.append(Sent(chat_id, message["message_id"], text, buttons, fields))
-        return message
-
-    async def _on_answerCallbackQuery(self, fields: Mapping[str, Any]) -> bool:
-        self.pressed.append(fields["callback_query_id"])
-        return True
+    async def download(self, request: web.Request) -> web.Response:
+        bot = self.accounts.get(request.match_info["token"])
+        file = self.files.find_by_path(bot.id, request.match_info["path"]) if bot else None
+        if file is None:
+            return web.json_response(Refusal(404, "Not Found").body, status=404)
+        return web.Response(body=file.content, content_type="application/octet-stream")
 
 
-def _person(chat_id: int) -> dict[str, Any]:
-    return {"id": chat_id, "is_bot": False, "first_name": "小", "last_name": "陈", "language_code": "zh-hans"}
-
-
-def _buttons(markup: Any) -> list[dict[str, str]]:
-    if isinstance(markup, str):
-        markup = json.loads(markup)
-    buttons = [button for row in (markup or {}).get("inline_keyboard", ()) for button in row]
-    for button in buttons:
-        if not 1 <= len(button["callback_data"].encode()) <= 64:
-            raise Refusal(400, "Bad Request: BUTTON_DATA_INVALID")
-    return buttons
-
-
-async def _fields(request: web.Request) -> Mapping[str, Any]:
-    if request.content_type == "application/json":
-        return dict(await request.json())
-    return dict(await request.post())
+def _hang_up(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.close()
+    return web.Response()
 
 
 @asynccontextmanager
-async def serving(fake: FakeTelegram) -> AsyncIterator[FakeTelegram]:
-    """Listen on a free port; `fake.base` is the address."""
-    app = web.Application()
+async def serving(fake: FakeTelegram, port: int = 0) -> AsyncIterator[FakeTelegram]:
+    """Listen, on a free port by default; `fake.base` is the address."""
+    app = web.Application(client_max_size=BODY_LIMIT)
     app.router.add_route("*", "/bot{token}/{method}", fake.answer)
+    app.router.add_get("/file/bot{token}/{path:.+}", fake.download)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     fake.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield fake
-    finally:
-        await runner.cleanup()
+    async with ClientSession() as fake.client:
+        try:
+            yield fake
+        finally:
+            for account in fake.accounts.values():
+                account.updates.end_poll("the server stops")
+                account.updates.set_pusher(None)
+            await runner.cleanup()

@@ -35,6 +35,7 @@ class RefundCard:
     asked_by: str
     decided_by: str
     may_approve: bool  # the reader
+    may_pay: bool  # the reader
     needs_second: bool
     masked: str  # the code; "" of a whole order
 
@@ -105,6 +106,7 @@ async def cards_of(
             asked_by=names.get(refund.requested_by, refund.requested_by),
             decided_by=names.get(refund.decided_by or "", refund.decided_by or ""),
             may_approve=refund.state == RefundState.REQUESTED and await verbs.may_approve(session, reader, refund),
+            may_pay=await verbs.may_pay(session, id_of(reader), refund),
             needs_second=await verbs.needs_second(session, refund),
             masked=refund.facts.get("masked", ""),
         )

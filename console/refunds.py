@@ -5,7 +5,7 @@ A refund is asked for with what the shop says of the order: it is asked before t
 
 from collections.abc import Awaitable, Callable
 
-from sqlmodel import select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -18,6 +18,7 @@ from starlette_admin.routing import route
 from audit.errors import KadeskError
 from console.banners import banners
 from console.doors import typed
+from console.orders import ask_shops, learn
 from console.refund_cards import TABS, cards_of, count_tabs, second_cards
 from console.refusals import sentence_of
 from console.shell import Page, reader
@@ -25,11 +26,13 @@ from console.verbs import number_in
 from console.words import words_for
 from shop.money import read_amount
 from shop.port import Order
+from tickets import approvals
+from tickets.changes import lock_ticket
 from tickets.errors import UnknownTicket
 from tickets.money_errors import UnknownOrder
 from tickets.refunds import Refunds
 from tickets.second_person import SecondPerson
-from tickets.tables import Claim, Ticket
+from tickets.tables import Approval, Claim, Ticket
 
 HERE = "/console/refunds"
 SHOWN = 200  # refunds, the newest
@@ -78,10 +81,13 @@ class RefundsPage(Page):
     @route("/second/ask", methods=["POST"], name="second-ask")
     async def ask_second(self, request: Request) -> Response:
         form = await request.form()
+        orders = await ask_shops(self.site, typed(form, "ticket", 20))
 
         async def verb(session: AsyncSession) -> None:
             who = (await _ticket_id(session, form), reader(request).id)
             claim = number_in(typed(form, "claim"))
+            await lock_ticket(session, who[0])
+            await learn(session, orders)
             await SecondPerson(self.site.claims).replace(session, self.site.clock(), *who, claim)
 
         return await self._do(request, form, verb, "second_ask")
@@ -95,8 +101,12 @@ class RefundsPage(Page):
         if found is None:
             raise HTTPException(404)
         approval = number_in(request.path_params["approval"])
+        orders = await ask_shops(self.site, await self._number_of(approval)) if name == "grant" else ()
 
         async def verb(session: AsyncSession) -> None:
+            if orders:
+                await lock_ticket(session, (await approvals.get_open(session, approval)).ticket_id)
+                await learn(session, orders)
             await found(session, self.site.clock(), approval, reader(request).id)
 
         return await self._do(request, form, verb, f"second_{name}")
@@ -126,6 +136,12 @@ class RefundsPage(Page):
                     raise HTTPException(404)
 
         return await self._do(request, form, verb, f"refund_{name}")
+
+    async def _number_of(self, approval_id: int) -> str:
+        """The ticket of a question for a second person; "" where there is none."""
+        async with self.site.database.reading() as session:
+            about = select(Ticket.number).join(Approval, col(Approval.ticket_id) == col(Ticket.id))
+            return (await session.exec(about.where(Approval.id == approval_id))).first() or ""
 
     async def _find_order(self, form: FormData) -> Order:
         """What the shop says of the claim's order, or of the one that was typed; raises `UnknownOrder`, `ShopDown`."""

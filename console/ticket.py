@@ -18,12 +18,13 @@ from console.case import Case, Line, find_case
 from console.claim_cards import prepared, proof_words
 from console.doors import typed
 from console.facts import Facts
+from console.orders import ask_shops
 from console.pictures import evidence_of
 from console.refund_cards import board_of
 from console.refusals import problem_of, sentence_of, status_of
 from console.shell import HOME, Page, reader
 from console.supplier_cards import supplier_cards
-from console.verbs import FIELD, SLEEPS, Asked, Verbs, number_in, open_statuses, resolved_statuses
+from console.verbs import FIELD, REPLACES, SLEEPS, Asked, Verbs, number_in, open_statuses, resolved_statuses
 from console.words import Words, words_for
 from tickets.grants import IN_WORDS
 from tickets.lifecycle import is_active
@@ -96,10 +97,11 @@ class TicketPage(Page):
         if verb is None:
             raise HTTPException(404)
         form, say = await request.form(), words_for(request)
+        orders = await ask_shops(self.site, number) if name in REPLACES else ()
         try:
             async with self.site.database.writing() as session:
                 ticket_id = await find_id(session, number)
-                onward = await verb(Asked(session, self.site.clock(), ticket_id, reader(request).id, form))
+                onward = await verb(Asked(session, self.site.clock(), ticket_id, reader(request).id, form, orders))
         except KadeskError as error:
             # The page comes back as it is now, with what was typed still in it.
             kept = {key: typed(form, key) for key in form}

@@ -1,6 +1,6 @@
 """What the forms of the ticket page do: each one verb of the desk, with what was typed."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
@@ -9,9 +9,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
+from console import orders
 from console.doors import typed
 from console.rules import Site
 from shop import money
+from shop.port import Order
 from shop.tables import Code
 from shop.vault import Vault
 from tickets.changes import get_ticket, lock_ticket
@@ -38,6 +40,7 @@ class Asked:
     ticket_id: int
     agent_id: int
     form: FormData
+    orders: Sequence[Order] = ()  # of its claims, as the shops say now; for verbs that replace codes
 
     def text(self, name: str = "text") -> str:
         return typed(self.form, name)
@@ -58,6 +61,7 @@ class Asked:
         return Outcome(self.text("outcome"))
 
 
+REPLACES = frozenset({"replace", "replace-all", "supplier-answer"})  # verbs by which codes go out
 # A verb returns the ticket to show next, where that is another one.
 Verb = Callable[[Asked], Awaitable[Ticket | None]]
 
@@ -122,11 +126,13 @@ class Verbs:
 
     async def do_replace(self, asked: Asked) -> None:
         await lock_ticket(asked.session, asked.ticket_id, asked.version)
+        await orders.learn(asked.session, asked.orders)
         claim = asked.number("claim") if "claim" in asked.form else None
         await self._site.claims.replace(asked.session, asked.now, asked.ticket_id, asked.agent_id, claim)
 
     async def do_replace_all(self, asked: Asked) -> None:
         await lock_ticket(asked.session, asked.ticket_id, asked.version)
+        await orders.learn(asked.session, asked.orders)
         await self._site.claims.replace_all(asked.session, asked.now, asked.ticket_id, asked.agent_id)
 
     async def do_explain(self, asked: Asked) -> None:
@@ -156,6 +162,7 @@ class Verbs:
         who = (asked.ticket_id, asked.agent_id)
         await self._desk.take_down_answer(asked.session, asked.now, *who, claim_id, answer)
         if is_bad and asked.text("replace"):
+            await orders.learn(asked.session, asked.orders)
             await self._site.claims.replace(asked.session, asked.now, *who, claim_id)
 
     async def do_renew_link(self, asked: Asked) -> None:

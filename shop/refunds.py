@@ -161,6 +161,23 @@ async def find_live(session: AsyncSession, shop: str, order_no: str, fingerprint
     return found.first()
 
 
+async def learn(session: AsyncSession, order: Order) -> None:
+    """Keep what the shop says now that it has paid back by itself; the order's money is held from here on."""
+    await hold_order(session, order.shop, order.order_no, order.goods.currency)
+    await _learn(session, await _get_money(session, order), order)
+
+
+async def find_foreign(session: AsyncSession, shop: str, order_no: str) -> tuple[int, bool]:
+    """How much of the order the shop has paid back by itself, as far as is known here, and whether nothing is left."""
+    of_order = (OrderMoney.shop == shop, OrderMoney.order_no == order_no)
+    money = (await session.exec(select(OrderMoney).where(*of_order))).first()
+    if money is None:
+        return 0, False
+    ours = select(func.coalesce(func.sum(Refund.amount), 0)).where(*is_live(shop, order_no))
+    foreign = money.refunded - int((await session.exec(ours)).one())
+    return max(0, foreign), bool(money.paid) and money.refunded >= money.paid
+
+
 async def at_stake(session: AsyncSession, refund: Refund) -> int:
     """What the order gets with this refund, and with all that live beside it: parts would pass any limit one by one."""
     others = (*is_live(refund.shop, refund.order_no), col(Refund.id) != refund.id)

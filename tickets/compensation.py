@@ -16,7 +16,7 @@ from tickets import filing
 from tickets.cases import hold_case
 from tickets.claim_states import UNDECIDED, ClaimState, can_move
 from tickets.errors import AlreadyCompensated, CodeSeen, NotReplaced, TicketError
-from tickets.money_errors import AlreadyAsked, NotRefunded, RefundPending
+from tickets.money_errors import AlreadyAsked, NotRefunded, OrderSeen, RefundPending
 from tickets.tables import Approval, Claim, Outcome, Ticket
 
 # Outcomes that give the buyer their money back; who has that gets no code as well.
@@ -86,7 +86,8 @@ async def sold_code(session: AsyncSession, shop: str, order_no: str, fingerprint
 async def require_refundable(session: AsyncSession, number: str, shop: str, order_no: str, code: str | None) -> None:
     """Raises `AlreadyCompensated`, and `CodeSeen` when the buyer has looked at what was given for it.
 
-    `code` is the fingerprint of the code that is bad; None: the order as a whole is refunded.
+    `code` is the fingerprint of the code that is bad; None: the order as a whole is refunded, be it in part. Nobody can
+    tell of such money which codes it is for, so it takes the place of every replacement.
     """
     if code is not None:
         unit = await sold_code(session, shop, order_no, code)
@@ -94,7 +95,7 @@ async def require_refundable(session: AsyncSession, number: str, shop: str, orde
             raise AlreadyCompensated(number=number)
     for given in await _given(session, shop, order_no, code):
         if await reveals.was_seen(session, given.code_id):
-            raise CodeSeen(number=number)
+            raise _seen(number, code)
 
 
 async def make_room(
@@ -103,7 +104,7 @@ async def make_room(
     """Put what was given for a code, or for any of the order, out of use; raises `CodeSeen` when that is too late."""
     for given in await _given(session, shop, order_no, code):
         if not await ledger.withdraw(session, now, given.code_id, actor):
-            raise CodeSeen(number=number)
+            raise _seen(number, code)
     claimed = await ledger.find_issued(session, shop, order_no, code) if code is not None else None
     if claimed is not None and not await ledger.withdraw(session, now, claimed.code_id, actor):
         # Seen: it is the bad one, which is paid back.
@@ -116,6 +117,10 @@ async def settle_claim(session: AsyncSession, now: datetime, claim: Claim, outco
     """Its money was paid back, after whatever it had come to before; one that has lapsed stays as it is."""
     if claim.outcome is not None or can_move(claim.state, ClaimState.DECIDED):
         await filing.decide(session, now, claim, outcome, actor)
+
+
+def _seen(number: str, code: str | None) -> CodeSeen:
+    return CodeSeen(number=number) if code is not None else OrderSeen(number=number)
 
 
 async def _given(session: AsyncSession, shop: str, order_no: str, code: str | None) -> Sequence[Replacement]:

@@ -6,16 +6,18 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
-from shop import ledger, reveals
+from shop import ledger, refunds, reveals
+from shop.money import in_words
 from shop.tables import RevealLink
 from tickets import approvals, filing, texts
 from tickets.changes import changing, lock_ticket
+from tickets.claim_states import ClaimState
 from tickets.compensation import REFUNDS, outcomes_before, refunds_of
 from tickets.errors import AlreadyCompensated, CodeSeen, InvalidTransition, NoReplacement, NotInWords, OverLimit
 from tickets.issuing import Issuing, Settled
 from tickets.lifecycle import is_active
 from tickets.links import MARK
-from tickets.money_errors import RefundPending
+from tickets.money_errors import AllPaidBack, HeldForRisk, PaidBackByShop, RefundPending
 from tickets.rights import is_lead, require_hands
 from tickets.tables import Agent, Claim, Outcome, Ticket, id_of
 
@@ -31,9 +33,9 @@ class Grants(Issuing):
         """An agent grants the replacement of one claim of the ticket, the oldest unless named; its buyer gets the link.
 
         With the last undecided claim the ticket is resolved, and the delivery handles it; until then it stays owed.
-        Raises `HeldByColleague`, `NoOpenClaim`, `Contested`, `AlreadyCompensated`, `OverLimit` unless it is a lead,
-        `NeedsSecondPerson` (see `tickets.second_person`), and what the ledger raises: `PoolEmpty`, `AlreadyReplaced`,
-        and `ChainTooLong` unless it is a lead.
+        Raises `HeldByColleague`, `NoOpenClaim`, `Contested`, `AlreadyCompensated`, `AllPaidBack`, unless it is a lead
+        `OverLimit`, `HeldForRisk` and `PaidBackByShop`, `NeedsSecondPerson` (see `tickets.second_person`), and what the
+        ledger raises: `PoolEmpty`, `AlreadyReplaced`, and `ChainTooLong` unless it is a lead.
         """
         ticket = await lock_ticket(session, ticket_id)
         agent = await require_hands(session, ticket, agent_id)
@@ -117,11 +119,19 @@ class Grants(Issuing):
     ) -> RevealLink:
         if REFUNDS & await outcomes_before(session, claim):
             raise AlreadyCompensated(number=ticket.number)
-        if claim.price > self.rules.auto_limit and not is_lead(agent):
-            raise OverLimit(product=claim.product_name)
+        if not is_lead(agent):
+            await self._require_lead_for(session, agent, claim)
+        await _refuse_what_was_paid_back(session, agent, claim)
         await approvals.require_granted(session, self.desk.rules.money, claim, agent)
         order, actor = filing.order_as_filed(claim), f"agent:{agent.id}"
         return await self._issue(session, now, claim, order, actor, may_lengthen=is_lead(agent))
+
+    async def _require_lead_for(self, session: AsyncSession, agent: Agent, claim: Claim) -> None:
+        """Raises `OverLimit`, and `HeldForRisk` where there is a lead who could look."""
+        if claim.price > self.rules.auto_limit:
+            raise OverLimit(product=claim.product_name)
+        if claim.state == ClaimState.HELD and await approvals.who_may_grant(session, id_of(agent)):
+            raise HeldForRisk(masked=claim.masked)
 
     async def renew_link(
         self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, claim_id: int
@@ -156,3 +166,12 @@ class Grants(Issuing):
     def _until(self, link: RevealLink) -> str:
         """When a link ends, as buyers are told instants."""
         return f"{link.expires_at.astimezone(self.desk.rules.zone):%m-%d %H:%M}"
+
+
+async def _refuse_what_was_paid_back(session: AsyncSession, agent: Agent, claim: Claim) -> None:
+    """Money that the shop itself has paid back, as far as it was asked since: the order's money is held."""
+    amount, is_all = await refunds.find_foreign(session, claim.shop, claim.order_no)
+    if amount and is_all:
+        raise AllPaidBack(order_no=claim.order_no)
+    if amount and not is_lead(agent) and await approvals.who_may_grant(session, id_of(agent)):
+        raise PaidBackByShop(amount=in_words(amount, claim.currency), order_no=claim.order_no)

@@ -7,15 +7,20 @@ TicketError
 ├─ OverShare                         more than was paid for the code
 ├─ UnknownOrder                      the shop has no such order
 ├─ ReferenceMissing                  paid by hand, and no number of the payment
+├─ OrderSeen                         the order has a replacement that was looked at
+├─ AllPaidBack                       the shop has paid back the whole order by itself
 ├─ UnknownApproval                   no such thing, or decided
 ├─ AlreadyAsked                      a second person is asked already
 ├─ NobodyToAgree                     there is no second person
 └─ NotAllowed
    ├─ NeedsSecondPerson              so much needs two
-   └─ SamePerson                     who asked is not the second
+   ├─ SamePerson                     who asked is not the second
+   ├─ PaidByAsker                    who asked for so much does not pay it as well
+   ├─ HeldForRisk                    a lead decides on a claim that looks like fraud
+   └─ PaidBackByShop                 the shop has paid back money of this order by itself
 """
 
-from tickets.errors import NotAllowed, TicketError
+from tickets.errors import CodeSeen, NotAllowed, TicketError
 
 
 class NotRefunded(TicketError):
@@ -42,6 +47,10 @@ class ReferenceMissing(TicketError):
     """Write the number of the payment, so that it can be found again."""
 
 
+class OrderSeen(CodeSeen):
+    """The buyer has seen a replacement of this order; refund its other codes one by one, each by its claim."""
+
+
 class UnknownApproval(TicketError):
     """There is no open question {approval} for a second person."""
 
@@ -60,3 +69,19 @@ class NeedsSecondPerson(NotAllowed):
 
 class SamePerson(NotAllowed):
     """You asked for this yourself; another lead or manager must agree."""
+
+
+class PaidByAsker(NotAllowed):
+    """You asked for this refund; above {limit} another person pays it and notes that it is paid."""
+
+
+class HeldForRisk(NotAllowed):
+    """The claim about {masked} is held for its risk; a lead must grant its replacement, or refuse it in words."""
+
+
+class PaidBackByShop(NotAllowed):
+    """The shop has paid back {amount} of order {order_no} by itself; before a code goes out a lead must look."""
+
+
+class AllPaidBack(TicketError):
+    """The shop has paid back all of order {order_no} by itself; nothing of it is replaced any more."""

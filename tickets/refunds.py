@@ -21,7 +21,7 @@ from tickets.changes import changing, lock_ticket
 from tickets.desk import Desk
 from tickets.errors import InvalidTransition, NoOpenClaim, NotAllowed
 from tickets.lifecycle import is_active
-from tickets.money_errors import OtherOrder, OverShare, ReferenceMissing, SamePerson
+from tickets.money_errors import OtherOrder, OverShare, PaidByAsker, ReferenceMissing, SamePerson
 from tickets.rights import is_lead, require_hands
 from tickets.staff import get_agent
 from tickets.tables import Agent, Category, Claim, Outcome, Ticket, id_of
@@ -156,7 +156,10 @@ class Refunds:
     async def mark_paid(
         self, session: AsyncSession, now: datetime, refund_id: int, agent_id: int, reference: str
     ) -> Refund:
-        """A person has paid what the shop could not; `reference` is the payment's number. Raises `ReferenceMissing`."""
+        """A person has paid what the shop could not; `reference` is the payment's number.
+
+        Raises `ReferenceMissing`, `PaidByAsker`.
+        """
         reference = reference.strip()[:REFERENCE_LIMIT]
         if not reference:
             raise ReferenceMissing()
@@ -164,6 +167,8 @@ class Refunds:
         await require_hands(session, ticket, agent_id)
         if refund.state != RefundState.MANUAL:
             raise RefundMoved(refund=refund.id, state=refund.state)
+        if not await self.may_pay(session, agent_id, refund):
+            raise PaidByAsker(limit=in_words(self.rules.two_persons or 0, refund.currency))
         await self._end(session, now, ticket, refund, f"agent:{agent_id}", agent_id, reference)
         return refund
 
@@ -188,6 +193,10 @@ class Refunds:
             return await self._may_approve(session, agent, refund)
         first = _first(refund)
         return first is None or (is_lead(agent) and first != f"agent:{agent.id}")
+
+    async def may_pay(self, session: AsyncSession, agent_id: int, refund: Refund) -> bool:
+        """Whether this agent may note it as paid: of so much that two must agree, whoever asked for it does not."""
+        return refund.requested_by != f"agent:{agent_id}" or not await self.needs_second(session, refund)
 
     async def go_ahead(
         self, session: AsyncSession, now: datetime, ticket: Ticket, refund: Refund, actor: str, agent_id: int | None

@@ -1,11 +1,12 @@
 """A claim on the ticket page: its facts without the code, and the replacement that an agent grants."""
 
-from sqlmodel import col, select
+from sqlmodel import col, select, update
 
 from shop.adapters.local import LocalShop
 from shop.invariants import check_invariants
 from shop.port import OrderStatus
 from shop.reveals import open_link, read_token
+from shop.tables import ShopOrder
 from tests.console.conftest import Stage, Visitor, text_of
 from tickets.claims import Reason
 from tickets.links import MARK
@@ -217,3 +218,21 @@ async def test_an_agent_asks_for_a_screenshot_in_words_of_the_buyers_language(st
     assert [answer.status_code for answer in (asked, twice)] == [303, 409]
     assert "等截图" in text_of(shown)
     assert 'data-key="s"' not in shown.text
+
+
+async def test_the_shop_is_asked_before_a_code_goes_out_whether_it_has_paid_back(
+    stage: Stage, signed_in: Visitor
+) -> None:
+    order = next(o for o in await stage.open_shop() if o.status == OrderStatus.DELIVERED and "STEAM" in o.sku)
+    ticket = (await stage.claim(await stage.meet(), order, Reason.WRONG_REGION)).ticket
+    assert ticket is not None
+    async with stage.database.writing() as session:
+        await session.exec(
+            update(ShopOrder).where(col(ShopOrder.order_no) == order.order_no).values(refunded=ShopOrder.paid)
+        )
+
+    version = await _version(stage, ticket.number)
+    answer = await signed_in.submit(f"/console/tickets/{ticket.number}/replace", version=version)
+
+    assert answer.status_code == 409
+    assert f"店铺自己已全额退了订单 {order.order_no}，不再补发。" in text_of(answer)

@@ -27,6 +27,7 @@ from tickets.money_errors import (
     NotRefunded,
     OtherOrder,
     OverShare,
+    PaidByAsker,
     ReferenceMissing,
     RefundPending,
     SamePerson,
@@ -552,6 +553,24 @@ class TestTwoPersons:
         with pytest.raises(SamePerson, match="another lead or manager"):
             await approve(counter, refund, chen)
         assert (await approve(counter, refund, wang)).state == "approved"
+
+    async def test_who_asked_for_so_much_does_not_pay_it_as_well(self, counter: Counter, lin: int, chen: int) -> None:
+        ticket = await claimed(counter)
+        await counter.floor.do(counter.floor.desk.take, ticket.id, lin)
+        refund = await counter.ask_refund(ticket, lin)
+        await approve(counter, refund, chen)
+
+        with pytest.raises(PaidByAsker, match=r"above 40\.00 CNY another person pays it"):
+            await counter.pay(refund, lin)
+
+        assert (await fresh(counter, refund)).state == "manual"
+        paid = await counter.floor.do(counter.refunds.mark_paid, refund.id, chen, "wx-4200001")
+        assert (paid.state, paid.reference) == ("done", "wx-4200001")
+
+    async def test_who_asked_for_a_little_may(self, counter: Counter, lin: int) -> None:
+        refund = await counter.ask_refund(await claimed(counter), lin, amount=1_000)
+
+        assert (await counter.pay(refund, lin)).state == "done"
 
     async def test_an_agent_is_no_second_person(self, counter: Counter, lin: int, ming: int, chen: int) -> None:
         refund = await counter.ask_refund(await claimed(counter), lin)

@@ -1,0 +1,36 @@
+"""What the shops say now of orders whose codes are about to be replaced: asked before the transaction that decides."""
+
+from collections.abc import Sequence
+
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from console.rules import Site
+from shop import refunds
+from shop.errors import ShopDown
+from shop.port import Order
+from tickets import filing
+from tickets.tables import Ticket
+
+
+async def ask_shops(site: Site, number: str) -> Sequence[Order]:
+    """The orders of the undecided claims of a ticket; those of a shop that does not answer are left out."""
+    async with site.database.reading() as session:
+        ticket = (await session.exec(select(Ticket).where(Ticket.number == number))).first()
+        claims = await filing.undecided_of(session, ticket) if ticket is not None else []
+    found = [await _find(site, *place) for place in sorted({(claim.shop, claim.order_no) for claim in claims})]
+    return [order for order in found if order is not None]
+
+
+async def learn(session: AsyncSession, orders: Sequence[Order]) -> None:
+    """Keep what the shops have paid back by themselves: the claims' ticket is locked."""
+    for order in orders:
+        await refunds.learn(session, order)
+
+
+async def _find(site: Site, shop: str, order_no: str) -> Order | None:
+    try:
+        order = await site.shop.find_order(order_no)
+    except ShopDown:
+        return None
+    return order if order is not None and order.shop == shop else None

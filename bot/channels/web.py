@@ -42,6 +42,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.channels import web_pictures
+from bot.channels.drawing import Drawing
 from bot.channels.pace import Pace
 from bot.channels.port import Accept, Inbound, Kind, Update
 from bot.errors import UpdateTooLarge
@@ -91,7 +92,7 @@ class WebChat:
     ) -> None:
         self.account = account
         self._links = links
-        self._drawing = web_pictures.Drawing()
+        self._drawing = Drawing()
         self._database = database
         self._accept = accept
         self._say = say

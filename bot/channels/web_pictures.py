@@ -21,10 +21,9 @@ from bot.transactions import Transactions
 from shop.errors import SealBroken
 from shop.vault import Vault
 from tickets import pictures
-from tickets.pixels import BYTES, Pixels, draw_anew
+from tickets.pixels import BYTES, Pixels
 
 LIMIT = BYTES  # of a request's body
-AT_ONCE = 2  # pictures that one process draws: each takes some 100 MB while it does
 
 # What a browser that opens the address itself may do with it: keep it as a file, nothing else.
 HEADERS = {
@@ -33,18 +32,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "private, no-store",
 }
-
-
-class Drawing:
-    """Draws pictures anew beside the event loop."""
-
-    def __init__(self) -> None:
-        self._room = asyncio.Semaphore(AT_ONCE)
-
-    async def draw(self, content: bytes) -> Pixels:
-        """Raises `NoPicture`, `PictureTooLarge`."""
-        async with self._room:
-            return await asyncio.to_thread(draw_anew, content)
 
 
 def is_picture(request: Request) -> bool:

@@ -98,7 +98,8 @@ class Understanding:
             return Intent(Act.START, "")
         if scene.proving and inbound.kind in PICTURES:
             return self._keep(scene, Intent(Act.PICTURE, ""), text[: self._limit])
-        if inbound.kind != Kind.TEXT and not (inbound.attachments and text):  # a picture's caption is read as text
+        came_along = inbound.attachments or inbound.pictures
+        if inbound.kind != Kind.TEXT and not (came_along and text):  # a picture's caption is read as text
             return self._keep(scene, Intent(Act.MEDIA, ""), text[: self._limit])
         if len(text) > self._limit:
             cut = self._keep(scene, Intent(Act.TOO_LONG, ""), text[: self._limit])

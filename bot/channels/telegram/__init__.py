@@ -16,6 +16,7 @@ from fastapi import APIRouter
 from bot.channels.port import Accept, Inbound, Update
 from bot.channels.telegram import reading
 from bot.channels.telegram.arrivals import Arrivals, Note, unheard
+from bot.channels.telegram.files import Files
 from bot.channels.telegram.patience import Patience
 from bot.channels.telegram.polling import Elected, Poller
 from bot.channels.telegram.sending import Sender
@@ -50,6 +51,7 @@ class Telegram:
         self._language = language
         self._note = note
         self._sender = Sender(self._bot)
+        self._files = Files(self._bot)
         place = (self._bot, self.name, self.account)
         arrivals, patience = Arrivals(*place, note), Patience(self.account, first_wait, note)
         self._poller = Poller(*place, arrivals, poll, patience, note)
@@ -76,6 +78,10 @@ class Telegram:
     def read(self, update: Update) -> Inbound:
         inbound = reading.read(update)
         return replace(inbound, language=self._language) if self._language else inbound
+
+    async def fetch(self, inbound: Inbound, *, is_last: bool) -> Inbound:
+        """See `bot.channels.port.Fetches`."""
+        return await self._files.fetch(inbound, is_last=is_last)
 
     async def deliver(self, outgoing: Outgoing, message: Message) -> str:
         """Send the message, in parts when it is long; a part that went out before an error is not sent again."""

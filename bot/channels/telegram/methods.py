@@ -70,3 +70,21 @@ class SetWebhook(TelegramMethod[bool]):
 class GetWebhookInfo(TelegramMethod[dict[str, Any]]):
     __returning__ = dict[str, Any]
     __api_method__ = "getWebhookInfo"
+
+
+class GetFile(TelegramMethod[dict[str, Any]]):
+    __returning__ = dict[str, Any]
+    __api_method__ = "getFile"
+
+    file_id: str
+
+
+class SetMyCommands(TelegramMethod[bool]):
+    """The menu; without a language, for whoever has none in theirs."""
+
+    __returning__ = bool
+    __api_method__ = "setMyCommands"
+
+    commands: list[dict[str, str]]
+    scope: dict[str, str]
+    language_code: str | None = None

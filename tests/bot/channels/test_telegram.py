@@ -16,7 +16,7 @@ from bot.fakes.buyer import Buyer, TelegramFront
 from bot.fakes.telegram import TOKEN, FakeTelegram, Refusal, serving
 from bot.tables import InboxRow
 from tests.bot.conftest import House
-from tickets.tables import Message, Outgoing, Sending, Ticket
+from tickets.tables import Message, Outgoing, Picture, Sending, Ticket
 
 
 @pytest.fixture
@@ -145,9 +145,9 @@ async def test_a_photo_is_kept_and_words_are_asked_for(house: House, buyer: Buye
     await buyer.start()
     asked = await buyer.photo()
 
-    message = await house.one(Message, direction="in")
-    assert "只看得懂文字" in asked
-    assert message.attachments == [{"kind": "photo", "file_id": "large", "file_size": 90_000}]
+    message, picture = await house.one(Message, direction="in"), await house.one(Picture)
+    assert "图片收到了" in asked
+    assert message.attachments == [{"kind": "photo", "picture": picture.id}]
 
 
 async def test_a_photos_caption_is_read(buyer: Buyer) -> None:

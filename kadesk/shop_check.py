@@ -1,6 +1,7 @@
 """`kadesk shop check`: whether each shop and supplier's system answers, has what is read of it, and what it can do."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,8 +13,8 @@ from kadesk.database import Database
 from kadesk.shell import AsJson, out, print_json, read_settings
 from kadesk.shops import KINDS, ShopSection
 from kadesk.suppliers import SupplierApiSection
-from shop.adapters.foreign import DatabaseShop, ForeignShop
-from shop.errors import ShopDown
+from shop.adapters.foreign import DatabaseShop, ForeignShop, Seen
+from shop.errors import NothingGranted, ShopDown
 from shop.port import Power, Shop
 from shop.vault import Keys, Vault
 
@@ -30,6 +31,7 @@ CAN = {
     Power.QUARANTINE: "take a bad code off sale",
     Power.NOTE: "write beside the order what became of it",
 }
+SHOWN = 40  # tables
 _PORTS = {"mysql": 3306, "mariadb": 3306, "postgresql": 5432, "http": 80, "https": 443}
 
 
@@ -42,6 +44,8 @@ class Finding:
     problem: str = ""  # why nothing more is known
     missing: list[str] = field(default_factory=list)  # "table.column", that is not there or may not be read
     grants: list[str] = field(default_factory=list)  # what its owner runs there
+    spared: list[str] = field(default_factory=list)  # columns that it does without, of newer releases or not granted
+    tables: list[str] = field(default_factory=list)  # that there are, where one is missing as a whole
     powers: frozenset[Power] = frozenset()
 
     @property
@@ -79,17 +83,25 @@ async def _examine(section: ShopSection, database: Database) -> Finding:
         shop = KINDS[section.kind](section, database, Vault(Keys.generate()))  # any keys do: nothing is kept
         finding.powers = shop.powers
         if isinstance(shop, DatabaseShop):
-            finding.missing, finding.grants = await shop.find_missing()
+            _compare(finding, await shop.look())
         if isinstance(shop, ForeignShop) and not finding.missing:
             await shop.examine()
     except KadeskError as error:
         finding.problem = str(error)
         if type(error) is ShopDown:
             finding.problem = _explain(error, section.url)
+        if isinstance(error, NothingGranted) and isinstance(shop, DatabaseShop):
+            finding.grants = shop.grants
     finally:
         if shop is not None:
             await shop.close()
     return finding
+
+
+def _compare(finding: Finding, seen: Seen) -> None:
+    finding.missing, finding.grants, finding.spared = [*seen.missing], [*seen.grants], [*seen.spared]
+    if {name.partition(".")[0] for name in seen.missing} - {*seen.tables}:
+        finding.tables = [*seen.tables]
 
 
 async def _examine_supplier(name: str, section: SupplierApiSection) -> Finding:
@@ -127,6 +139,8 @@ def _facts(finding: Finding) -> dict[str, object]:
         "problem": finding.problem,
         "missing": finding.missing,
         "grants": finding.grants,
+        "without": finding.spared,
+        "tables": finding.tables,
         "can": sorted(finding.powers),
         "cannot": sorted(set(CAN) - finding.powers),
     }
@@ -138,21 +152,31 @@ def _print(finding: Finding) -> None:
         out.print(f"  {finding.problem}")
     elif finding.missing:
         out.print(f"  It answers, but {len(finding.missing)} columns are not there, or this user may not read them:")
-        for name in finding.missing:
-            out.print(f"    {name}")
-        if finding.grants:
-            out.print("  Where they are there, the owner of the database lets Kadesk read them with:")
-        for grant in finding.grants:
-            out.print(f"    {grant}")
+        _print_lines(finding.missing)
     else:
         is_own = finding.kind == "local"
         out.print("  Its orders stand in our tables." if is_own else "  It answers, and has all that Kadesk reads.")
+    if finding.tables:
+        out.print(
+            f"  Tables that this user sees: {', '.join(finding.tables[:SHOWN])}. Is it the right kind and prefix?"
+        )
+    if finding.grants:
+        out.print("  Where they are there, the owner of the database lets Kadesk read them with:")
+        _print_lines(finding.grants)
+    if finding.spared and finding.is_good:
+        out.print("  It goes without these, which older releases do not have; grant them where they are there:")
+        _print_lines(finding.spared)
     if finding.powers:
-        _print_powers(finding.powers)
+        _print_powers(finding.powers, is_good=finding.is_good)
 
 
-def _print_powers(powers: frozenset[Power]) -> None:
-    out.print("  Kadesk can find its orders, and")
+def _print_lines(lines: Sequence[str]) -> None:
+    for line in lines:
+        out.print(f"    {line}")
+
+
+def _print_powers(powers: frozenset[Power], *, is_good: bool) -> None:
+    out.print(f"  {'' if is_good else 'When that is mended, '}Kadesk can find its orders, and")
     for power, words in CAN.items():
         if power in powers:
             out.print(f"    + {words}")

@@ -110,6 +110,10 @@ class BadCredentials(ShopDown):
     """Shop {shop} and Kadesk do not accept each other: {problem}."""
 
 
+class NothingGranted(BadCredentials):
+    """The user of the shop {shop} may read nothing of this database yet, or there is none of this name."""
+
+
 class StrangeAnswer(ShopDown):
     """Shop {shop} answers what its kind does not: {problem}."""
 

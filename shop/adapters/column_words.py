@@ -67,13 +67,13 @@ OF_ORDERS: Mapping[str, Words] = {
     ),
     "payment_no": (
         "trade_no pay_trade_no transaction_id transaction_no payment_no pay_no pay_sn tradeid txn_id payment_id"
-        " payment_ref gateway_ref liushuihao out_trade_no",
+        " payment_ref gateway_ref liushuihao pay_ord out_trade_no",
         "支付单号 支付订单号 流水号 交易号",
         (TEXT,),
     ),
     "contact": (
         "email buyer_email customer_email guest_email user_email mail e_mail youxiang contact lianxi lianxi_fangshi"
-        " contact_txt contact_info qq",
+        " contact_txt contact_info account qq",
         "邮箱 联系方式 邮件",
         (TEXT,),
     ),
@@ -142,7 +142,7 @@ def score(column: LiveColumn, words: Words, table: str) -> int:
     if column.holds not in kinds:
         return 0
     name, first = plain_name(column.name), plain_name(table).rstrip("s").rpartition("_")[2]
-    short = _UNITS.sub("", name.removeprefix(f"{first}_").removeprefix("f_"))
+    short = _UNITS.sub("", name.removeprefix(f"{first}_").removeprefix("ord_").removeprefix("f_"))
     for at, points in ((name, 100), (short, 90)):
         if at in names:
             return points - 2 * names.index(at)

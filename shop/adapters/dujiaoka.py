@@ -79,21 +79,25 @@ class Dujiaoka(DatabaseShop):
 
     def __init__(self, ground: Ground, url: str, *, seconds: float = SECONDS) -> None:
         super().__init__(ground, url, seconds=seconds)
-        self._is_known = False  # which of the two it is
+        self._needed: Sequence[TableClause] = ()  # once it is known which of the two it is
         self._loops: dict[int, tuple[float, frozenset[str]]] = {}  # fingerprints by goods, and until when they count
 
     async def find_tables(self) -> Sequence[TableClause]:
-        if not self._is_known:
-            is_fork = FORK_ITEMS.name in await self.database.columns()
-            self.tables = (FORK_ORDERS, FORK_ITEMS, FORK_BALANCES, FORK_CARMIS) if is_fork else (ORDERS, CARMIS)
-            self._is_known = True
-        return self.tables
+        if not self._needed:
+            there = await self.database.columns()
+            if FORK_ITEMS.name in there:
+                self.tables = (FORK_ORDERS, FORK_ITEMS, FORK_BALANCES, FORK_CARMIS)
+            # The fork knew no balances before members.
+            self._needed = [one for one in self.tables if one is not FORK_BALANCES or one.name in there]
+        return self._needed
 
     async def read(self, order_no: str) -> Sold | None:
         """One statement, and one more when its codes may be loop cards that were not looked at lately."""
         if not _NUMBER.fullmatch(order_no):
             return None
-        statement = _OF_FORK if FORK_ITEMS in await self.find_tables() else _OF_ORIGINAL
+        tables = await self.find_tables()
+        fork = _OF_FORK if FORK_BALANCES in tables else _OF_EARLY_FORK
+        statement = fork if FORK_ITEMS in tables else _OF_ORIGINAL
         found = await self.database.rows(statement, typed=order_no, plain=normalise_code(order_no))
         # The server holds more texts for the same than we do.
         rows = [row for row in found if normalise_code(row.order_sn) == normalise_code(order_no)]
@@ -183,7 +187,7 @@ def _of_original() -> Select[Any]:
     return select(*facts, *goods, *rest).where(of.order_sn.in_(_NUMBERS), of.deleted_at.is_(None))
 
 
-def _of_fork() -> Select[Any]:
+def _of_fork(*, has_balances: bool = True) -> Select[Any]:
     of, item, balance = FORK_ORDERS.c, FORK_ITEMS.c, FORK_BALANCES.c
     refunded = select(func.sum(func.abs(balance.amount))).where(
         balance.related_order_sn == of.order_sn, balance.type == "refund"
@@ -198,14 +202,16 @@ def _of_fork() -> Select[Any]:
         item.type,
     )
     return (
-        select(*(of[name] for name in _BOTH), *goods, refunded.scalar_subquery().label("refunded"))
+        select(*(of[name] for name in _BOTH), *goods)
+        .add_columns((refunded.scalar_subquery() if has_balances else null()).label("refunded"))
         .select_from(FORK_ORDERS.outerjoin(FORK_ITEMS, item.order_id == of.id))
         .where(of.order_sn.in_(_NUMBERS), of.deleted_at.is_(None))
         .order_by(of.id, item.id)
     )
 
 
-_OF_ORIGINAL, _OF_FORK = _of_original(), _of_fork()  # made once: that takes longer than to ask
+# Made once: that takes longer than to ask.
+_OF_ORIGINAL, _OF_FORK, _OF_EARLY_FORK = _of_original(), _of_fork(), _of_fork(has_balances=False)
 
 
 def _status(status: int, items: Sequence[_Item]) -> OrderStatus:

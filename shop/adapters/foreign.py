@@ -197,6 +197,16 @@ class ForeignShop(Powerless, ABC):
         return f"{letter}@{_COMMON[number // 26 % len(_COMMON)]}"
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a user sees of a shop's tables; columns are called "table.column"."""
+
+    missing: Sequence[str]  # that are read, and are not there or may not be read
+    grants: Sequence[str]  # what lets us read these
+    spared: Sequence[str]  # that would be read, and are done without where they are not there
+    tables: Sequence[str]  # all that there are
+
+
 class DatabaseShop(ForeignShop):
     """A foreign shop whose tables are read."""
 
@@ -210,18 +220,31 @@ class DatabaseShop(ForeignShop):
         """Of `tables`, those of the edition at hand, for adapters that know several. Raises `ShopDown`."""
         return self.tables
 
-    async def find_missing(self) -> tuple[list[str], list[str]]:
-        """What is read and is not there, or may not be read: "table.column"; and what lets us. Raises `ShopDown`."""
-        there, missing, grants = await self.database.columns(), [], []
-        for table in await self.find_tables():
-            seen = there.get(table.name, frozenset())
-            lacking = [f"{table.name}.{column.name}" for column in table.columns if column.name not in seen]
-            missing += lacking
-            grants += [self.database.grant(table)] if lacking else []
-        return missing, grants
+    async def look(self) -> "Seen":
+        """What of its tables is there for this user. Raises `ShopDown`."""
+        there, needed = await self.database.columns(), await self.find_tables()
+        lacking = [(table, _names_beyond(table, there)) for table in needed]
+        spared = {name for table in self.tables for name in _names_beyond(table, there)}
+        return Seen(
+            missing=[name for _, names in lacking for name in names],
+            grants=[self.database.grant(table) for table, names in lacking if names],
+            spared=sorted(spared.difference(*(names for _, names in lacking))),
+            tables=sorted(there),
+        )
+
+    @property
+    def grants(self) -> list[str]:
+        """What the owner of the database runs there for a user who may do nothing yet."""
+        return [self.database.grant(table) for table in self.tables]
 
     async def close(self) -> None:
         await self.database.close()
+
+
+def _names_beyond(table: TableClause, there: Mapping[str, frozenset[str]]) -> list[str]:
+    """The columns of a table that are not there."""
+    seen = there.get(table.name, frozenset())
+    return [f"{table.name}.{column.name}" for column in table.columns if column.name not in seen]
 
 
 def minor(amount: Decimal | str | float | None) -> int:

@@ -29,6 +29,13 @@ class Family:
 _DUJIAOKA = {"1": _UNPAID, "2": _UNDELIVERED, "3": _UNDELIVERED, "4": _DELIVERED, "5": _ABNORMAL, "6": _ABNORMAL}
 FAMILIES = (
     Family("dujiaoka", "order_sn search_pwd trade_no", _DUJIAOKA | {"-1": _CLOSED}, {}, "type=1"),
+    Family(  # of 2020: its orders are only written when they are paid
+        "dujiaoka 1",
+        "ord_class ord_info ord_status",
+        {"1": _UNDELIVERED, "2": _DELIVERED, "3": _DELIVERED, "4": _ABNORMAL},
+        {},
+        "ord_class=1",
+    ),
     Family("acg_faka", "trade_no delivery_status secret commodity_id", {"0": _UNPAID, "1": _DELIVERED}, {}),
     Family(
         "card_system",

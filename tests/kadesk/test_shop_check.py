@@ -68,14 +68,44 @@ def test_each_missing_column_is_named_with_what_lets_it_be_read(check: Check, sh
     assert code == 1
     assert {*facts["missing"]} == {"orders.info", "orders.trade_no", *(f"carmis.{one.name}" for one in CARMIS.columns)}
     assert "    orders.trade_no\n" in words
+    assert "Tables that this user sees: orders. Is it the right kind and prefix?" in words
+    assert "When that is mended, Kadesk can find its orders, and" in words
     assert "GRANT SELECT (`goods_id`, `status`, `is_loop`, `carmi`, `deleted_at`) ON" in words
+
+
+@pytest.fixture
+async def stranger(empty_mariadb: str) -> str:
+    await dujiaoka.open_original(empty_mariadb, [])
+    return await make_reader(empty_mariadb, [])
+
+
+def test_a_user_who_may_do_nothing_yet_gets_the_statements_that_let_it_in(check: Check, stranger: str) -> None:
+    code, facts, words = check(stranger)
+
+    assert (code, "may read nothing of this database yet" in facts["problem"]) == (1, True)
+    assert [line.split(") ON ")[1].split(".")[1][:8] for line in facts["grants"]] == ["`orders`", "`carmis`"]
+    assert all(f"    {line}" in words for line in facts["grants"])
+
+
+@pytest.fixture
+async def early_fork(empty_mariadb: str) -> str:
+    await dujiaoka.open_early_fork(empty_mariadb, [])
+    return empty_mariadb
+
+
+def test_what_a_release_does_not_have_is_named_and_no_problem(check: Check, early_fork: str) -> None:
+    code, facts, words = check(early_fork)
+
+    assert (code, facts["missing"], facts["tables"]) == (0, [], [])
+    assert facts["without"] == [f"user_balance_records.{name}" for name in ("amount", "related_order_sn", "type")]
+    assert "It goes without these, which older releases do not have" in words
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         pytest.param({"password": "let me read it"}, "the user or its password is wrong", id="password"),
-        pytest.param({"database": "nosuch"}, "this user may not use this database", id="database"),
+        pytest.param({"database": "nosuch"}, "may read nothing of this database yet", id="database"),
         pytest.param(
             {"host": "127.0.0.1", "port": 9, "query": {}},
             "Shop demo does not answer. Does it run at 127.0.0.1:9, and may this machine reach it?",

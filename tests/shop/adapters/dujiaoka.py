@@ -176,6 +176,12 @@ async def open_fork(url: str, sales: Iterable[Sale]) -> None:
     await fill(url, "pays", [PAY])
 
 
+async def open_early_fork(url: str, sales: Iterable[Sale]) -> None:
+    """The fork as it was before it had members."""
+    await open_fork(url, sales)
+    await run(url, "DROP TABLE user_balance_records")
+
+
 def _cards(sales: Sequence[Sale]) -> list[Mapping[str, Any]]:
     """Each card once: a loop card stands in many orders."""
     cards = [_card(one, code) for sale in sales for one in (sale, *sale.more) for code in one.codes]

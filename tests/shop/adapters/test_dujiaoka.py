@@ -199,6 +199,20 @@ async def test_an_order_of_the_fork_holds_several_goods_and_knows_what_went_back
     await shop.close()
 
 
+async def test_the_fork_had_no_balances_before_it_had_members(
+    empty_mariadb: str, database: Database, vault: Vault
+) -> None:
+    await dujiaoka.open_early_fork(empty_mariadb, [Sale("AAAA1111AAAA1111", ("AAAAA-11111",))])
+    shop = Dujiaoka(ground(database, vault), empty_mariadb)
+
+    order, seen = await shop.find_order("AAAA1111AAAA1111"), await shop.look()
+
+    assert order is not None
+    assert (order.status, order.refunded, len(order.codes)) == (OrderStatus.DELIVERED, 0, 1)
+    assert (seen.missing, {name.partition(".")[0] for name in seen.spared}) == ([], {"user_balance_records"})
+    await shop.close()
+
+
 async def test_odd_rows_are_orders_still(empty_mariadb: str, database: Database, vault: Vault) -> None:
     odd = Sale("AAAA1111AAAA1111", ("CODE-1",), status=9, password="", payment="")
     marked_done = Sale("BBBB2222BBBB2222", info=dujiaoka.FAILURE)  # by a person, though the text says otherwise

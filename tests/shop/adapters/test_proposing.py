@@ -107,6 +107,26 @@ TRADE: dict[str, tuple[Sequence[LiveTable], dict[str, str]]] = {
             **{"password": "orders.search_pwd", "payment_no": "orders.trade_no", "status.delivered": "4"},
         },
     ),
+    "dujiaoka of 2020": (
+        [
+            table("cards", "product_id card_info card_status", product_id=W, card_status=W),
+            table("products", "pd_name actual_price pd_type", actual_price=D, pd_type=W),
+            table(
+                *(
+                    "orders",
+                    "order_id product_id coupon_id ord_class product_price ord_price buy_amount ord_title search_pwd"
+                    " account ord_info pay_ord pay_way buy_ip ord_status",
+                ),
+                **{"product_id": W, "coupon_id": W, "ord_class": W, "product_price": D, "ord_price": D},
+                **{"buy_amount": W, "pay_way": W, "ord_status": W},
+            ),
+        ],
+        {
+            **{"order_no": "orders.order_id", "codes": "orders.ord_info", "paid": "orders.ord_price"},
+            **{"contact": "orders.account", "payment_no": "orders.pay_ord", "password": "orders.search_pwd"},
+            **{"status.delivered": "2, 3", "price": "orders.product_price"},
+        },
+    ),
     "acg-faka": (
         [
             table("acg_card", "secret order_id status", order_id=W, status=W),

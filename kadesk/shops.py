@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from kadesk.database import Database
 from kadesk.events import EventsSection
 from kadesk.values import LongSecret, Span, Words, Zone, only
-from shop.adapters import acg_faka
+from shop.adapters import acg_faka, dujiaoka_stock
 from shop.adapters.card_system import CardSystem
 from shop.adapters.connection import ShopDatabase
 from shop.adapters.dujiao_next import DujiaoNext
@@ -99,7 +99,11 @@ def _local(section: ShopSection, database: Database, vault: Vault) -> Shop:
 
 def _dujiaoka(section: ShopSection, database: Database, vault: Vault) -> Shop:
     ground, url = make_ground(section, database, vault), section.url.get_secret_value()
-    return Dujiaoka(ground, url, seconds=section.timeout.total_seconds())
+    seconds, till = section.timeout.total_seconds(), None
+    if Power.ISSUE in section.writes:
+        stock = ShopDatabase(section.name, url, seconds=seconds, may_write=True)
+        till = dujiaoka_stock.Till(section.name, stock, database, lambda: datetime.now(UTC), ground.zone)
+    return Dujiaoka(ground, url, seconds=seconds, till=till)
 
 
 def _acg_faka(section: ShopSection, database: Database, vault: Vault) -> Shop:

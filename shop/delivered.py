@@ -33,14 +33,19 @@ class Delivered:
 
 def read_delivered(text: str | None, failures: Iterable[str] = FAILURES) -> Delivered:
     """Its codes, in their order; none when it holds a failure sentence. A line of such words is never a code."""
-    lines = [line.strip() for line in re.split(r"\r\n|\r|\n", text or "")]
-    lines = [line for line in lines if normalise_code(line)]
+    lines = lines_of(text or "")
     said = {line: [words for words in failures if words in line] for line in lines}
     codes = [line for line in lines if not said[line]]
     for line in lines:
         if said[line] and not (codes and VAGUE.issuperset(said[line])):
             return Delivered(failure=line)
     return Delivered(tuple(_join(codes)))
+
+
+def lines_of(text: str) -> list[str]:
+    """Those that hold anything."""
+    lines = (line.strip() for line in re.split(r"\r\n|\r|\n", text))
+    return [line for line in lines if normalise_code(line)]
 
 
 def _join(lines: Sequence[str]) -> Iterable[str]:

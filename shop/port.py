@@ -4,6 +4,7 @@ Every adapter offers `Shop`. Methods open and close their own connections and ar
 ours, since a foreign shop may answer slowly. A shop that does not answer raises `ShopDown`.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -188,20 +189,27 @@ class Counter(Protocol):
 class Shop(Counter, Protocol):
     """One shop beside us. What it has no power for it answers as `Powerless` does."""
 
+    # How long a sale of its own may be under way that gives somebody the card which `issue` has just brought us: the
+    # code goes to nobody before `find_resold` was asked after this time. Nothing: it sells no card that was taken.
+    settles: timedelta
+
     async def stock(self, sku: str) -> Reply[Stock]:
         """How many codes are left."""
 
     async def issue(self, order_no: str, sku: str, key: str) -> Reply[Issued]:
         """Take one code of the shop's own stock by compare-and-set: the same one for the same key."""
 
+    async def find_resold(self, sku: str, references: Collection[str], since: datetime) -> Reply[Mapping[str, str]]:
+        """Which of the cards issued since then it sold to somebody as well: order numbers by the cards'."""
+
     async def refund(self, order_no: str, amount: int, key: str) -> Reply[str]:
         """Pay so much (minor units) of the order back, once per key; the shop's own number of it."""
 
     async def quarantine(self, order_no: str, fingerprint: str) -> Reply[None]:
-        """Sell this code, and what the shop counts with it, no more."""
+        """Mark this code of the order as bad, and sell it no more; once, however often it is asked."""
 
     async def note(self, order_no: str, text: str) -> Reply[None]:
-        """Write beside the order what became of it; never a code."""
+        """Write beside the order what became of it; never a code; the same text once."""
 
     async def close(self) -> None:
         """Let go of what is held open."""
@@ -211,6 +219,7 @@ class Powerless:
     """What a shop answers that has no power of its own; an adapter takes the place of what its shop can do."""
 
     powers: frozenset[Power] = frozenset()
+    settles = timedelta(0)
 
     async def prove_owner(self, order_no: str, proof: str) -> ProofWay | None:
         return None
@@ -228,6 +237,9 @@ class Powerless:
         return Reply(Answer.UNSUPPORTED)
 
     async def issue(self, order_no: str, sku: str, key: str) -> Reply[Issued]:
+        return Reply(Answer.UNSUPPORTED)
+
+    async def find_resold(self, sku: str, references: Collection[str], since: datetime) -> Reply[Mapping[str, str]]:
         return Reply(Answer.UNSUPPORTED)
 
     async def refund(self, order_no: str, amount: int, key: str) -> Reply[str]:

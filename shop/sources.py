@@ -65,7 +65,7 @@ async def _learn(session: AsyncSession, now: datetime, order: Order, origin: Ori
     """Of a batch without a name only the supplier is kept: codes that may have come apart are not counted together."""
     if not origin.batch:
         return Source((await _find_or_add_supplier(session, origin.supplier)).id, None)
-    product = await _find_or_add_product(session, order)
+    product = await find_or_add_product(session, order)
     batch = await find_or_add_batch(session, now, product.id, origin.supplier, origin.batch, origin.cost or 0)
     return Source(batch.supplier_id, batch.id)
 
@@ -75,7 +75,8 @@ async def _find_or_add_supplier(session: AsyncSession, name: str) -> Supplier:
     return await _find_or_add(session, Supplier, Supplier(name=name), col(Supplier.name) == name)
 
 
-async def _find_or_add_product(session: AsyncSession, order: Order) -> Product:
+async def find_or_add_product(session: AsyncSession, order: Order) -> Product:
+    """The product of an order, on the terms that the order bears."""
     goods = order.goods
     product = Product(
         shop=order.shop,

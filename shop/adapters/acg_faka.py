@@ -13,11 +13,10 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, String, cast, column, func, null, select, table, update
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.expression import TableClause
 
-from shop.adapters.connection import SECONDS, ShopDatabase
+from shop.adapters.connection import SECONDS, ShopDatabase, change
 from shop.adapters.foreign import DatabaseShop, Ground, Sold, minor
 from shop.delivered import Delivered, read_delivered
 from shop.errors import BadCredentials, SchemaMismatch, ShopDown
@@ -48,7 +47,6 @@ WAITING = ("正在发货中", "订单正在人工审核中")
 MARK, MARKED, LONGEST_NOTE = "补发#", 20, 64  # characters of a note, which begins with the mark of what took the card
 WRITTEN = ("status", "order_id", "purchase_time", "note")  # of a card, where its owner switched "issue" on
 CANDIDATES = 50  # free cards that are tried, should the shop sell them meanwhile
-DEADLOCK, TRIES = 1213, 3
 LOCKED = 3  # seconds that one waits for another with the same key
 _TAG = re.compile("<[^<>]*>")
 _NEWLINE = re.compile(r"\r\n|\r|\n")
@@ -182,13 +180,7 @@ class AcgFaka(DatabaseShop):
         at = till.clock().astimezone(self.ground.zone).replace(tzinfo=None)
         sold = {"status": SOLD, "order_id": row.id, "purchase_time": at, "note": note}
         taking = update(card).where(card.c.id == card_id, card.c.status == FREE).values(sold)
-        for _ in range(TRIES):
-            try:
-                return (await connection.execute(taking)).rowcount == 1
-            except OperationalError as error:  # the shop is selling it
-                if getattr(error.orig, "args", ())[:1] != (DEADLOCK,):
-                    raise
-        return False
+        return await change(connection, taking) == 1
 
     async def close(self) -> None:
         await super().close()

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql import Executable
@@ -23,6 +23,7 @@ DRIVERS = {"mysql": "aiomysql", "mariadb": "aiomysql", "postgresql": "asyncpg", 
 SECONDS = 5.0  # that an answer may take, connection and second try included
 SHARE = 0.9  # of which a statement has this much: the server ends it before we have to leave
 TRIES = 2
+DEADLOCK, WRITE_TRIES = 1213, 3
 CONNECTIONS = 4
 # The servers' own numbers: of MySQL and MariaDB, then the states of PostgreSQL.
 _UNKNOWN = {"1054", "1146", "42703", "42P01"}
@@ -43,6 +44,17 @@ _COLUMNS = {
     "postgresql": _SERVER + "ANY (current_schemas(false))",
     "sqlite": "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type <> 'index'",
 }
+
+
+async def change(connection: AsyncConnection, statement: Executable) -> int:
+    """How many rows a single statement changed; none when the shop's own writing was in its way each time."""
+    for _ in range(WRITE_TRIES):
+        try:
+            return (await connection.execute(statement)).rowcount
+        except OperationalError as error:
+            if getattr(error.orig, "args", ())[:1] != (DEADLOCK,):
+                raise
+    return 0
 
 
 class ShopDatabase:
@@ -110,14 +122,17 @@ class ShopDatabase:
             found.setdefault(row[0], set()).add(row[1])
         return {name: frozenset(columns) for name, columns in found.items()}
 
-    def grant(self, table: TableClause) -> str:
-        """What the owner of the database runs there, so that this user may read these columns and no others."""
+    def grant(self, table: TableClause, verb: str = "SELECT") -> str:
+        """What the owner of the database runs there, so that this user may read these columns and no others.
+
+        Or change them, where `verb` is "UPDATE".
+        """
         url, quote = self._engine.url, '"' if self.dialect == "postgresql" else "`"
         columns = ", ".join(f"{quote}{column.name}{quote}" for column in table.columns)
         name = f"{quote}{table.name}{quote}"
         if self.dialect == "postgresql":
-            return f'GRANT SELECT ({columns}) ON {name} TO "{url.username}";'
-        return f"GRANT SELECT ({columns}) ON `{url.database}`.{name} TO '{url.username}'@'%';"
+            return f'GRANT {verb} ({columns}) ON {name} TO "{url.username}";'
+        return f"GRANT {verb} ({columns}) ON `{url.database}`.{name} TO '{url.username}'@'%';"
 
     async def close(self) -> None:
         await self._engine.dispose()

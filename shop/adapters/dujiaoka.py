@@ -5,9 +5,10 @@ What an order delivered is text in it; the cards are only asked which of them ma
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BindParameter, Select, bindparam, func, null, select
@@ -16,11 +17,13 @@ from sqlalchemy import table as called
 from sqlalchemy.sql.expression import TableClause
 
 from shop.adapters.connection import SECONDS
+from shop.adapters.dujiaoka_stock import UNSOLD, Till
+from shop.adapters.dujiaoka_stock import Goods as CardsOf
 from shop.adapters.foreign import DatabaseShop, Ground, Sold, minor
 from shop.delivered import Delivered, read_delivered
 from shop.errors import ShopDown
 from shop.masking import normalise_code
-from shop.port import Answer, Goods, Order, OrderStatus, Power, ProofWay, Reply, Stock
+from shop.port import Answer, Goods, Issued, Order, OrderStatus, Power, ProofWay, Reply, Stock
 
 AUTOMATIC = 1  # what `type` says of goods whose cards are delivered at once; a person or a program does the others
 COMPLETED = 4
@@ -32,7 +35,7 @@ STATUSES = {
     6: OrderStatus.ABNORMAL,  # there were too few cards
     -1: OrderStatus.CLOSED,  # never paid
 }
-UNSOLD = 1  # what carmis.status says
+SETTLES = timedelta(seconds=2)  # from reading which cards are free to having sold them, as the shop does it
 LOOPS_KEPT = 600.0  # seconds that the loop cards of goods are taken for the same: no index helps to find them
 _SKU = re.compile(r"(?P<goods>[0-9]{1,18})(/(?P<sub>[0-9]{1,18}))?")
 # Anything else is no number, and in another character set could cost the server a search without an index.
@@ -46,6 +49,7 @@ def _table(name: str, *columns: str) -> TableClause:
 
 ORDERS = _table("orders", *_BOTH, "goods_id", "title", "goods_price", "buy_amount", "info", "type", "deleted_at")
 CARMIS = _table("carmis", "goods_id", "status", "is_loop", "carmi", "deleted_at")
+STOCK = _table("carmis", "id", "goods_id", "status", "is_loop", "carmi", "deleted_at")  # where cards may be taken
 
 FORK_ORDERS = _table("orders", "id", *_BOTH, "deleted_at")
 FORK_ITEMS = _table(
@@ -54,6 +58,7 @@ FORK_ITEMS = _table(
 )
 FORK_BALANCES = _table("user_balance_records", "related_order_sn", "type", "amount")
 FORK_CARMIS = _table("carmis", "goods_id", "sub_id", "status", "is_loop", "carmi", "deleted_at")
+FORK_STOCK = _table("carmis", "id", "goods_id", "sub_id", "status", "is_loop", "carmi", "deleted_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +82,12 @@ class Dujiaoka(DatabaseShop):
     powers = DatabaseShop.powers | {Power.STOCK}
     tables: Sequence[TableClause] = (ORDERS, CARMIS)
 
-    def __init__(self, ground: Ground, url: str, *, seconds: float = SECONDS) -> None:
+    def __init__(self, ground: Ground, url: str, *, seconds: float = SECONDS, till: Till | None = None) -> None:
         super().__init__(ground, url, seconds=seconds)
+        self._till = till
+        self.tables = (ORDERS, STOCK if till else CARMIS)
+        self.powers = Dujiaoka.powers | ({Power.ISSUE} if till else set())
+        self.settles = SETTLES if till else timedelta(0)
         self._needed: Sequence[TableClause] = ()  # once it is known which of the two it is
         self._loops: dict[int, tuple[float, frozenset[str]]] = {}  # fingerprints by goods, and until when they count
 
@@ -86,21 +95,15 @@ class Dujiaoka(DatabaseShop):
         if not self._needed:
             there = await self.database.columns()
             if FORK_ITEMS.name in there:
-                self.tables = (FORK_ORDERS, FORK_ITEMS, FORK_BALANCES, FORK_CARMIS)
+                cards = FORK_STOCK if self._till else FORK_CARMIS
+                self.tables = (FORK_ORDERS, FORK_ITEMS, FORK_BALANCES, cards)
             # The fork knew no balances before members.
             self._needed = [one for one in self.tables if one is not FORK_BALANCES or one.name in there]
         return self._needed
 
     async def read(self, order_no: str) -> Sold | None:
         """One statement, and one more when its codes may be loop cards that were not looked at lately."""
-        if not _NUMBER.fullmatch(order_no):
-            return None
-        tables = await self.find_tables()
-        fork = _OF_FORK if FORK_BALANCES in tables else _OF_EARLY_FORK
-        statement = fork if FORK_ITEMS in tables else _OF_ORIGINAL
-        found = await self.database.rows(statement, typed=order_no, plain=normalise_code(order_no))
-        # The server holds more texts for the same than we do.
-        rows = [row for row in found if normalise_code(row.order_sn) == normalise_code(order_no)]
+        rows = await self._rows(order_no)
         if not rows:
             return None
         row, items = rows[0], [self._item(row) for row in rows]
@@ -125,6 +128,49 @@ class Dujiaoka(DatabaseShop):
         if known["sub"]:
             free = free.where(cards.c.sub_id == int(known["sub"]))
         return Reply(Answer.DONE, Stock((await self.database.rows(free))[0][0]))
+
+    async def issue(self, order_no: str, sku: str, key: str) -> Reply[Issued]:
+        """A free card of the goods of a delivered order, sold from now on; `find_resold` tells whether to us alone."""
+        if self._till is None:
+            return await super().issue(order_no, sku, key)
+        items = [self._item(row) for row in await self._rows(order_no)]
+        known = _SKU.fullmatch(sku)
+        if known is None or {item.goods.sku for item in items} != {sku} or not all(map(_is_delivered, items)):
+            return Reply(Answer.REFUSED, note="not the goods of an order that was delivered from stock")
+        goods = CardsOf(int(known["goods"]), int(known["sub"]) if known["sub"] else None)
+        issued = await self._till.take(key, goods, (await self.find_tables())[-1])
+        return Reply(Answer.DONE, issued) if issued else Reply(Answer.REFUSED, note="no card of these goods is free")
+
+    async def find_resold(self, sku: str, references: Collection[str], since: datetime) -> Reply[Mapping[str, str]]:
+        """By the text of the cards in what was delivered since: no order says which cards it got."""
+        known = _SKU.fullmatch(sku)
+        if self._till is None or known is None:
+            return await super().find_resold(sku, references, since)
+        *rest, cards = await self.find_tables()
+        changed = {"goods": int(known["goods"]), "since": self._till.since(since)}
+        sold = (_SOLD_BY_FORK if FORK_ITEMS in rest else _SOLD_BY_ORIGINAL).params(changed)
+        return Reply(Answer.DONE, await self._till.find_resold(sold, references, cards))
+
+    async def examine(self) -> None:
+        await super().examine()
+        if self._till is not None:
+            await self._till.examine()
+
+    async def close(self) -> None:
+        await super().close()
+        if self._till is not None:
+            await self._till.database.close()
+
+    async def _rows(self, order_no: str) -> list[Any]:
+        """A row for each of its goods."""
+        if not _NUMBER.fullmatch(order_no):
+            return []
+        tables = await self.find_tables()
+        fork = _OF_FORK if FORK_BALANCES in tables else _OF_EARLY_FORK
+        statement = fork if FORK_ITEMS in tables else _OF_ORIGINAL
+        found = await self.database.rows(statement, typed=order_no, plain=normalise_code(order_no))
+        # The server holds more texts for the same than we do.
+        return [row for row in found if normalise_code(row.order_sn) == normalise_code(order_no)]
 
     def _item(self, row: Any) -> _Item:
         is_automatic = row.type == AUTOMATIC
@@ -212,6 +258,26 @@ def _of_fork(*, has_balances: bool = True) -> Select[Any]:
 
 # Made once: that takes longer than to ask.
 _OF_ORIGINAL, _OF_FORK, _OF_EARLY_FORK = _of_original(), _of_fork(), _of_fork(has_balances=False)
+
+
+def _sold_by_original() -> Select[Any]:
+    of = ORDERS.c
+    changed = of.goods_id == bindparam("goods"), of.updated_at >= bindparam("since")
+    return select(of.order_sn, of.info).where(*changed, of.deleted_at.is_(None))
+
+
+def _sold_by_fork() -> Select[Any]:
+    of, item = FORK_ORDERS.c, FORK_ITEMS.c
+    changed = item.goods_id == bindparam("goods"), of.updated_at >= bindparam("since")
+    rows = select(of.order_sn, item.info).select_from(FORK_ORDERS.join(FORK_ITEMS, item.order_id == of.id))
+    return rows.where(*changed, of.deleted_at.is_(None))
+
+
+_SOLD_BY_ORIGINAL, _SOLD_BY_FORK = _sold_by_original(), _sold_by_fork()
+
+
+def _is_delivered(item: _Item) -> bool:
+    return item.is_automatic and bool(item.delivered.codes)
 
 
 def _status(status: int, items: Sequence[_Item]) -> OrderStatus:

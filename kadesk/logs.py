@@ -7,26 +7,49 @@ library can go around it.
 import logging
 import re
 import sys
+from collections.abc import Collection
+from types import TracebackType
 from typing import Any
 
 import structlog
 
 from kadesk.settings import Settings
 
-_BOT_TOKEN = re.compile(r"\d{5,}:[A-Za-z0-9_-]{30,}")
+_BOT_TOKEN = re.compile(r"\d+(?::|%3[Aa])[A-Za-z0-9_-]{30,}")  # as it is, and as it stands in an address
+SHORTEST = 8  # characters of a token that is looked for: shorter ones stand in words
 _LINK_TOKEN = re.compile(r"(/r/)[A-Za-z0-9_-]{20,}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x1b]")
 
 
-def scrub(text: str) -> str:
-    """The text without bot tokens, reveal links and control characters."""
+def scrub(text: str, secrets: Collection[str] = ()) -> str:
+    """The text without these, bot tokens, reveal links and control characters."""
     text = _LINK_TOKEN.sub(r"\1***", _BOT_TOKEN.sub("***", text))
+    for secret in secrets:
+        text = text.replace(secret, "***")
     return _CONTROL.sub(" ", text)
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
+    def __init__(self, secrets: Collection[str], **options: Any) -> None:
+        super().__init__(**options)
+        self._secrets = secrets
+
     def format(self, record: logging.LogRecord) -> str:
-        return scrub(super().format(record))
+        return scrub(super().format(record), self._secrets)
+
+
+class _Handler(logging.StreamHandler[Any]):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A line that cannot be written: logging's own way would print what it was made of."""
+        self.stream.write(f"kadesk: a line of {record.name} ({record.levelname}) could not be written\n")
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """Every token that was given, and of a bot's the half that is secret, longest first."""
+    sections: list[Any] = [*vars(settings).values(), *settings.telegram.bots]
+    tokens = {section.token.get_secret_value() for section in sections if hasattr(section, "token")}
+    found = tokens | {token.partition(":")[2] for token in tokens}
+    return sorted((one for one in found if len(one) >= SHORTEST), key=len, reverse=True)
 
 
 def set_up_logs(settings: Settings) -> None:
@@ -48,9 +71,10 @@ def set_up_logs(settings: Settings) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(
         _Formatter(
+            secrets_of(settings),
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -65,3 +89,9 @@ def set_up_logs(settings: Settings) -> None:
     web = ("httpx", "httpcore", "aiogram", "uvicorn", "starlette_admin")  # these write addresses and headers
     for noisy in ("alembic", "apscheduler", "aiosqlite", "asyncio", *web):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    sys.excepthook = _log_the_end
+
+
+def _log_the_end(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+    """What ends the process goes the same way as every line: Python's own would print it as it is."""
+    logging.getLogger(__name__).critical("stopped by an error", exc_info=(kind, error, where))

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,7 +46,6 @@ users_commands.command("manage")(staff_cli.set_manager)
 app.add_typer(sla_commands, name="sla")
 app.add_typer(keys_commands, name="keys")
 app.add_typer(shop_commands, name="shop")
-RETRY_LOOK = 0.2  # seconds between looks for an update that is tried again
 
 
 def main() -> None:
@@ -117,57 +116,28 @@ def demo_info() -> None:
 @app.command()
 def chat(
     buyer: Annotated[str, typer.Option("--as", metavar="NAME", help="Which buyer you are.")] = "terminal",
+    channel: Annotated[
+        str, typer.Option(help="terminal, or telegram: a stand-in for Telegram on this machine, no token needed.")
+    ] = "terminal",
 ) -> None:
     """Talk to the bot in this terminal; lines may be piped in."""
-    from bot.channels.terminal import Terminal, converse
-    from bot.delivery import is_delivered
-    from bot.inbox import is_settled
+    from kadesk.chat import Place
+    from kadesk.chat import chat as talk
     from kadesk.folder import make_folder, spoken_for
-    from kadesk.wiring import clock, wire
+    from kadesk.wiring import wire
 
+    if channel not in list(Place):
+        raise typer.BadParameter(f"There is no channel {channel!r} to chat on; choose {' or '.join(Place)}.")
     settings = read_settings()
     make_folder(settings.data.dir)
 
     async def run() -> None:
         kadesk = await wire(settings)
-        terminal = Terminal(buyer, out.print, clock)
-        inbox, delivery = kadesk.inbox([terminal]), kadesk.delivery([terminal])
-
-        async def answer() -> None:
-            while True:
-                await inbox.drain()
-                await delivery.drain()
-                await kadesk.send_mail()
-                async with kadesk.database.reading() as session:
-                    place = terminal.name, terminal.account
-                    if await is_settled(session, *place) and await is_delivered(session, *place):
-                        return
-                await asyncio.sleep(RETRY_LOOK)
-
-        await converse(terminal, kadesk.door.accept, answer, _lines())
+        await talk(kadesk, buyer, Place(channel))
         await kadesk.close()
 
     with spoken_for(settings.data.dir, buyer):
         _run(run())
-
-
-async def _lines() -> AsyncIterator[str]:
-    """Typed or piped lines; a piped one is echoed, so that the output reads as a conversation."""
-    is_typed = sys.stdin.isatty()
-    while True:
-        line = await asyncio.to_thread(_read_line, "> " if is_typed else "")
-        if line is None:
-            return
-        if not is_typed:
-            out.print(f"> {line.rstrip()}")
-        yield line
-
-
-def _read_line(prompt: str) -> str | None:
-    try:
-        return input(prompt)
-    except (EOFError, UnicodeDecodeError):
-        return None
 
 
 @app.command()

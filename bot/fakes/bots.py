@@ -36,6 +36,7 @@ class Account:
 
     token: str
     clock: Callable[[], float]
+    first: int  # the number of its first update
     name: str = "Kadesk"
     username: str = "kadesk_bot"
     is_private: bool = True  # in groups it hears only what is meant for it, unless it is an administrator
@@ -51,7 +52,7 @@ class Account:
 
     def __post_init__(self) -> None:
         self.id = int(self.token.partition(":")[0])
-        self.updates = Updates(self.clock)
+        self.updates = Updates(self.clock, self.first)
 
     def wire(self) -> dict[str, Any]:
         """As it stands in a message."""

@@ -79,12 +79,17 @@ class Buyer:
         assert buttons, f"no button {label!r}; there are {await self.buttons()}"
         return await self._act(self._front.press(buttons[-1]))
 
+    async def replies(self) -> list[Reply]:
+        """All that was shown so far, oldest first."""
+        return await self._front.received()
+
     async def last_reply(self) -> Reply:
-        return (await self._front.received())[-1]
+        return (await self.replies())[-1]
 
     async def buttons(self) -> list[str]:
         """The labels under the last message."""
-        return list((await self.last_reply()).buttons)
+        replies = await self.replies()
+        return list(replies[-1].buttons) if replies else []
 
     async def news(self) -> str:
         """What came since the last look, without saying anything."""

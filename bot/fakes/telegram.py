@@ -47,8 +47,9 @@ class FakeTelegram(People, Sending, Settling):
         clock: Callable[[], float] | None = None,
         limits: Limits | None = None,
         weather: Weather | None = None,
+        first: int = 500,  # the number of the first update, and of the first message with a person
     ) -> None:
-        World.__init__(self, clock or running_clock())
+        World.__init__(self, clock or running_clock(), first)
         self.faults = Faults(weather)
         self.base = ""  # the address, while it serves
         self.paths: list[str] = []  # of every call
@@ -57,7 +58,7 @@ class FakeTelegram(People, Sending, Settling):
 
     def add_bot(self, token: str, **facts: Any) -> Account:
         """Another bot: name, username, is_private, has_topics, limits."""
-        account = self.accounts[token] = Account(token, self.clock, **facts)
+        account = self.accounts[token] = Account(token, self.clock, self.first, **facts)
         return account
 
     # The first bot, for those who have no other

@@ -22,12 +22,12 @@ ON_REQUEST = frozenset({"chat_member", "message_reaction", "message_reaction_cou
 class Updates:
     """The queue of one bot."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], first: int) -> None:
         self.offsets: list[int | None] = []  # of every getUpdates
         self.pusher: Pusher | None = None
         self.allowed: tuple[str, ...] = ()
         self.clock = clock
-        self._next = 500
+        self._next = first
         self._waiting: OrderedDict[int, dict[str, Any]] = OrderedDict()  # by id(), in the order of their numbers
         self._news = asyncio.Event()
         self._reader: asyncio.Future[str] | None = None  # resolved when another takes the place of this poll

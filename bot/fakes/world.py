@@ -27,8 +27,9 @@ class Place:
 class World:
     """`clock` gives the seconds since 1970; rate limits, dates and what is too old go by it."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], first: int) -> None:
         self.clock = clock
+        self.first = first
         self.accounts: dict[str, Account] = {}  # by token
         self.people: dict[int, dict[str, Any]] = {}
         self.groups: dict[int, Chat] = {}
@@ -36,7 +37,7 @@ class World:
         self.sent: list[Sent] = []
         self.blocked: set[int] = set()  # people who blocked the bots
         self.deactivated: set[int] = set()
-        self._numbers = itertools.count(2)
+        self._numbers = itertools.count(first)
         self._sent_by_place: dict[tuple[int, int, int], Sent] = {}
 
     def person(self, user_id: int) -> dict[str, Any]:

@@ -65,7 +65,11 @@ class Telegram:
             else:
                 await self._poller.run(accept, elected)
         finally:
-            await self._bot.session.close()
+            await self.close()
+
+    async def close(self) -> None:
+        """Hang up; `run` does so by itself."""
+        await self._bot.session.close()
 
     def router(self, accept: Accept) -> APIRouter:
         """The door that Telegram calls; without one where we poll."""

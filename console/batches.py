@@ -5,7 +5,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette_admin.routing import route
 
-from console.banners import banners
 from console.doors import typed
 from console.shell import Page, reader
 from console.suppliers import rate_in_words
@@ -30,12 +29,10 @@ class BatchesPage(Page):
 
     @route("")
     async def index(self, request: Request) -> Response:
-        now, who = self.site.clock(), reader(request)
         supplier = number_in(request.query_params.get("supplier", "")) or None
         chosen = number_in(request.query_params.get("batch", ""))
         async with self.site.database.reading() as session:
             figures = await batch_figures(session, supplier, SHOWN)
-            news = await banners(session, now, self.site.rules.sweep_stale, who.id)
         facts = {
             "figures": figures,
             "one": next((one for one in figures if one.batch.id == chosen), None),
@@ -43,7 +40,6 @@ class BatchesPage(Page):
             "rules": self.site.desk.rules.batches,
             "rate": rate_in_words,
             "why_limit": WHY_LIMIT,
-            "banners": news,
         }
         return await self.show(request, "batches.html", facts)
 

@@ -6,7 +6,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette_admin.routing import route
 
-from console.banners import banners
 from console.shell import Page, reader
 from console.verbs import number_in
 from console.words import words_for
@@ -28,7 +27,6 @@ class BreakersPage(Page):
             found = await latest(session, now)
             names = {one.id: await name_of(session, one.scope, one.key) for one in found}
             lifted = {one.id: await _name_of_actor(session, one) for one in found}
-            news = await banners(session, now, self.site.rules.sweep_stale, who.id)
         facts = {
             "open": [one for one in found if is_open(one, now)],
             "closed": [one for one in found if not is_open(one, now)],
@@ -36,7 +34,6 @@ class BreakersPage(Page):
             "lifted": lifted,
             "limits": self.site.claims.rules.breakers.limits,
             "may_reset": is_lead(who.agent),
-            "banners": news,
             "title": words_for(request)("breakers.title"),
         }
         return await self.show(request, "breakers.html", facts)

@@ -17,10 +17,9 @@ from starlette_admin.fields import BaseField, IntegerField, StringField
 
 from audit.tables import AuditRow
 from console import times
-from console.banners import banners
 from console.facts import Facts
 from console.rules import Site
-from console.shell import reader
+from console.shell import reader, told_everywhere
 from console.words import words_for
 from tickets import canary
 from tickets.labels import all_tags, tags_of_all
@@ -102,12 +101,9 @@ class ReadOnlyList(ModelView):
     async def find_all(self, request: Request, *choices: Any, **more: Any) -> Sequence[Any]:
         with asked_wrongly(request):
             found: Sequence[Any] = await super().find_all(request, *choices, **more)
-        now, site = self.site.clock(), self.site
-        async with site.database.reading() as session:
-            news = await banners(session, now, site.rules.sweep_stale, reader(request).id)
+        async with self.site.database.reading() as session:
             beside = await self.look_beside(request, session, found)
-        stuck = await site.stranded.counts(site.database, now)
-        request.state.beside = {"banners": news, "stuck": stuck} | beside
+        request.state.beside = await told_everywhere(self.site, request) | beside
         return found
 
     async def look_beside(self, request: Request, session: AsyncSession, rows: Sequence[Any]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from starlette_admin import flash
 from starlette_admin.routing import route
 
 from audit.errors import KadeskError
-from console.banners import banners
 from console.doors import typed
 from console.refusals import sentence_of, status_of
 from console.shell import Page, reader
@@ -90,11 +89,10 @@ class MacrosPage(Page):
     async def _show(
         self, request: Request, macro_id: int, shown: dict[str, str] | None = None, refusal: str = "", status: int = 200
     ) -> Response:
-        now, who = self.site.clock(), reader(request)
+        who = reader(request)
         async with self.site.database.reading() as session:
             macros = await _all(session)
             people = list((await session.exec(select(Agent).order_by(col(Agent.name)))).all())
-            news = await banners(session, now, self.site.rules.sweep_stale, who.id)
         edited = next((macro for macro in macros if macro.id == macro_id), None)
         statuses = self.site.desk.rules.statuses
         facts: dict[str, Any] = {
@@ -108,7 +106,6 @@ class MacrosPage(Page):
             "name_limit": NAME_LIMIT,
             "limit": self.site.desk.rules.message_limit,
             "may_edit": is_lead(who.agent),
-            "banners": news,
         }
         return await self.show(request, "macros.html", facts, status)
 

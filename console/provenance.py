@@ -13,7 +13,6 @@ from starlette_admin.routing import route
 
 from audit.tables import AuditRow
 from audit.trail import record
-from console.banners import banners
 from console.doors import typed
 from console.shell import Page, reader
 from console.verbs import number_in
@@ -79,10 +78,7 @@ class CodesPage(Page):
         return await self._results(request, codes)
 
     async def _results(self, request: Request, codes: list[Code] | None) -> Response:
-        now, who = self.site.clock(), reader(request)
-        async with self.site.database.reading() as session:
-            news = await banners(session, now, self.site.rules.sweep_stale, who.id)
-        return await self.show(request, "codes.html", {"codes": codes, "banners": news})
+        return await self.show(request, "codes.html", {"codes": codes})
 
 
 class CodePage(Page):
@@ -122,8 +118,7 @@ class CodePage(Page):
             told = await _told(session, prints)
             masked = found.code.masked if found.code else claim.masked if claim else ""
             life = Life(found, masked, told, await _trail(session, found, told), await _names(session))
-            news = await banners(session, now, self.site.rules.sweep_stale, who.id)
-        facts: dict[str, Any] = {"life": life, "banners": news, "title": say("code.title", masked=masked)}
+        facts: dict[str, Any] = {"life": life, "title": say("code.title", masked=masked)}
         facts["by"] = lambda actor: life.names.get(actor) or say.named("author", actor.partition(":")[0])
         return await self.show(request, "code.html", facts)
 

@@ -13,7 +13,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette_admin.helpers import safe_redirect_url
 from starlette_admin.routing import route
 
-from console.banners import banners
 from console.doors import typed
 from console.shell import HOME, Page, reader
 from tickets import notices, queue
@@ -109,7 +108,6 @@ class QueuePage(Page):
                 "undelivered": await undelivered(session, rows),
                 "is_away": who.agent.is_away,
                 "general": GENERAL,
-                "banners": await banners(session, now, self.site.rules.sweep_stale, who.id),
             }
         return await self.show(request, "queue.html", facts)
 

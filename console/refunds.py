@@ -16,7 +16,6 @@ from starlette_admin.helpers import safe_redirect_url
 from starlette_admin.routing import route
 
 from audit.errors import KadeskError
-from console.banners import banners
 from console.doors import typed
 from console.orders import ask_shops, learn
 from console.refund_cards import TABS, cards_of, count_tabs, second_cards
@@ -49,7 +48,7 @@ class RefundsPage(Page):
     async def index(self, request: Request) -> Response:
         tab = request.query_params.get("tab", "waiting")
         tab = tab if tab in TABS else "waiting"
-        now, who = self.site.clock(), reader(request)
+        who = reader(request)
         async with self.site.database.reading() as session:
             verbs = Refunds(self.site.desk)
             facts = {
@@ -57,7 +56,6 @@ class RefundsPage(Page):
                 "tabs": await count_tabs(session),
                 "cards": await cards_of(session, verbs, who.agent, *TABS[tab], limit=SHOWN),
                 "seconds": await second_cards(session, who.agent) if tab == "waiting" else [],
-                "banners": await banners(session, now, self.site.rules.sweep_stale, who.id),
             }
         return await self.show(request, "refunds.html", facts)
 

@@ -9,9 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette_admin.routing import route
 
-from console.banners import banners
 from console.ratings import read_ratings
-from console.shell import Page, reader
+from console.shell import Page
 from tickets.reports import Attainment, AttainmentRow, attainment
 from tickets.sla import Metric, Verdict
 
@@ -78,12 +77,11 @@ class ReportsPage(Page):
         period, kind = period if period in PERIODS else "7d", kind if kind in ROWS else "breached"
         asked, rules = request.query_params.get("metric", ""), self.site.desk.rules
         metric = Metric(asked) if asked in list(Metric) else Metric.HANDLING
-        now, who = self.site.clock(), reader(request)
+        now = self.site.clock()
         start, end = span_of(period, now, self.site.rules.time_zone)
         async with self.site.database.reading() as session:
             report = await attainment(session, start, end, now, rules, metric)
             ratings = await read_ratings(session, self.site, start, end, now, request.query_params.get("ratings", ""))
-            news = await banners(session, now, self.site.rules.sweep_stale, who.id)
         rows = listed(report, kind)
         facts = {
             "report": report,
@@ -97,6 +95,5 @@ class ReportsPage(Page):
             "metrics": METRICS,
             "target": next(policy.target for policy in rules.promises if policy.metric == metric),
             "ratings": ratings,
-            "banners": news,
         }
         return await self.show(request, "reports.html", facts)

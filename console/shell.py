@@ -26,6 +26,7 @@ from starlette_admin.views import CustomView
 
 from audit.errors import KadeskError
 from console import sign_in, times
+from console.banners import banners
 from console.doors import OwnForms, typed
 from console.errors import SignInRefused, SignInResting
 from console.pages import STATIC, TEMPLATES, asset
@@ -191,12 +192,21 @@ class Page(CustomView):
 
     async def show(self, request: Request, template: str, facts: dict[str, Any], status: int = 200) -> Response:
         assert self._admin is not None
-        stuck = await self.site.stranded.counts(self.site.database, self.site.clock())
-        async with self.site.database.reading() as session:
-            to_decide = await count_work(session, reader(request).agent)
-            paused = await count_open(session, self.site.clock())
-        facts = {"title": self.title(request), "stuck": stuck, "to_decide": to_decide, "paused": paused} | facts
+        facts = {"title": self.title(request)} | await told_everywhere(self.site, request) | facts
         return self._admin._template_response(request, template, facts, status)
+
+
+async def told_everywhere(site: Site, request: Request) -> dict[str, Any]:
+    """What `layout.html` says above every page and list: what staff must know before anything else."""
+    now, who = site.clock(), reader(request)
+    stuck = await site.stranded.counts(site.database, now)
+    async with site.database.reading() as session:
+        return {
+            "stuck": stuck,
+            "banners": await banners(session, now, site.rules.sweep_stale, who.id),
+            "to_decide": await count_work(session, who.agent),
+            "paused": await count_open(session, now),
+        }
 
 
 def open_shell(app: FastAPI, site: Site, home: Page, *views: Any) -> None:

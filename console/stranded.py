@@ -1,7 +1,8 @@
 """The page of what got stuck: buyers' messages that were laid aside, and messages of ours that did not arrive."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -10,15 +11,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette_admin.routing import route
 
-from console.banners import DeadLetter, Stranded, banners
+from console.banners import DeadLetter, Stranded
 from console.refusals import problem_of
 from console.shell import Page, reader
 from console.words import words_for
+from tickets import letters as mail
 from tickets import outbox
 from tickets.links import MARK
 from tickets.rights import is_lead
-from tickets.tables import Buyer, Conversation, Message, Outgoing, Ticket
+from tickets.tables import Buyer, Conversation, Mail, Message, Outgoing, Sending, Ticket
 
+Verb = Callable[[AsyncSession, datetime, int, str], Awaitable[None]]
 SHOWN = 100  # of each, the newest
 
 
@@ -36,6 +39,7 @@ class Stuck:
 
     letters: Sequence[DeadLetter]
     lost: list[tuple[Outgoing, Message]]
+    mails: list[Mail]  # of ours that a mail server did not take
     whose: dict[int, Whose]  # by conversation
 
 
@@ -52,9 +56,9 @@ class StrandedPage(Page):
             letters = await self.site.stranded.letters.latest(session, SHOWN)
             lost = await outbox.lost(session, now - Stranded.SHOWN_FOR, SHOWN)
             ids = {letter.conversation_id for letter in letters} | {message.conversation_id for _, message in lost}
-            stuck = Stuck(letters, lost, await _whose(session, {one for one in ids if one is not None}))
-            news = await banners(session, now, self.site.rules.sweep_stale, who.id)
-        facts = {"found": stuck, "banners": news, "may_act": is_lead(who.agent), "mark": MARK}
+            mails = await mail.stuck(session, now - Stranded.SHOWN_FOR, SHOWN)
+            stuck = Stuck(letters, lost, mails, await _whose(session, {one for one in ids if one is not None}))
+        facts = {"found": stuck, "may_act": is_lead(who.agent), "mark": MARK, "queued": Sending.QUEUED}
         say = words_for(request)
         facts |= {"title": say("stranded.title"), "days": Stranded.SHOWN_FOR.days}
         facts |= {"why_lost": lambda problem: problem_of(say, problem)}
@@ -62,10 +66,18 @@ class StrandedPage(Page):
 
     @route("/{row}/{verb}", methods=["POST"], name="stranded-verb")
     async def act(self, request: Request) -> Response:
-        """Try a message again, or drop it."""
-        row, name = request.path_params["row"], request.path_params["verb"]
-        letters, who = self.site.stranded.letters, reader(request)
-        verb = {"retry": letters.retry, "drop": letters.drop}.get(name)
+        """Try a buyer's message again, or drop it."""
+        letters = self.site.stranded.letters
+        return await self._act(request, {"retry": letters.retry, "drop": letters.drop})
+
+    @route("/mail/{row}/{verb}", methods=["POST"], name="stranded-mail-verb")
+    async def act_on_mail(self, request: Request) -> Response:
+        """Try a mail again, or drop it."""
+        return await self._act(request, {"retry": mail.try_again, "drop": mail.drop})
+
+    async def _act(self, request: Request, verbs: Mapping[str, Verb]) -> Response:
+        row, name, who = request.path_params["row"], request.path_params["verb"], reader(request)
+        verb = verbs.get(name)
         if verb is None or not (row.isdecimal() and len(row) < 19):
             raise HTTPException(404)
         if not is_lead(who.agent):

@@ -14,7 +14,6 @@ from starlette_admin.routing import route
 
 from audit.trail import record
 from console import times
-from console.banners import banners
 from console.doors import typed
 from console.reports import PERIODS, span_of
 from console.shell import Page, reader
@@ -77,7 +76,7 @@ class SuppliersPage(Page):
 
     @route("")
     async def index(self, request: Request) -> Response:
-        now, who, chosen = self.site.clock(), reader(request), _chosen(request)
+        now, chosen = self.site.clock(), _chosen(request)
         start, end = span_of(chosen.period, now, self.site.rules.time_zone)
         async with self.site.database.reading() as session:
             figures = await supplier_figures(session, start, end)
@@ -85,8 +84,7 @@ class SuppliersPage(Page):
             is_out = one is not None and chosen.kind == OUT
             unsent = await find_unsent(session)
             gone = await codes_out(session, start, end, chosen.supplier, SHOWN) if is_out else []
-            news = await banners(session, now, self.site.rules.sweep_stale, who.id)
-        facts: dict[str, Any] = {"figures": figures, "chosen": chosen, "one": one, "gone": gone, "banners": news}
+        facts: dict[str, Any] = {"figures": figures, "chosen": chosen, "one": one, "gone": gone}
         facts |= {
             "unsent": unsent,
             "claims": [],

@@ -7,7 +7,6 @@ from starlette_admin import flash
 from starlette_admin.routing import route
 
 from audit.errors import KadeskError
-from console.banners import banners
 from console.doors import typed
 from console.refusals import sentence_of
 from console.shell import Page, reader
@@ -28,7 +27,7 @@ class TagsPage(Page):
 
     @route("")
     async def index(self, request: Request) -> Response:
-        now, who = self.site.clock(), reader(request)
+        who = reader(request)
         chosen = request.query_params.get("tag", "")[:TAG_LENGTH]
         async with self.site.database.reading() as session:
             found = await session.exec(
@@ -44,7 +43,6 @@ class TagsPage(Page):
                 "tickets": list(found.all()),
                 "tag_length": TAG_LENGTH,
                 "may_edit": is_lead(who.agent),
-                "banners": await banners(session, now, self.site.rules.sweep_stale, who.id),
             }
         return await self.show(request, "tags.html", facts)
 

@@ -13,7 +13,6 @@ from starlette_admin import flash
 from starlette_admin.routing import route
 
 from audit.errors import KadeskError
-from console.banners import banners
 from console.case import Case, Line, find_case
 from console.claim_cards import prepared, proof_words
 from console.doors import typed
@@ -118,7 +117,6 @@ class TicketPage(Page):
             case = await find_case(session, now, number)
             if case is None:
                 raise HTTPException(404)
-            news = await banners(session, now, self.site.rules.sweep_stale, who.id)
             saved = await self._saved(session, now, case, chosen)
             board = await board_of(session, Refunds(self.site.desk), who.agent, case.ticket)
             claims = [card.claim for card in case.claims]
@@ -127,7 +125,6 @@ class TicketPage(Page):
         say = words_for(request)
         facts = {
             "case": case,
-            "banners": news,
             "refusal": refusal,
             "saved": saved,
             "suppliers": suppliers,

@@ -31,6 +31,7 @@ TicketError
 ├─ NoReplacement                     there is none that could be linked again
 ├─ Contested                         another buyer's claim about the same code is open
 ├─ LoginTaken                        a staff account has this login
+├─ LinkCodeWrong · LinkedElsewhere   no code that links a Telegram user; or the user is linked already
 ├─ WeakPassword                      too short to keep anybody out
 ├─ StaleTicket                       the page showed an older version
 ├─ EmptyMessage · MessageTooLong     bad text
@@ -52,6 +53,7 @@ TicketError
 ├─ AlwaysClosed                      a calendar without opening hours
 ├─ NeverDue                          a clock that would stand still for ever
 ├─ MailNotSent                       the mail server has not taken a letter
+├─ MailMoved                         a letter that has left the list of those that got stuck
 └─ UnknownCountry                    no public holidays are known for it
 """
 
@@ -206,6 +208,14 @@ class LoginTaken(TicketError):
     """There is a staff account {login} already."""
 
 
+class LinkCodeWrong(TicketError):
+    """This code is wrong, used or older than ten minutes; take a new one from the console, page "My account"."""
+
+
+class LinkedElsewhere(TicketError):
+    """This Telegram user is linked to another account; unlink it there first."""
+
+
 class WeakPassword(TicketError):
     """A password has at least {least} characters."""
 
@@ -312,6 +322,10 @@ class AlwaysClosed(TicketError):
 
 class NeverDue(TicketError):
     """A clock on the calendar {calendar} would stand still for ever: its pause has no end and no cap."""
+
+
+class MailMoved(TicketError):
+    """Mail {mail} has been sent or dropped meanwhile."""
 
 
 class UnknownCountry(TicketError):

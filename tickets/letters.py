@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import delete, func, literal_column, update
-from sqlmodel import col, select
+from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
@@ -22,7 +22,7 @@ from shop.errors import SealBroken
 from shop.rotation import Seals, text_not_under
 from shop.vault import Vault
 from tickets.desk import Desk
-from tickets.errors import MailNotSent
+from tickets.errors import MailMoved, MailNotSent
 from tickets.notices import find_staff, written
 from tickets.tables import Level, Mail, Notice, Sending
 from tickets.turns import take_turn
@@ -120,6 +120,30 @@ async def count_failed(session: AsyncSession, since: datetime) -> int:
     """How many letters written since then were given up."""
     failed = (col(Mail.state) == Sending.FAILED, col(Mail.created_at) > since)
     return (await session.exec(select(func.count()).select_from(Mail).where(*failed))).one()
+
+
+async def stuck(session: AsyncSession, since: datetime, limit: int) -> list[Mail]:
+    """The letters that were given up since then, and those that wait after a try in vain; newest first."""
+    is_lost = (col(Mail.state) == Sending.FAILED) & (col(Mail.created_at) > since)
+    waits = _IS_QUEUED & (col(Mail.attempts) > 0)
+    found = await session.exec(select(Mail).where(or_(is_lost, waits)).order_by(col(Mail.id).desc()).limit(limit))
+    return list(found.all())
+
+
+async def try_again(session: AsyncSession, now: datetime, mail_id: int, actor: str) -> None:
+    """Try a letter that waits at once; raises `MailMoved`. What was given up has no text any more."""
+    waiting = update(Mail).where(col(Mail.id) == mail_id, _IS_QUEUED, col(Mail.attempts) > 0)
+    if (await session.exec(waiting.values(not_before=now))).rowcount != 1:
+        raise MailMoved(mail=mail_id)
+    record(session, now, actor, "mail.retried", f"mail:{mail_id}")
+
+
+async def drop(session: AsyncSession, now: datetime, mail_id: int, actor: str) -> None:
+    """Take a letter that waits, or was given up, off the list for good; raises `MailMoved`."""
+    on_list = or_(_IS_QUEUED & (col(Mail.attempts) > 0), col(Mail.state) == Sending.FAILED)
+    if (await session.exec(delete(Mail).where(col(Mail.id) == mail_id, on_list))).rowcount != 1:
+        raise MailMoved(mail=mail_id)
+    record(session, now, actor, "mail.dropped", f"mail:{mail_id}")
 
 
 async def forget(session: AsyncSession, before: datetime) -> None:

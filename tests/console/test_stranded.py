@@ -1,15 +1,16 @@
 """What got stuck is counted on every page, listed on one, and tried again by a lead."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from audit.tables import AuditRow
 from bot.tables import InboxRow, InboxState
 from tests.console.conftest import Stage, Visitor, text_of
 from tickets import outbox
-from tickets.tables import Author, Message, Outgoing, Role, Sending
+from tickets.tables import Author, Mail, Message, Outgoing, Role, Sending
 
 
 @pytest.fixture
@@ -166,3 +167,64 @@ async def test_the_page_speaks_english_too(stage: Stage, agent: object) -> None:
     assert "Messages of buyers that could not be processed: 1." in page
     async with stage.database.reading() as session:
         assert (await session.exec(select(Message))).all() == []
+
+
+async def mail_of(stage: Stage, state: Sending, attempts: int = 3) -> int:
+    """A letter to a buyer that the mail server does not take; its number."""
+    now = stage.clock()
+    async with stage.database.writing() as session:
+        mail = Mail(
+            seal_id=f"{state} {attempts}",
+            sealed="sealed words" if state == Sending.QUEUED else "",
+            subject="您的验证码",
+            state=state,
+            attempts=attempts,
+            created_at=now,
+            not_before=now + timedelta(minutes=5),
+            expires_at=now + timedelta(minutes=10),
+            problem="the server refused <b>",
+        )
+        session.add(mail)
+        await session.flush()
+        assert mail.id is not None
+        return mail.id
+
+
+async def mails(stage: Stage) -> list[Mail]:
+    async with stage.database.reading() as session:
+        return list((await session.exec(select(Mail).order_by(col(Mail.id)))).all())
+
+
+async def test_mail_that_was_not_sent_is_listed_without_its_text(stage: Stage, signed_in: Visitor) -> None:
+    await mail_of(stage, Sending.FAILED)
+    await mail_of(stage, Sending.QUEUED, attempts=2)
+    await mail_of(stage, Sending.QUEUED, attempts=0)  # its turn has not come
+
+    page = await signed_in.get("/console/stranded")
+
+    shown = text_of(page)
+    assert "试过 3 次，已放弃" in shown
+    assert "试过 2 次" in shown
+    assert shown.count("您的验证码") == 2
+    assert "the server refused &lt;b&gt;" in page.text
+    assert "sealed words" not in page.text
+    assert "/console/stranded/mail/" not in page.text  # for leads
+
+
+async def test_a_lead_sends_a_waiting_mail_at_once_and_drops_one_that_was_given_up(stage: Stage, lead: Visitor) -> None:
+    lost, waiting = await mail_of(stage, Sending.FAILED), await mail_of(stage, Sending.QUEUED)
+
+    refused = []
+    for row, verb in ((waiting, "retry"), (lost, "retry"), (lost, "drop"), (lost, "drop")):
+        await lead.submit(f"/console/stranded/mail/{row}/{verb}")
+        refused.append("这封邮件已经寄出或去掉了" in text_of(await lead.get("/console/stranded")))
+
+    assert refused == [False, True, False, True]
+    (left,) = await mails(stage)
+    assert (left.id, left.not_before) == (waiting, stage.clock())
+    async with stage.database.reading() as session:
+        rows = (await session.exec(select(AuditRow).where(col(AuditRow.action).startswith("mail.")))).all()
+    assert [(row.actor, row.action, row.subject) for row in sorted(rows, key=lambda row: row.id or 0)] == [
+        ("agent:1", "mail.retried", f"mail:{waiting}"),
+        ("agent:1", "mail.dropped", f"mail:{lost}"),
+    ]

@@ -4,9 +4,8 @@ import asyncio
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiogram import Bot
 from aiogram.exceptions import AiogramError
@@ -19,7 +18,6 @@ from bot.faults import place_of
 log = logging.getLogger(__name__)
 
 PRESS_TIMEOUT = 10  # seconds that Telegram may take to hear that a press was seen
-_PLAIN = re.compile(r"[\w:/.@+-]{1,100}", re.ASCII)  # update ids and addresses that any database stores
 
 
 class Note(Protocol):
@@ -54,29 +52,16 @@ class Arrivals:
             task.add_done_callback(self._side.discard)
 
     def take(self, raw: object) -> Update | None:
-        """The update to store; None when it is nothing of a buyer's. It never raises.
-
-        What cannot be understood is kept all the same, each in a thread of its own, and ends as a dead letter.
-        """
+        """The update to store; None when it is nothing of a buyer's. It never raises: one must not hold up the rest."""
         if not isinstance(raw, dict) or "update_id" not in raw:
             log.warning("telegram %s: something came that is no update", self._account)
             return None
         try:
-            update = reading.take(self._channel, self._account, raw)
-            if update is None or _is_storable(update):
-                return update
-        except Exception as error:
-            log.warning("telegram %s: an update of an odd shape (%s)", self._account, place_of(error))
-        return self._odd(raw)
-
-    def _odd(self, raw: dict[Any, Any]) -> Update:
-        number = str(raw["update_id"])
-        try:
-            text = json.dumps(raw)
-        except (ValueError, RecursionError):
-            text = json.dumps({"update_id": number})
-        own = number if _PLAIN.fullmatch(number) else hashlib.sha256(text.encode()).hexdigest()
-        return Update(self._channel, self._account, own, f"?{own}", text)
+            return reading.take(self._channel, self._account, raw)
+        except Exception as error:  # our own fault: it is kept for a person, in a thread of its own, as a dead letter
+            log.error("telegram %s: an update was not understood: %s", self._account, place_of(error))
+        number = hashlib.sha256(str(raw["update_id"]).encode(errors="replace")).hexdigest()[:32]
+        return Update(self._channel, self._account, number, f"?{number}", json.dumps(raw))
 
     async def _answer_press(self, query_id: str) -> None:
         """Stop the button's spinner. It is stored already; that the query is too old to be answered harms nothing."""
@@ -89,12 +74,3 @@ class Arrivals:
 def _press_of(raw: object) -> str:
     query = raw.get("callback_query") if isinstance(raw, dict) else None
     return str(query.get("id") or "") if isinstance(query, dict) else ""
-
-
-def _is_storable(update: Update) -> bool:
-    """Whether every database takes it: half a character, say, is none that can be written."""
-    try:
-        update.raw.encode()
-    except UnicodeEncodeError:
-        return False
-    return all(_PLAIN.fullmatch(name) for name in (update.update_id, update.address))

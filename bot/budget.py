@@ -59,14 +59,20 @@ class Budget:
         self._asked: dict[str, datetime] = {}  # chat → until when the channel asked us to wait there
         self._closed_until: datetime | None = None
 
+    def closed_for(self, now: datetime) -> timedelta:
+        """How long nothing at all may be sent; zero: something may."""
+        asked = self._closed_until - now if self._closed_until else ZERO
+        return max(ZERO, asked, self._all.wait(now) if self._all else ZERO)
+
     def wait_for(self, now: datetime, chat: str, *, is_group: bool = False) -> timedelta:
         """Zero, and a message to this chat is counted; or how long it must wait, and none is."""
-        buckets = [bucket for bucket in (self._all, self._bucket(chat, is_group)) if bucket is not None]
-        asked = [until - now for until in (self._closed_until, self._asked.get(chat)) if until is not None]
-        wait = max([ZERO, *asked, *(bucket.wait(now) for bucket in buckets)])
+        bucket = self._bucket(chat, is_group)
+        asked = self._asked[chat] - now if chat in self._asked else ZERO
+        wait = max(self.closed_for(now), asked, bucket.wait(now) if bucket else ZERO)
         if not wait:
-            for bucket in buckets:
-                bucket.take(now)
+            for drawn in (self._all, bucket):
+                if drawn is not None:
+                    drawn.take(now)
         return wait
 
     def obey(self, now: datetime, chat: str, retry_after: timedelta) -> None:

@@ -8,27 +8,32 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 
-from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.bell import Bell
+from bot.budget import Budget
 from bot.channels.port import Channel
-from bot.errors import Ambiguous, BuyerUnreachable, DeliveryError
+from bot.errors import Ambiguous, BuyerUnreachable, ChatMoved, DeliveryError, Unfinished
 from bot.faults import place_of
+from bot.plan import Plan, Ready
+from bot.receipts import Receipts, Verdict
 from bot.transactions import Transactions
 from tickets import outbox
 from tickets.links import Links
-from tickets.tables import Message, Outgoing, Sending
+from tickets.tables import Outgoing, Sending, id_of
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 8  # conversations of one channel account that are sent to at a time
+LANES = 32  # conversations of one channel account that are sent to at a time
 LOOK_EVERY = 1.0  # seconds between looks for messages that another process wrote
+IDLE = 60.0  # seconds after which a route looks without having been rung
+LINGER = 1.0  # seconds for which an idle sender stays the elected one, so that two share no second of a budget
+GRACE = 3.0  # seconds that messages under way have to arrive when we are stopped
 LONGEST_WAIT = timedelta(minutes=1)  # between tries while a channel is down
 BUG_TRIES = 5  # a message that makes our own code fail is given up after this many
 
 
-# What follows from a delivery, in the transaction that records it: session, now, the outgoing message's id.
+# What follows from the delivery of a message on a ticket, in the transaction that records it: session, now, its row.
 Then = Callable[[AsyncSession, datetime, int], Awaitable[None]]
 
 
@@ -44,27 +49,39 @@ class Delivery:
         bell: Bell,
         links: Links,
         then: Then | None = None,
+        budget: Callable[[Channel], Budget] = lambda channel: Budget(),
     ) -> None:
+        self._routes = {
+            (one.name, one.account): Route(database, one, clock, links, then, budget(one)) for one in channels
+        }
         self._database = database
-        self._routes = [Route(database, channel, clock, links, then) for channel in channels]
         self._bell = bell
 
     async def run(self) -> None:
         """Send until cancelled."""
-        while True:
-            try:
-                await self.drain()
-            except Exception as error:  # the database is away: weather, not a reason to stop
-                log.error("delivery stumbled: %s", place_of(error))
-            await self._bell.wait(LOOK_EVERY)
+        async with asyncio.TaskGroup() as routes:
+            for route in self._routes.values():
+                routes.create_task(route.run())
+            while True:
+                try:
+                    await self._pass_on()
+                except Exception as error:  # the database is away: weather, not a reason to stop
+                    log.error("delivery stumbled: %s", place_of(error))
+                await self._bell.wait(LOOK_EVERY)
+
+    async def _pass_on(self) -> None:
+        """Ring at the routes that something waits for: one question for all of them, where each would ask its own."""
+        async with self._database.reading() as session:
+            for place in await outbox.places_with_mail(session, self._routes):
+                self._routes[place].bell.ring()
 
     async def drain(self) -> int:
         """Send until nothing is ready; how many messages were sent."""
-        return sum(await asyncio.gather(*(route.drain() for route in self._routes)))
+        return sum(await asyncio.gather(*(route.drain() for route in self._routes.values())))
 
 
 class Route:
-    """The way to the buyers of one channel account."""
+    """The way to the buyers of one channel account: a lane per conversation, so that a slow one holds up no other."""
 
     def __init__(
         self,
@@ -72,97 +89,147 @@ class Route:
         channel: Channel,
         clock: Callable[[], datetime],
         links: Links,
-        then: Then | None = None,
+        then: Then | None,
+        budget: Budget,
     ) -> None:
+        self.bell = Bell()
         self._then = then
-        self._links = links
         self._database = database
         self._channel = channel
         self._clock = clock
-        self._paused_until: datetime | None = None
+        self._budget = budget
+        self._plan = Plan(database, channel, links, budget)
+        self._receipts = Receipts(database)
+        self._verdicts: dict[int, Verdict] = {}  # of outgoing messages, until they are written down
         self._turn = asyncio.Lock()  # two drains at once would send twice
+        self._was_refused = False  # the last election: another process sends
 
-    async def drain(self) -> int:
+    async def run(self) -> None:
+        """Send until cancelled."""
+        while True:
+            try:
+                await self.drain(LINGER)
+            except Exception as error:  # the database is away: weather, not a reason to stop
+                log.error("delivery stumbled: %s", place_of(error))
+            if self._was_refused:  # who sends looks for itself: no need to stand for election at every ring
+                await asyncio.sleep(LOOK_EVERY)
+            await self.bell.wait(IDLE)
+
+    async def drain(self, linger: float = 0) -> int:
+        """Send until nothing is ready, and for `linger` seconds nothing becomes so; how many were sent."""
         async with self._turn:
-            sent = 0
-            while await self._ready():
-                # Of several processes one sends for this account: two would overtake each other within a conversation.
-                async with self._database.elected(f"sender {self._channel.name}:{self._channel.account}") as is_ours:
-                    if not is_ours:
-                        return sent
-                    sent += await self._send_ready()
-            return sent
+            if not await self._plan.look(self._clock()):
+                return 0
+            # Of several processes one sends for this account: two would overtake each other within a conversation.
+            async with self._database.elected(f"sender {self._channel.name}:{self._channel.account}") as is_ours:
+                was_refused, self._was_refused = self._was_refused, not is_ours
+                if not is_ours:
+                    return 0
+                if was_refused:
+                    self._budget.empty(self._clock())
+                self._plan.forget()  # the one before us may have sent what we saw
+                return await self._send(linger)
 
-    async def _send_ready(self) -> int:
-        sent = 0
-        while batch := await self._ready():
-            sent += sum(await asyncio.gather(*(self._send(*one) for one in batch)))
-        return sent
-
-    async def _ready(self) -> list[tuple[Outgoing, Message]]:
-        now = self._clock()
-        if self._paused_until and now < self._paused_until:
-            return []
-        async with self._database.reading() as session:
-            rows = await outbox.waiting(session, now, self._channel.name, self._channel.account, AT_ONCE)
-            messages = [await session.get_one(Message, row.message_id) for row in rows]
-            texts = await self._links.texts(session, now, messages)
-            for message, text in zip(messages, texts, strict=True):
-                session.expunge(message)  # what the channel is to send is not what is kept
-                message.text = text
-            return list(zip(rows, messages, strict=True))
-
-    async def _send(self, row: Outgoing, message: Message) -> bool:
-        """Deliver one message and write down what is known of it afterwards."""
+    async def _send(self, linger: float) -> int:
+        lanes: dict[asyncio.Task[bool], int] = {}  # → the conversation
+        loop = asyncio.get_running_loop()
+        sent, busy_at = 0, loop.time()
         try:
-            foreign_id = await self._channel.deliver(row, message)
+            while True:
+                for ready in await self._plan.next(self._clock(), LANES - len(lanes), lanes.values()):
+                    lanes[asyncio.create_task(self._serve(ready))] = ready.row.conversation_id
+                if lanes or self._plan.wait:
+                    busy_at = loop.time()
+                if not lanes and (not linger or loop.time() - busy_at >= linger):
+                    return sent
+                for lane in await self._rest(lanes):
+                    del lanes[lane]
+                    sent += lane.result()
+        finally:
+            await _land(lanes)
+
+    async def _rest(self, lanes: Iterable[asyncio.Task[bool]]) -> set[asyncio.Task[bool]]:
+        """Until a lane is free, the bell rings or something may be sent again; the lanes that are through."""
+        wait = self._plan.wait.total_seconds() if self._plan.wait else LOOK_EVERY
+        ring: asyncio.Task[None] = asyncio.create_task(self.bell.wait(min(wait, LOOK_EVERY)))
+        try:
+            done, _ = await asyncio.wait({ring, *lanes}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ring.cancel()
+        return {lane for lane in lanes if lane in done}
+
+    async def _serve(self, ready: Ready) -> bool:
+        """Deliver one message and write down what is known of it afterwards; whether it arrived."""
+        number = id_of(ready.row)
+        # What is known and could not be written is not tried again: it would arrive twice.
+        verdict = self._verdicts.get(number) or await self._try(ready)
+        self._verdicts[number] = verdict
+        if ready.row.ticket_id is None:
+            await self._receipts.write(verdict.write)
+        else:
+            await self._receipts.write_alone(verdict.write)
+        del self._verdicts[number]
+        return verdict.is_sent
+
+    async def _try(self, ready: Ready) -> Verdict:
+        row = ready.row
+        try:
+            foreign_id = await self._channel.deliver(row, ready.message)
         except DeliveryError as error:
-            await self._settle(row, error)
-            return False
+            return self._settle(self._clock(), row, error)
         except Exception as error:
-            await self._give_way(row, place_of(error))
-            return False
-        await self._write(lambda session, now: self._record(session, now, _id(row), foreign_id))
-        return True
+            return self._give_way(self._clock(), row, place_of(error))
+        at = self._clock()
+        return Verdict(lambda session: self._record(session, at, row, foreign_id), is_sent=True)
 
-    async def _record(self, session: AsyncSession, now: datetime, outgoing_id: int, foreign_id: str) -> None:
-        if await outbox.mark_sent(session, now, outgoing_id, foreign_id) and self._then is not None:
-            await self._then(session, now, outgoing_id)
+    async def _record(self, session: AsyncSession, at: datetime, row: Outgoing, foreign_id: str) -> None:
+        is_new = await outbox.mark_sent(session, at, id_of(row), foreign_id)
+        if is_new and row.ticket_id is not None and self._then is not None:
+            await self._then(session, at, id_of(row))
 
-    async def _settle(self, row: Outgoing, error: DeliveryError) -> None:
-        """Do what the error decides."""
+    def _settle(self, at: datetime, row: Outgoing, error: DeliveryError) -> Verdict:
+        """What the error decides."""
+        if isinstance(error, Unfinished):
+            return Verdict(lambda session: outbox.note_part(session, id_of(row), error.foreign_id))
         problem = str(error)
         log.warning("message %s was not delivered on %s: %s", row.message_id, row.channel, problem)
+        if isinstance(error, ChatMoved):
+            return Verdict(lambda session: outbox.move(session, at, row.conversation_id, error.address))
         if error.is_permanent or isinstance(error, Ambiguous):
-            state = _state_after(error)
-            await self._write(lambda session, now: outbox.mark_failed(session, now, _id(row), state, problem))
-            return
+            return _lost(at, row, _state_after(error), problem)
         if error.retry_after is not None:
-            # The channel may mean this chat or the whole account, and does not say which: hold all.
-            self._paused_until = self._clock() + error.retry_after
-        wait = error.retry_after or _backoff(row.attempts)
-        await self._postpone(row, wait, problem)
+            self._budget.obey(at, row.address, error.retry_after)
+        return _postponed(at, row, error.retry_after or _backoff(row.attempts), problem)
 
-    async def _give_way(self, row: Outgoing, problem: str) -> None:
+    def _give_way(self, at: datetime, row: Outgoing, problem: str) -> Verdict:
         """Our own code failed: try again, but never hold the conversation up for good."""
         log.error("delivering message %s on %s stumbled: %s", row.message_id, row.channel, problem)
         if row.attempts + 1 < BUG_TRIES:
-            await self._postpone(row, _backoff(row.attempts), problem)
-        else:
-            await self._write(lambda session, now: outbox.mark_failed(session, now, _id(row), Sending.FAILED, problem))
-
-    async def _postpone(self, row: Outgoing, wait: timedelta, problem: str) -> None:
-        await self._write(lambda session, now: outbox.postpone(session, now, _id(row), now + wait, problem))
-
-    async def _write(self, verb: Callable[[AsyncSession, datetime], Awaitable[object]]) -> None:
-        async with self._database.writing() as session:
-            await verb(session, self._clock())
+            return _postponed(at, row, _backoff(row.attempts), problem)
+        return _lost(at, row, Sending.FAILED, problem)
 
 
 async def is_delivered(session: AsyncSession, channel: str, account: str) -> bool:
     """Whether nothing of this account waits to be sent."""
-    queued = select(Outgoing.id).where(Outgoing.channel == channel, Outgoing.account == account)
-    return (await session.exec(queued.where(Outgoing.state == Sending.QUEUED).limit(1))).first() is None
+    return not await outbox.places_with_mail(session, [(channel, account)])
+
+
+async def _land(lanes: Iterable[asyncio.Task[bool]]) -> None:
+    """Let what is under way arrive and be written down: what is cut off would be sent again."""
+    under_way = set(lanes)
+    if under_way:
+        _, late = await asyncio.wait(under_way, timeout=GRACE)
+        for lane in late:
+            lane.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+
+def _lost(at: datetime, row: Outgoing, state: Sending, problem: str) -> Verdict:
+    return Verdict(lambda session: outbox.mark_failed(session, at, id_of(row), state, problem))
+
+
+def _postponed(at: datetime, row: Outgoing, wait: timedelta, problem: str) -> Verdict:
+    return Verdict(lambda session: outbox.postpone(session, at, id_of(row), at + wait, problem))
 
 
 def _state_after(error: DeliveryError) -> Sending:
@@ -173,8 +240,3 @@ def _state_after(error: DeliveryError) -> Sending:
 
 def _backoff(attempts: int) -> timedelta:
     return min(timedelta(seconds=2 ** min(attempts, 10)), LONGEST_WAIT)
-
-
-def _id(row: Outgoing) -> int:
-    assert row.id is not None
-    return row.id

@@ -1,22 +1,36 @@
 """What is to be sent: written in the transaction of the change that it tells of, delivered in order per conversation.
 
-Sending is at least once; every row leaves the state `queued` once. Only delivery calls `mark_sent` and its kin.
+Sending is at least once; every row leaves the state `queued` once, and comes back to it only by a person's word. Only
+delivery calls `mark_sent` and its kin.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, func, literal_column, update
+from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, case, func, literal_column, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit import rows
-from audit.trail import record
+from audit.trail import record, record_now
 from tickets.changes import lock_ticket
 from tickets.clocks import meet_handling
-from tickets.tables import Author, Conversation, Direction, Message, Outgoing, Priority, Sending, Ticket, id_of
+from tickets.tables import (
+    Author,
+    Conversation,
+    Direction,
+    Identity,
+    Message,
+    Outgoing,
+    Priority,
+    Sending,
+    Ticket,
+    id_of,
+)
 
+# A notice or a mirrored message that waited so long is as urgent as an answer of the bot: no busy bot starves it.
+PATIENCE = timedelta(minutes=10)
 LOST = (Sending.FAILED, Sending.BLOCKED, Sending.UNKNOWN)  # given up: it did not arrive, or may not have
 
 
@@ -70,26 +84,72 @@ def _enter(connection: Connection, message: Message, facts: dict[str, Any]) -> N
     rows.enter(connection, Outgoing(**about, **facts))
 
 
-async def waiting(session: AsyncSession, now: datetime, channel: str, account: str, limit: int = 50) -> list[Outgoing]:
-    """What may be sent now, most urgent first: of each conversation only its oldest message, so that order holds."""
+async def waiting(
+    session: AsyncSession,
+    now: datetime,
+    channel: str,
+    account: str,
+    limit: int = 50,
+    but_not: Collection[int] = (),
+) -> list[Outgoing]:
+    """What may be sent now, most urgent first: of each conversation only its oldest message, so that order holds.
+
+    Nothing of the conversations in `but_not`.
+    """
     heads = (
         select(func.min(Outgoing.id))
         .where(Outgoing.channel == channel, Outgoing.account == account, Outgoing.state == Sending.QUEUED)
         .group_by(col(Outgoing.conversation_id))
     )
+    has_waited = and_(col(Outgoing.priority) > Priority.BOT_REPLY, col(Outgoing.created_at) <= now - PATIENCE)
     found = await session.exec(
         select(Outgoing)
         .where(col(Outgoing.id).in_(heads), col(Outgoing.not_before) <= now)
-        .order_by(col(Outgoing.priority), col(Outgoing.id))
+        .where(col(Outgoing.conversation_id).not_in(but_not))
+        .order_by(case((has_waited, int(Priority.BOT_REPLY)), else_=col(Outgoing.priority)), col(Outgoing.id))
         .limit(limit)
     )
     return list(found.all())
 
 
+async def places_with_mail(session: AsyncSession, places: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of these channel accounts for which something is queued, whether it may be sent now or not."""
+    known = list(places)
+    queued = [
+        select(Outgoing.id)
+        .where(Outgoing.channel == channel, Outgoing.account == account, Outgoing.state == Sending.QUEUED)
+        .exists()
+        for channel, account in known
+    ]
+    asked: Any = select(literal_column("1"), *queued)  # a single column would come without its row
+    _, *found = (await session.exec(asked)).one()
+    return [place for place, is_queued in zip(known, found, strict=True) if is_queued]
+
+
+def _arrival(*conditions: ColumnElement[bool]) -> Update:
+    """The guard of `mark_sent`: of any number of callers, one takes a row out of the queue."""
+    return (
+        update(Outgoing)
+        .where(col(Outgoing.id) == bindparam("outgoing"), col(Outgoing.state) == Sending.QUEUED, *conditions)
+        .values(
+            state=Sending.SENT,
+            attempts=Outgoing.attempts + 1,
+            sent_at=bindparam("arrived_at"),
+            foreign_id=bindparam("known_as"),
+        )
+    )
+
+
+_ARRIVAL, _PLAIN_ARRIVAL = _arrival(), _arrival(col(Outgoing.handles).is_(False))
+
+
 async def mark_sent(session: AsyncSession, now: datetime, outgoing_id: int, foreign_id: str) -> bool:
     """Record a delivery at the moment `now`; False when the row had left the queue before, and then nothing changes."""
+    facts = (now, outgoing_id, foreign_id)
+    if await rows.in_one_trip(session, lambda connection: _arrive(connection, _PLAIN_ARRIVAL, *facts)):
+        return True
     await _hold_answered(session, outgoing_id)
-    if not await _leave_queue(session, now, outgoing_id, Sending.SENT, sent_at=now, foreign_id=foreign_id):
+    if not await rows.in_one_trip(session, lambda connection: _arrive(connection, _ARRIVAL, *facts)):
         return False
     outgoing = await session.get_one(Outgoing, outgoing_id, populate_existing=True)
     if outgoing.handles and outgoing.ticket_id is not None:
@@ -97,6 +157,14 @@ async def mark_sent(session: AsyncSession, now: datetime, outgoing_id: int, fore
         if await meet_handling(session, now, ticket_id, promised_at=outgoing.created_at):
             after = {"message": outgoing.message_id, "met_at": now.isoformat()}
             record(session, now, "system", "ticket.handled", f"ticket:{ticket_id}", after=after)
+    return True
+
+
+def _arrive(connection: Connection, arrival: Update, now: datetime, outgoing_id: int, foreign_id: str) -> bool:
+    if rows.carry_out(connection, arrival, outgoing=outgoing_id, arrived_at=now, known_as=foreign_id) != 1:
+        return False
+    before, after = {"state": Sending.QUEUED}, {"state": Sending.SENT, "problem": None}
+    record_now(connection, now, "bot", "message.sent", f"outgoing:{outgoing_id}", before, after)
     return True
 
 
@@ -146,6 +214,48 @@ async def postpone(session: AsyncSession, now: datetime, outgoing_id: int, until
     return await _update_queued(session, outgoing_id, not_before=until, problem=problem)
 
 
+async def note_part(session: AsyncSession, outgoing_id: int, foreign_id: str) -> bool:
+    """A part of a long message has arrived; `foreign_id` names all that have. The tries of the next one count anew."""
+    return await _update_queued(session, outgoing_id, attempts=0, foreign_id=foreign_id)
+
+
+async def move(session: AsyncSession, now: datetime, conversation_id: int, address: str) -> None:
+    """The channel calls this conversation's chat by another address now; what waits is sent there."""
+    conversation = await session.get_one(Conversation, conversation_id)
+    record(
+        session,
+        now,
+        "bot",
+        "conversation.moved",
+        f"conversation:{conversation_id}",
+        {"address": conversation.address},
+        {"address": address},
+    )
+    conversation.address = address
+    session.add(conversation)
+    await session.exec(update(Identity).where(col(Identity.id) == conversation.identity_id).values(address=address))
+    mine = (col(Outgoing.conversation_id) == conversation_id, col(Outgoing.state) == Sending.QUEUED)
+    await session.exec(update(Outgoing).where(*mine).values(address=address))
+
+
+async def send_again(session: AsyncSession, now: datetime, outgoing_id: int, actor: str) -> bool:
+    """Somebody decides that what did not arrive, or may not have, is sent (again): the same words, before any later.
+
+    False when it waits already, or has arrived.
+    """
+    outgoing = await session.get(Outgoing, outgoing_id, populate_existing=True)
+    if outgoing is None or outgoing.state not in LOST:
+        return False
+    lost = (col(Outgoing.id) == outgoing_id, col(Outgoing.state) == outgoing.state)
+    before = {"state": outgoing.state, "problem": outgoing.problem}
+    fresh = {"state": Sending.QUEUED, "attempts": 0, "not_before": now, "problem": None}
+    changed = await session.exec(update(Outgoing).where(*lost).values(**fresh))
+    if changed.rowcount != 1:
+        return False
+    record(session, now, actor, "message.sent_again", f"outgoing:{outgoing_id}", before, {"state": Sending.QUEUED})
+    return True
+
+
 async def _leave_queue(session: AsyncSession, now: datetime, outgoing_id: int, state: Sending, **facts: Any) -> bool:
     left = await _update_queued(session, outgoing_id, state=state, **facts)
     if left:
@@ -159,6 +269,6 @@ async def _update_queued(session: AsyncSession, outgoing_id: int, **values: Any)
     changed = await session.exec(
         update(Outgoing)
         .where(col(Outgoing.id) == outgoing_id, col(Outgoing.state) == Sending.QUEUED)
-        .values(attempts=Outgoing.attempts + 1, **values)
+        .values({"attempts": Outgoing.attempts + 1} | values)
     )
     return bool(changed.rowcount == 1)

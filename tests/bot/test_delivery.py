@@ -81,19 +81,39 @@ async def test_urgent_conversations_go_first(house: House, pigeon: Pigeon) -> No
     assert pigeon.tries.index("agent") < 8
 
 
-async def test_the_wait_that_the_channel_names_is_kept_for_the_whole_account(house: House, pigeon: Pigeon) -> None:
-    await post(house, "一")
+async def test_the_wait_that_the_channel_names_holds_the_chat_and_no_other(house: House, pigeon: Pigeon) -> None:
+    await post(house, "一", "二")
     delivery = house.delivery(pigeon)
     pigeon.fail_once(RateLimited(7))
 
     await delivery.drain()
     await post(house, "别人的", address="ben")
+    house.clock.advance(seconds=6)
+    await delivery.drain()
+    during = list(pigeon.sent)
+    house.clock.advance(seconds=1)
+    await delivery.drain()
+
+    assert during == ["别人的"]
+    assert pigeon.sent == ["别人的", "一", "二"]
+
+
+async def test_two_chats_that_are_refused_hold_the_whole_account(house: House, pigeon: Pigeon) -> None:
+    await post(house, "一")
+    await post(house, "二", address="ben")
+    delivery = house.delivery(pigeon)
+    pigeon.weather = lambda text: RateLimited(7)
+
+    await delivery.drain()
+    pigeon.weather = lambda text: None
+    await post(house, "三", address="cai")
+    house.clock.advance(seconds=6)
     during = (await delivery.drain(), list(pigeon.sent))
-    house.clock.advance(seconds=7)
+    house.clock.advance(seconds=1)
     await delivery.drain()
 
     assert during == (0, [])
-    assert sorted(pigeon.sent) == ["一", "别人的"]
+    assert sorted(pigeon.sent) == ["一", "三", "二"]
 
 
 @pytest.mark.parametrize(

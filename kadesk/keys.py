@@ -13,12 +13,12 @@ from shop import codes, reveals
 from shop.errors import BadKeys
 from shop.rotation import Seals, count_old, renew_page
 from shop.vault import Keys, Vault
-from tickets import hidden_words, letters, pictures
+from tickets import hidden_words, letters, pictures, said
 
 # Everything that is sealed anywhere.
 SEALS: tuple[Seals, ...] = (
     *(codes.SEALS, reveals.SEALS, inbox.SEALS, state.SEALS),
-    *(hidden_words.SEALS, pictures.SEALS, letters.SEALS),
+    *(hidden_words.SEALS, pictures.SEALS, letters.SEALS, said.SEALS),
 )
 PAGE = 500  # rows sealed anew in one transaction
 

@@ -16,7 +16,7 @@ async def find_or_create(
     session: AsyncSession, now: datetime, channel: str, account: str, address: str, name: str, language: str
 ) -> Conversation:
     """The conversation with this address; a first word from it makes a buyer, an identity and the conversation."""
-    found = await _find(session, channel, account, address)
+    found = await find(session, channel, account, address)
     if found is not None:
         return found
     try:
@@ -24,7 +24,7 @@ async def find_or_create(
             return await _create(session, now, channel, account, address, name, language)
     except IntegrityError:
         # Another process met the same buyer between our look and our write.
-        met = await _find(session, channel, account, address)
+        met = await find(session, channel, account, address)
         if met is None:
             raise
         return met
@@ -107,7 +107,8 @@ async def thread(
     return list((await session.exec(said)).all())
 
 
-async def _find(session: AsyncSession, channel: str, account: str, address: str) -> Conversation | None:
+async def find(session: AsyncSession, channel: str, account: str, address: str) -> Conversation | None:
+    """The conversation with this address, if there is one."""
     found = await session.exec(
         select(Conversation)
         .join(Identity, col(Identity.id) == col(Conversation.identity_id))

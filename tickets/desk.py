@@ -30,7 +30,7 @@ from tickets.labels import Labels
 from tickets.mentions import Mentions
 from tickets.naming import Naming
 from tickets.outbox import post
-from tickets.owed import Owed
+from tickets.overheard import Overheard
 from tickets.policies import Policies
 from tickets.queue import QueueRow
 from tickets.raising import Raising
@@ -69,7 +69,7 @@ class Desk(
     Naming,
     Labels,
     Mentions,
-    Owed,
+    Overheard,
     Raising,
     Ratings,
     Policies,

@@ -14,9 +14,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.channels.port import Inbound, Kind
 from bot.dialogue import (
     arrival,
+    aside,
     claims,
     codes,
     delivered,
+    edits,
     greeting,
     orders,
     patience,
@@ -26,15 +28,15 @@ from bot.dialogue import (
     refunds,
     tickets,
 )
-from bot.dialogue.acts import Act, Intent
+from bot.dialogue.acts import ASIDES, TALK, Act, Intent
 from bot.dialogue.look_up import Heard, Looked, look_up, order_no_of
 from bot.dialogue.state import Scene, State, Step, set_scene
-from bot.dialogue.turn import Parts, Turn
+from bot.dialogue.turn import Parts, Turn, meet
 from bot.dialogue.understanding import PICTURES, Answers, Understanding
 from bot.tables import DialogueRow
 from shop.deep_links import DeepLinks, find_linked
 from shop.port import Counter, Power
-from tickets import conversations, filing, pictures
+from tickets import absence, conversations, filing, pictures
 from tickets.claims import Claims
 from tickets.desk import Desk
 from tickets.hidden_words import keep_typed
@@ -95,10 +97,9 @@ ASK_AGAIN: dict[Step, Callable[[Turn], Awaitable[None]]] = {
     Step.REASON: claims.ask_reason_again,
     Step.COMMENT: rating.ask_comment_again,
 }
-# What is said beside the point: the bot answers it, then comes back to what it had asked.
-ASIDES = frozenset({Act.ASK, Act.CHAT, Act.EMPTY, Act.MEDIA, Act.TOO_LONG, Act.UNCLEAR, Act.ABUSE})
-# Words that belong to the person who has the case, if there is one.
-TALK = ASIDES | {Act.ORDER, Act.REPORT, Act.AGAIN, Act.NUMBER}
+
+
+NOTHING = Intent(Act.START, "")  # nothing was said that had to be understood
 
 
 class Dialogue:
@@ -129,19 +130,34 @@ class Dialogue:
         self._understanding = Understanding(answers, desk.rules.message_limit, desk.rules.triggers.risky_words)
 
     async def set_scene(self, session: AsyncSession, now: datetime, inbound: Inbound) -> Heard:
-        scene = await self._recall(session, now, inbound)
+        if aside.is_aside(inbound):
+            return Heard(Scene(), NOTHING)
+        scene, edit = await self._recall(session, now, inbound), None
+        state = scene.state
+        if inbound.kind == Kind.EDIT:
+            edit = await edits.find_edit(session, self._parts.vault, scene, inbound)
+            scene, inbound = edits.as_it_was(scene, edit) if edit else scene, replace(inbound, kind=Kind.TEXT)
         intent = self._understanding.understand(scene, inbound)
+        if edit is not None:
+            edit = edits.weigh(edit, state, intent)
+        return await self._hear(session, now, inbound, Heard(scene, intent, edit=edit))
+
+    async def _hear(self, session: AsyncSession, now: datetime, inbound: Inbound, heard: Heard) -> Heard:
+        """What must be known of the order that the message is about, before the shop is asked."""
+        scene, intent = heard.scene, heard.intent
+        if heard.edit is not None and not heard.edit.is_awaited:
+            return heard
         if intent.act == Act.START:
             linked_by, order_no = find_linked(self._links, inbound.text, now) or ("", "")
-            return Heard(scene, intent, order_no, linked_by=linked_by)
+            return replace(heard, order_no=order_no, linked_by=linked_by)
         order_no = order_no_of(intent, scene.state.open_order(self._parts.vault, scene.conversation_id), scene)
         if not order_no or not (intent.secret or intent.act == Act.MAIL_CODE):
-            return Heard(scene, intent, order_no)
+            return replace(heard, order_no=order_no)
         mails, identity = self._parts.mails, scene.identity_id
         if await self._parts.ownership.locked_until(session, now, identity, order_no):
-            return Heard(scene, intent, order_no, is_locked=True)
+            return replace(heard, order_no=order_no, is_locked=True)
         is_mailed = mails and identity and await mails.fits(session, now, identity, order_no, intent.secret)
-        return Heard(scene, intent, order_no, is_mailed=bool(is_mailed))
+        return replace(heard, order_no=order_no, is_mailed=bool(is_mailed))
 
     async def _recall(self, session: AsyncSession, now: datetime, inbound: Inbound) -> Scene:
         """The scene, with what only some messages may be about."""
@@ -160,29 +176,62 @@ class Dialogue:
         return replace(scene, rating=await self._parts.desk.find_asked(session, now, number) or 0)
 
     async def look_up(self, heard: Heard, inbound: Inbound) -> Looked:
-        return await look_up(self._own_shops.get((inbound.channel, inbound.account), self._shop), heard)
+        shop = self._own_shops.get((inbound.channel, inbound.account), self._shop)
+        looked = await look_up(shop, heard)
+        return replace(looked, edit=heard.edit) if heard.edit else looked
 
     async def answer(self, session: AsyncSession, now: datetime, inbound: Inbound, looked: Looked) -> None:
         """Write all that follows from this message into the caller's transaction."""
+        if aside.is_aside(inbound):
+            await aside.take(self._parts, session, now, inbound)
+        elif inbound.kind != Kind.EDIT:
+            await self._answer(session, now, inbound, looked)
+        elif looked.edit is not None or inbound.text:  # an invisible change of what we never had is nothing
+            await self._answer(session, now, replace(inbound, kind=Kind.TEXT), looked)
+
+    async def _answer(self, session: AsyncSession, now: datetime, inbound: Inbound, looked: Looked) -> None:
         turn = await self._begin(session, now, inbound, looked)
-        if not (await tickets.tell_standing(turn) or await self._leave_to_people(turn)):
-            if looked.intent.beside is not None and looked.intent.act != Act.ASK:
-                await questions.answer_beside(turn, looked.intent.beside)
-            claims.keep_words(turn)
-            await STEPS[looked.intent.act](turn)
-            if looked.intent.act in ASIDES and turn.state.step in ASK_AGAIN:
-                await ASK_AGAIN[turn.state.step](turn)
+        edit, asked, before = looked.edit, turn.state.step, turn.state.answered
+        if edit is not None and not edit.is_awaited:
+            if edit.is_changed and turn.message is not None:
+                await edits.tell_people(session, now, self._parts.desk, turn.message)
+            return
+        if await aside.is_hushed(turn):
+            await aside.listen(turn)
+            return
+        await self._introduce(turn)
+        await self._follow(turn)
+        answered = before if edit else "" if asked == Step.IDLE else asked
+        turn.state = replace(turn.state, answered=answered)
         await _save(turn)
+
+    async def _follow(self, turn: Turn) -> None:
+        """Do and say what these words ask for."""
+        intent = turn.intent
+        if await tickets.tell_standing(turn) or await self._leave_to_people(turn):
+            return
+        if intent.beside is not None and intent.act != Act.ASK:
+            await questions.answer_beside(turn, intent.beside)
+        claims.keep_words(turn)
+        await STEPS[intent.act](turn)
+        if intent.act in ASIDES and turn.state.step in ASK_AGAIN:
+            await ASK_AGAIN[turn.state.step](turn)
 
     async def apologise(self, session: AsyncSession, now: datetime, inbound: Inbound) -> None:
         """One of the buyer's messages was laid aside: say so."""
-        turn = await self._begin(session, now, inbound, Looked(Intent(Act.START, "")))
-        await turn.tell("error.lost", turn.person)
+        await self._tell(session, now, inbound, "error.lost", with_person=True)
 
     async def calm(self, session: AsyncSession, now: datetime, inbound: Inbound) -> None:
         """The buyer writes faster than is read: say so."""
-        turn = await self._begin(session, now, inbound, Looked(Intent(Act.START, "")))
-        await turn.tell("error.too_fast")
+        await self._tell(session, now, inbound, "error.too_fast")
+
+    async def _tell(
+        self, session: AsyncSession, now: datetime, inbound: Inbound, key: str, *, with_person: bool = False
+    ) -> None:
+        """Say something that these words are no part of."""
+        if not aside.is_aside(inbound):
+            turn = await self._begin(session, now, replace(inbound, kind=Kind.TEXT), Looked(NOTHING))
+            await turn.tell(key, *([turn.person] if with_person else []))
 
     async def follow_delivery(self, session: AsyncSession, now: datetime, outgoing_id: int) -> None:
         """This message has arrived: do and say what comes after it, in the transaction that records it."""
@@ -191,10 +240,8 @@ class Dialogue:
 
     async def _begin(self, session: AsyncSession, now: datetime, inbound: Inbound, looked: Looked) -> Turn:
         """The conversation, its state, and the message in its thread."""
-        first = _language_of_app(inbound)
-        name = inbound.name or self._parts.say(first, "buyer.nameless", tail=inbound.address[-4:])
-        place = inbound.channel, inbound.account, inbound.address
-        conversation = await conversations.find_or_create(session, now, *place, name, first)
+        conversation = await meet(self._parts, session, now, inbound)
+        absence.come_back(session, now, conversation)
         row = await session.get(DialogueRow, conversation.id)
         message = await self._keep(session, now, conversation, inbound, looked, row)
         buyer = await session.get_one(Buyer, conversation.buyer_id)
@@ -202,15 +249,22 @@ class Dialogue:
         await conversations.set_language(session, now, conversation, language)
         state = State.load(row, now)
         shown, offered = replace(state, offered=0), state.offered
-        turn = Turn(self._parts, session, now, conversation, inbound, looked, message, shown, language, offered)
-        if row is None and looked.intent.act != Act.START:
+        return Turn(self._parts, session, now, conversation, inbound, looked, message, shown, language, offered)
+
+    async def _introduce(self, turn: Turn) -> None:
+        is_first = await turn.session.get(DialogueRow, turn.conversation.id) is None
+        if is_first and turn.intent.act != Act.START:
             await greeting.introduce(turn)
-        return turn
 
     async def _leave_to_people(self, turn: Turn) -> bool:
         """Whether these words go to the person who has the case, and no answer of ours is due."""
         act = turn.intent.act
-        if turn.state.step != Step.IDLE or turn.inbound.kind == Kind.PRESS:
+        if turn.inbound.kind == Kind.PRESS:
+            return False
+        if (answered := await tickets.find_answered(turn)) is not None:
+            await tickets.pass_on(turn, answered)
+            return True
+        if turn.state.step != Step.IDLE:
             return False
         if act in TALK | {Act.TICKETS} and (named := await tickets.find_named(turn)) is not None:
             await tickets.take_named(turn, named)
@@ -251,18 +305,19 @@ class Dialogue:
         intent, is_asked_proof = looked.intent, row is not None and row.step == Step.PROOF
         if intent.act == Act.START:
             return None
+        is_secret = bool(intent.secret or is_asked_proof)
+        if looked.edit is not None:
+            actor, edit = f"buyer:{conversation.buyer_id}", looked.edit
+            facts = (self._parts.vault, edit, inbound, intent.stored)
+            return await edits.revise(session, now, *facts, actor=actor, is_secret=is_secret)
         attachments = [dict(one) for one in inbound.attachments]
         message = await conversations.add_message(session, now, conversation, intent.stored, attachments=attachments)
         message.foreign_id = inbound.message_id or None
         for pixels in inbound.pictures:
             await pictures.keep(session, now, self._parts.vault, message, pixels)
-        if inbound.kind != Kind.PRESS and not (intent.secret or is_asked_proof):
+        if inbound.kind != Kind.PRESS and not is_secret:
             keep_typed(self._parts.vault, message, reading.clean(inbound.text))
         return message
-
-
-def _language_of_app(inbound: Inbound) -> str:
-    return "zh" if not inbound.language or inbound.language.lower().startswith("zh") else "en"
 
 
 def _language(inbound: Inbound, looked: Looked, current: str) -> str:

@@ -71,6 +71,12 @@ PRESSABLE = frozenset(Act) - {
 }
 
 
+# What is said beside the point: the bot answers it, then comes back to what it had asked.
+ASIDES = frozenset({Act.ASK, Act.CHAT, Act.EMPTY, Act.MEDIA, Act.TOO_LONG, Act.UNCLEAR, Act.ABUSE})
+# Words that belong to the person who has the case, if there is one.
+TALK = ASIDES | {Act.ORDER, Act.REPORT, Act.AGAIN, Act.NUMBER}
+
+
 class Goal(StrEnum):
     """What an order is wanted for."""
 

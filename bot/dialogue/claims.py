@@ -164,6 +164,8 @@ async def _tell(turn: Turn, order: Order | None, settled: Sequence[Settled]) -> 
         await turn.tell("claim.replaced_all", count=len(links), ttl=ttl)
     for one in links:
         await _give_link(turn, order, one, is_alone=len(links) == 1, is_last=one is links[-1])
+    if fetched := [one.claim for one in settled if one.kind == "fetching"]:
+        await turn.tell("claim.fetching", masked=names(fetched))
     if unproved := [one.claim for one in settled if one.kind == "proof"]:
         await _ask_proof(turn, unproved)
     for ticket in {one.ticket.id: one.ticket for one in settled if one.kind == "ticket" and one.ticket}.values():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from bot.dialogue.acts import Act, Intent
+from bot.dialogue.edits import Edit
 from bot.dialogue.state import Scene, Step
 from shop.errors import ShopDown
 from shop.masking import normalise_code
@@ -27,6 +28,7 @@ class Heard:
     linked_by: str = ""  # the shop whose own link says that it is theirs
     is_locked: bool = False  # too many proofs were wrong: this one is not shown to the shop
     is_mailed: bool = False  # the proof is the code that was mailed to the address of the order
+    edit: Edit | None = None  # these words stand where others stood
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Looked:
     checks: tuple[CodeCheck, ...] = ()  # of the codes that were typed
     origins: Mapping[str, Origin] = field(default_factory=dict)  # of the codes that may be claimed now, by fingerprint
     is_down: bool = False  # the shop does not answer
+    edit: Edit | None = None
 
 
 async def look_up(shop: Counter, heard: Heard) -> Looked:

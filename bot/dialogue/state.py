@@ -52,6 +52,7 @@ class State:
     status: str = ""  # of that order
     warranty: int = 0  # of its product, in seconds
     rating: int = 0  # the cycle that the buyer is about to comment on
+    answered: str = ""  # the Step at which the buyer's last words were understood; "" for Step.IDLE
 
     @classmethod
     def load(cls, row: DialogueRow | None, now: datetime) -> "State":

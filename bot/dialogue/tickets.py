@@ -7,7 +7,7 @@ from sqlmodel import col, select
 
 from bot.channels.port import Kind
 from bot.dialogue import reading, standing
-from bot.dialogue.acts import Act
+from bot.dialogue.acts import ASIDES, TALK, Act
 from bot.dialogue.greeting import menu
 from bot.dialogue.state import Step
 from bot.dialogue.turn import Turn
@@ -16,13 +16,15 @@ from shop.masking import mask
 from shop.port import Order
 from tickets import clocks
 from tickets.buyers import Became
+from tickets.changes import get_ticket
 from tickets.conversations import add_note
 from tickets.errors import TooSoon
 from tickets.grievance import Grievance
 from tickets.lifecycle import is_active
-from tickets.meant import is_number, last_of
+from tickets.meant import is_number, is_spam, last_of
 from tickets.naming import word_of
-from tickets.tables import Agent, Direction, Level, Message, Metric, Phase, Ticket
+from tickets.said import find_said
+from tickets.tables import Agent, Author, Direction, Level, Message, Metric, Phase, Ticket, id_of
 
 SHOWN = 5  # tickets in one answer
 ESTIMATE_STEP = timedelta(minutes=5)  # nobody can say it more exactly
@@ -162,6 +164,24 @@ async def take_named(turn: Turn, ticket: Ticket) -> None:
 async def find_named(turn: Turn) -> Ticket | None:
     """The ticket of this buyer whose number they wrote."""
     return await turn.parts.desk.find_ticket(turn.session, turn.now, turn.conversation.buyer_id, turn.intent.stored)
+
+
+async def find_answered(turn: Turn) -> Ticket | None:
+    """The ticket of the message that these words are a reply to, where they are for whoever has it.
+
+    What the bot can answer itself it answers, unless they reply to a person. Thanks open nothing again.
+    """
+    if not turn.inbound.reply_to:
+        return None
+    replied = await find_said(turn.session, id_of(turn.conversation), turn.inbound.reply_to)
+    if replied is None or replied.ticket_id is None:
+        return None
+    by_person = replied.author == Author.AGENT and turn.state.step == Step.IDLE
+    ticket = await last_of(turn.session, await get_ticket(turn.session, replied.ticket_id))
+    is_thanks = turn.intent.act == Act.CHAT and not is_active(ticket.phase)
+    if turn.intent.act not in (TALK if by_person else ASIDES) or is_thanks:
+        return None
+    return None if await is_spam(turn.session, ticket) else ticket
 
 
 async def in_human_hands(turn: Turn) -> Ticket | None:

@@ -17,6 +17,7 @@ from bot.dialogue.understanding import Answers
 from bot.tables import Button
 from shop.port import Order
 from shop.vault import Vault
+from tickets import conversations
 from tickets.claims import Claims
 from tickets.desk import Desk
 from tickets.mailed_codes import MailedCodes
@@ -152,6 +153,14 @@ class Turn:
 
     def seal_order(self, order_no: str) -> str:
         return self.parts.vault.seal_text(SEAL, str(self.conversation.id), order_no)
+
+
+async def meet(parts: Parts, session: AsyncSession, now: datetime, inbound: Inbound) -> Conversation:
+    """The conversation that this message belongs to; with its first words a buyer is met."""
+    language = "zh" if not inbound.language or inbound.language.lower().startswith("zh") else "en"
+    name = inbound.name or parts.say(language, "buyer.nameless", tail=inbound.address[-4:])
+    place = inbound.channel, inbound.account, inbound.address
+    return await conversations.find_or_create(session, now, *place, name, language)
 
 
 def make_buttons(

@@ -1,5 +1,6 @@
 """What shops write where codes should be: one a line, or a sentence that says why there are none."""
 
+import html
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,10 @@ FAILURES = (
     "请联系客服",
 )
 VAGUE = frozenset({"请联系客服"})  # below codes this is advice
+_LINE_END = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
+# What editors of admin pages put around lines; a code may have any other sign in it.
+_BREAK = re.compile(r"<(br|/?(p|div|li|tr|h[1-6]))(\s[^<>]*)?/?>", re.IGNORECASE)
+_MARK = re.compile(r"</?(span|b|strong|i|em|u|s|a|font|code|pre|ul|ol|table|tbody|td|th)(\s[^<>]*)?>", re.IGNORECASE)
 _NUMBER = re.compile(r"(卡号|[账帐]号|用户名|card|account|user(name)?)\s*[:：]", re.IGNORECASE)
 _PASSWORD = re.compile(r"(卡密|密码|口令|password|pwd|pass|pin)\s*[:：]", re.IGNORECASE)
 
@@ -43,8 +48,10 @@ def read_delivered(text: str | None, failures: Iterable[str] = FAILURES) -> Deli
 
 
 def lines_of(text: str) -> list[str]:
-    """Those that hold anything."""
-    lines = (line.strip() for line in re.split(r"\r\n|\r|\n", text))
+    """Those that hold anything, as a browser shows them where there is HTML in the text."""
+    is_html = _BREAK.search(text) or _MARK.search(text) or "&nbsp;" in text
+    plain = html.unescape(_MARK.sub("", _BREAK.sub("\n", text))) if is_html else text
+    lines = (line.strip() for line in _LINE_END.split(plain))
     return [line for line in lines if normalise_code(line)]
 
 

@@ -189,6 +189,9 @@ class Counter(Protocol):
 class Shop(Counter, Protocol):
     """One shop beside us. What it has no power for it answers as `Powerless` does."""
 
+    async def has_order(self, order_no: str) -> bool:
+        """Whether there is such an order: known and unknown ones cost the same."""
+
     # How long a sale of its own may be under way that gives somebody the card which `issue` has just brought us: the
     # code goes to nobody before `find_resold` was asked after this time. Nothing: it sells no card that was taken.
     settles: timedelta

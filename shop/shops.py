@@ -34,6 +34,11 @@ class Shops:
         )
         return Shops(ordered)
 
+    def powers_of(self, name: str) -> frozenset[Power]:
+        """What the shop of this name can do."""
+        shop = self._shops.get(name)
+        return shop.powers if shop else frozenset()
+
     def find(self, name: str) -> Shop | None:
         """The shop of this name."""
         return self._shops.get(name)
@@ -44,8 +49,11 @@ class Shops:
             await shop.close()
 
     async def find_order(self, order_no: str) -> Order | None:
-        found = await self._first_with(order_no, _nothing)
-        return found[0] if found else None
+        async def ask(shop: Shop) -> tuple[bool, Order | None]:
+            order = await shop.find_order(order_no)
+            return order is not None, order
+
+        return next((order for is_found, order in await self._ask(ask) if is_found), None)
 
     async def prove_owner(self, order_no: str, proof: str) -> ProofWay | None:
         return await self._tell(order_no, lambda shop: shop.prove_owner(order_no, proof), None)
@@ -54,8 +62,8 @@ class Shops:
         """Of the shop that has the order; of what is no order, what the first shows that can."""
         if self._only:
             return await self._only.contact_of(order_no)
-        answers = await self._ask(order_no, lambda shop: shop.contact_of(order_no))
-        ordered = sorted(answers, key=lambda answer: answer[0] is None)
+        answers = await self._ask(_with(order_no, lambda shop: shop.contact_of(order_no)))
+        ordered = sorted(answers, key=lambda answer: not answer[0])
         return next((reply for _, reply in ordered if reply.answer == Answer.DONE), Reply(Answer.UNSUPPORTED))
 
     async def check_code(self, order_no: str, code: str) -> CodeCheck:
@@ -69,38 +77,35 @@ class Shops:
         """What the shop that has the order answers. Where there is one shop, it knows itself what it has."""
         if self._only:
             return await call(self._only)
-        found = await self._first_with(order_no, call)
-        return found[1] if found else otherwise
+        answers = await self._ask(_with(order_no, call))
+        return next((answer for is_found, answer in answers if is_found), otherwise)
 
-    async def _first_with(self, order_no: str, call: Callable[[Shop], Awaitable[Value]]) -> tuple[Order, Value] | None:
-        """The first shop's order of this number, and what that shop answers."""
-        for order, answer in await self._ask(order_no, call):
-            if order is not None:
-                return order, answer
-        return None
-
-    async def _ask(self, order_no: str, call: Callable[[Shop], Awaitable[Value]]) -> list[tuple[Order | None, Value]]:
+    async def _ask(self, ask: Callable[[Shop], Awaitable[tuple[bool, Value]]]) -> list[tuple[bool, Value]]:
         """What each shop answers, up to the first that has the order; all are asked, so that the time tells nothing.
 
         Raises `ShopDown` when that of one comes first.
         """
 
-        async def ask(shop: Shop) -> tuple[Order | None, Value] | ShopDown:
+        async def hear(shop: Shop) -> tuple[bool, Value] | ShopDown:
             try:
-                order, answer = await asyncio.gather(shop.find_order(order_no), call(shop))
+                return await ask(shop)
             except ShopDown as down:
                 return down
-            return order, answer
 
         answers = []
-        for answer in await asyncio.gather(*map(ask, self._shops.values())):
+        for answer in await asyncio.gather(*map(hear, self._shops.values())):
             if isinstance(answer, ShopDown):
                 raise answer
             answers.append(answer)
-            if answer[0] is not None:
+            if answer[0]:
                 break
         return answers
 
 
-async def _nothing(_shop: Shop) -> None:
-    return None
+def _with(order_no: str, call: Callable[[Shop], Awaitable[Value]]) -> Callable[[Shop], Awaitable[tuple[bool, Value]]]:
+    """What a shop answers, and whether it has the order: that takes as long for one that nobody has."""
+
+    async def ask(shop: Shop) -> tuple[bool, Value]:
+        return await asyncio.gather(shop.has_order(order_no), call(shop))
+
+    return ask

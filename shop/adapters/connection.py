@@ -4,6 +4,7 @@ A read-only user suffices. A statement that takes too long is ended there; a los
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +19,8 @@ from sqlalchemy.sql import Executable
 from sqlalchemy.sql.expression import TableClause
 
 from shop.errors import BadCredentials, BadShopUrl, NothingGranted, SchemaMismatch, ShopDown
+
+log = logging.getLogger(__name__)
 
 DRIVERS = {"mysql": "aiomysql", "mariadb": "aiomysql", "postgresql": "asyncpg", "sqlite": "aiosqlite"}
 SECONDS = 5.0  # that an answer may take, connection and second try included
@@ -113,6 +116,8 @@ class ShopDatabase:
             found = _COLUMN.search(words) or _TABLE.search(words)
             name = ".".join(found[part] for part in ("table", "column") if part in found.groupdict()) if found else "it"
             return BadCredentials(shop=self.shop, problem=f"this user may not read {name}")
+        if code:  # its words may hold what it was asked
+            log.warning("the database of the shop %s answers with its error %s", self.shop, code)
         return ShopDown(shop=self.shop)
 
     async def columns(self) -> Mapping[str, frozenset[str]]:

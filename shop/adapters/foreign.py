@@ -25,7 +25,7 @@ from shop.addresses import find_address, mask_address
 from shop.codes import read_code
 from shop.comparing import compare
 from shop.delivered import FAILURES, refer
-from shop.errors import ShopDown
+from shop.errors import ShopDown, StrangeAnswer
 from shop.masking import normalise_code
 from shop.port import Answer, CodeCheck, CodeRef, Contact, Goods, Order, Power, Powerless, ProofWay, Reply, Verdict
 from shop.tables import Code, Product, Proof, Replacement, WarrantyFrom
@@ -71,7 +71,10 @@ class Ground:
         """A time as the shop wrote it, in UTC; MySQL's "0000-00-00" is none, and comes as text."""
         if not isinstance(naive, datetime):
             return None
-        return (naive if naive.tzinfo else naive.replace(tzinfo=self.zone)).astimezone(UTC)
+        try:
+            return (naive if naive.tzinfo else naive.replace(tzinfo=self.zone)).astimezone(UTC)
+        except OverflowError:  # the year 1, as some shops write "never"
+            return None
 
     def goods(self, sku: object, name: str, price: Decimal | str | float) -> Goods:
         return Goods(str(sku), name, minor(price), self.currency, self.warranty)
@@ -113,6 +116,9 @@ class ForeignShop(Powerless, ABC):
 
         `normalise_code` makes of it what most shops' numbers are: upper case, without dashes.
         """
+
+    async def has_order(self, order_no: str) -> bool:
+        return await self._find(order_no) is not None
 
     async def find_order(self, order_no: str) -> Order | None:
         sold = await self._find(order_no)
@@ -168,13 +174,21 @@ class ForeignShop(Powerless, ABC):
             if type(down) is not ShopDown:  # the buyer only hears that it does not answer; its owner must know why
                 log.error("%s", down)
             raise
+        except (ArithmeticError, ValueError):  # its words may hold what stood there
+            odd = StrangeAnswer(shop=self.name, problem="a sum, a number or a text of the order cannot be one")
+            log.error("%s", odd)
+            raise odd from None
 
     async def _complete(self, sold: Sold) -> Order:
         order, codes = sold.order, refer(self._vault, sold.codes, sold.reusable)
         async with self._own.reading() as session:
             terms, issued = await self._ours(session, sold)
         return replace(
-            order, codes=(*codes, *issued), goods=_on_terms(order.goods, terms), ways=frozenset(sold.secrets)
+            order,
+            codes=(*codes, *issued),
+            goods=_on_terms(order.goods, terms),
+            paid=max(0, order.paid),  # a coupon may have been worth more than the goods
+            ways=frozenset(sold.secrets),
         )
 
     async def _ours(self, session: AsyncSession, sold: Sold) -> tuple[Any, list[CodeRef]]:

@@ -78,6 +78,10 @@ class LocalShop(Powerless):
         self._database = database
         self._vault = vault
 
+    async def has_order(self, order_no: str) -> bool:
+        async with self._database.reading() as session:
+            return await self._find(session, normalise_code(order_no)) is not None
+
     async def find_order(self, order_no: str) -> Order | None:
         """The order; its codes are those delivered, then the replacements issued for it."""
         async with self._database.reading() as session:

@@ -26,6 +26,10 @@ from shop.vault import Vault
         pytest.param("AAAAA-11111\n使用中有问题请联系客服", ("AAAAA-11111",), id="advice"),
         pytest.param("出了点问题，请联系客服", (), id="advice alone"),
         pytest.param(None, (), id="nothing"),
+        pytest.param("<p>AAAAA-11111</p><p class='x'>BBBBB&amp;2</p>", ("AAAAA-11111", "BBBBB&2"), id="paragraphs"),
+        pytest.param("AAAAA-11111<br/><b>BBBBB-22222</b>&nbsp;", ("AAAAA-11111", "BBBBB-22222"), id="line breaks"),
+        pytest.param("a<c>&amp;d", ("a<c>&amp;d",), id="signs of a code"),
+        pytest.param("AAAAA-11111\u2028BBBBB-22222", ("AAAAA-11111", "BBBBB-22222"), id="lines of an editor"),
     ],
 )
 def test_codes_are_read_from_a_text(text: str | None, codes: tuple[str, ...]) -> None:

@@ -1,6 +1,7 @@
 """Several shops at one counter: two stalls with the same tables, and orders of the same numbers."""
 
 import pytest
+from sqlalchemy import event
 
 from shop.adapters.local import hash_query_password
 from shop.errors import ShopDown
@@ -14,6 +15,9 @@ OURS, THEIRS = "7K2Q9-XPLM4-TRWE3", "FFFFF-GGGGG-HHHH2"
 
 class SilentShop(Powerless):
     name = "silent"
+
+    async def has_order(self, order_no: str) -> bool:
+        raise ShopDown(shop=self.name)
 
     async def find_order(self, order_no: str) -> Order | None:
         raise ShopDown(shop=self.name)
@@ -49,6 +53,24 @@ async def test_a_number_of_two_shops_is_the_firsts_and_the_seconds_proof_opens_n
     assert await shops.prove_owner(BOTH, "open sesame") == ProofWay.QUERY_PASSWORD
     assert await shops.prove_owner(BOTH, "their word") is None
     assert (await shops.check_code(BOTH, THEIRS)).verdict == Verdict.OTHER
+
+
+async def test_known_and_unknown_numbers_cost_the_same(shops: Shops, stall: Stall) -> None:
+    asked: list[str] = []
+
+    def count(*call: object) -> None:
+        asked.append(str(call[2]))
+
+    costs = {}
+    event.listen(stall.database.engine.sync_engine, "before_cursor_execute", count)
+    for order_no in (BOTH, OTHERS, "AB12CD34EF56GH79"):
+        asked.clear()
+        await shops.prove_owner(order_no, "their word")
+        await shops.contact_of(order_no)
+        costs[order_no] = len(asked)
+    event.remove(stall.database.engine.sync_engine, "before_cursor_execute", count)
+
+    assert len({*costs.values()}) == 1
 
 
 async def test_who_is_to_lead_is_asked_first_and_all_are_asked(shops: Shops) -> None:

@@ -103,6 +103,19 @@ async def test_nothing_can_be_written(empty_mariadb: str) -> None:
         assert await database.rows(text("SELECT * FROM one")) == []
 
 
+async def test_an_error_that_has_no_sentence_is_logged_by_its_number(
+    empty_mariadb: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await run(empty_mariadb, "CREATE TABLE t (a int)", "CREATE VIEW v AS SELECT a FROM t", "DROP TABLE t")
+
+    async with opened(empty_mariadb) as database:
+        with pytest.raises(ShopDown):
+            await database.rows(text("SELECT a FROM v WHERE a = 'SECRET'"))
+
+    assert "the database of the shop main answers with its error 1356" in caplog.text
+    assert "SECRET" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("asked", "change", "sentence"),
     [

@@ -95,6 +95,19 @@ async def test_odd_answers_are_a_shop_that_is_away(
     assert CODES[0] not in str(raised) + caplog.text
 
 
+async def test_a_sum_beyond_all_sums_is_an_odd_answer(shop: DujiaoNext, sale: Sale) -> None:
+    sale.changes = {"total_amount": "1e400"}
+
+    with pytest.raises(StrangeAnswer):
+        await shop.find_order(ORDER_NO)
+
+
+async def test_the_year_one_is_no_time(shop: DujiaoNext, sale: Sale) -> None:
+    sale.changes = {"paid_at": "0001-01-01T00:00:00+08:00"}
+
+    assert (await found(shop, ORDER_NO)).paid_at is None
+
+
 @pytest.mark.parametrize(
     ("missing", "name"), [("status", "status"), ("total_amount", "total_amount"), ("items", "items")]
 )

@@ -219,6 +219,7 @@ async def test_odd_rows_are_orders_still(empty_mariadb: str, database: Database,
     without = Sale("CCCC3333CCCC3333", info="")
     await dujiaoka.open_original(empty_mariadb, [odd, marked_done, without])
     await run(empty_mariadb, "SET sql_mode = ''; UPDATE orders SET created_at = '0000-00-00' WHERE status = 9")
+    await run(empty_mariadb, "UPDATE orders SET actual_price = -5.50 WHERE order_sn = 'BBBB2222BBBB2222'")
     shop = Dujiaoka(ground(database, vault), empty_mariadb)
 
     orders = [await shop.find_order(sale.order_no) for sale in (odd, marked_done, without)]
@@ -230,6 +231,8 @@ async def test_odd_rows_are_orders_still(empty_mariadb: str, database: Database,
     ]
     assert orders[0] is not None
     assert (orders[0].paid_at, orders[0].ways) == (None, frozenset())
+    assert orders[1] is not None
+    assert orders[1].paid == 0
     await shop.close()
 
 

@@ -1,0 +1,168 @@
+"""Long polling by several processes and several bots: one looks, another takes over, none holds another up."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.channels.port import Update
+from bot.channels.telegram import Telegram, polling
+from bot.fakes.telegram import TOKEN, FakeTelegram, Refusal, serving
+from kadesk.database import Database
+
+OTHER = "987654321:AAH-other-token-of-a-bot-that-never-was-0"
+MOMENT = timedelta(milliseconds=5)
+
+
+class Store:
+    """Keeps each update once, as the inbox does."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+        self.came = 0
+
+    async def accept(self, *updates: Update) -> int:
+        self.came += len(updates)
+        fresh = [one.update_id for one in updates if one.update_id not in self.kept]
+        self.kept += fresh
+        return len(fresh)
+
+
+class Elected:
+    def __init__(self, name: str) -> None: ...
+    async def __aenter__(self) -> bool:
+        return True
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeTelegram]:
+    async with serving(FakeTelegram()) as fake:
+        fake.longest_poll = 0.1
+        yield fake
+
+
+@asynccontextmanager
+async def receiving(
+    *telegrams: Telegram, accept: Any, elected: Any = Elected
+) -> AsyncIterator[list[asyncio.Task[None]]]:
+    tasks = [asyncio.create_task(one.run(accept, elected)) for one in telegrams]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def until(is_true: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not is_true():  # noqa: ASYNC110  # it happens at the far end of a socket
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("database_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+async def test_of_three_processes_one_looks_and_when_it_dies_another(
+    database_url: str, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(polling, "ELECT_EVERY", 0.05)
+    store, looked = Store(), list[int]()
+    async with three(database_url) as processes:
+
+        def start(number: int) -> asyncio.Task[None]:
+            telegram = Telegram(TOKEN, fake.base, note=lambda *_, **facts: looked.append(number))
+            return asyncio.create_task(telegram.run(store.accept, processes[number].elected))
+
+        tasks = [start(number) for number in range(3)]
+        for number in range(3):
+            fake.say(42, f"word {number}")
+            await until(lambda number=number: len(store.kept) == number + 1)  # type: ignore[misc]
+            leader = tasks[looked[-1]]
+            assert not leader.done()
+            leader.cancel()
+            await asyncio.gather(leader, return_exceptions=True)
+
+    assert "another program" not in caplog.text
+    assert (store.kept, sorted(set(looked))) == (["500", "501", "502"], [0, 1, 2])
+
+
+@asynccontextmanager
+async def three(url: str) -> AsyncIterator[list[Database]]:
+    databases = [Database(url, held=1) for _ in range(3)]
+    yield databases
+    for database in databases:
+        await database.close()
+
+
+async def test_numbers_that_begin_anew_after_a_quiet_week_are_heard(fake: FakeTelegram) -> None:
+    store = Store()
+    async with receiving(Telegram(TOKEN, fake.base), accept=store.accept):
+        fake.say(42, "before")
+        await until(lambda: fake.offsets[-2:] == [501, None])
+        fake.bot.updates._next = 7
+        fake.say(42, "after")
+        await until(lambda: len(store.kept) == 2)
+
+    assert store.kept == ["500", "7"]
+
+
+async def test_what_is_no_update_holds_up_nothing(fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch) -> None:
+    telegram, store = Telegram(TOKEN, fake.base), Store()
+    say = {"message": {"message_id": 1, "date": 1, "chat": {"id": 42}, "text": "in time"}}
+    answer = ["words", None, {"update_id": None}, {"update_id": "510"} | say, {"update_id": 511, "callback_query": 5}]
+
+    async def get(*_: Any) -> Any:
+        return answer
+
+    monkeypatch.setattr(fake.bot.updates, "get", get)
+    offset = await telegram.look(store.accept, None)
+    answer[3:] = []
+    with pytest.raises(ValueError, match="without numbers"):
+        await telegram.look(store.accept, None)
+
+    await telegram._bot.session.close()
+    assert (store.kept, offset) == (["510"], 512)
+
+
+async def test_a_bot_whose_token_is_refused_stops_no_other(
+    fake: FakeTelegram, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, known = Store(), dict[str, Any]()
+    broken = Telegram(OTHER, fake.base, note=lambda *_, **facts: known.update(facts), first_wait=MOMENT)
+    async with receiving(broken, Telegram(TOKEN, fake.base), accept=store.accept):
+        fake.say(42, "hello")
+        await until(lambda: store.kept and known.get("problem"))
+
+    assert known["problem"] == "token"
+    assert "telegram 987654321: the bot token was refused" in caplog.text
+
+
+async def test_each_bot_hears_its_own(fake: FakeTelegram) -> None:
+    store, second = Store(), fake.add_bot(OTHER)
+    second.updates._next = 900
+    async with receiving(Telegram(TOKEN, fake.base), Telegram(OTHER, fake.base), accept=store.accept):
+        fake.say(42, "to the first")
+        fake.send(42, {"text": "to the second"}, bot=second)
+        await until(lambda: len(store.kept) == 2)
+
+    assert sorted(store.kept) == ["500", "900"]
+
+
+async def test_a_conflict_gives_the_office_up_and_a_left_over_webhook_goes(fake: FakeTelegram) -> None:
+    store, known = Store(), list[Any]()
+    fake.next_fault("getUpdates", Refusal(409, "Conflict: terminated by other getUpdates request"))
+    fake.webhook = "https://left.over/hook"
+    fake.say(42, "kept by Telegram meanwhile")
+    telegram = Telegram(
+        TOKEN, fake.base, note=lambda *_, **facts: known.append(facts.get("problem")), first_wait=MOMENT
+    )
+
+    async with receiving(telegram, accept=store.accept):
+        await until(lambda: store.kept)
+
+    assert "conflict" in known
+    assert known[-1] in ("", None)

@@ -52,7 +52,11 @@ def _readings(phrases: Phrases, language: str) -> Iterator[Reading]:
         parts = list(Formatter().parse(template))
         literals = sum(len(literal.strip()) for literal, *_ in parts)
         if key.startswith((*KEPT, *FACTS)) and literals:
-            pattern = "".join(re.escape(literal) + _any(name) for literal, name, *_ in parts)
+            named = [name for _, name, *_ in parts]
+            pattern = "".join(
+                re.escape(literal) + (f"(?P={name})" if name and name in named[:place] else _any(name))
+                for place, (literal, name, *_) in enumerate(parts)
+            )
             yield Reading(key, re.compile(pattern, re.DOTALL), literals)
 
 

@@ -47,7 +47,7 @@ async def serve(kadesk: Kadesk, listener: socket.socket, on_ready: Callable[[], 
         rate=settings.bot.rate,
         is_secure=settings.public_url.startswith("https://"),
     )
-    bots = open_bots(settings.telegram, settings.public_url, kadesk.database, kadesk.vault, clock)
+    bots = open_bots(settings.telegram, settings.public_url, kadesk.database, kadesk.vault, clock, kadesk.phrases)
     channels: list[Channel] = [web, IncidentChannel(), *(one.telegram for one in bots)]
     workers: list[Coroutine[Any, Any, None]] = [one.pulse.run() for one in bots]
     workers += [one.telegram.run(door.accept, kadesk.database.elected) for one in bots]

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from bot.dialogue.commands import menus
 from bot.health import Pulse
 from kadesk.database import Database
 from kadesk.shops import Name
 from kadesk.values import BotToken, Section, Words
 from shop.vault import Vault
+from tickets.outbox import Say
 
 if TYPE_CHECKING:  # aiogram takes a second to import: only who needs it waits
     from bot.channels.telegram import Telegram
@@ -98,7 +100,12 @@ class OpenBot:
 
 
 def open_bots(
-    section: TelegramSection, public_url: str, database: Database, vault: Vault, clock: Callable[[], datetime]
+    section: TelegramSection,
+    public_url: str,
+    database: Database,
+    vault: Vault,
+    clock: Callable[[], datetime],
+    say: Say,
 ) -> list[OpenBot]:
     """Every bot that there is a token for."""
     if not section.bots:
@@ -116,6 +123,7 @@ def open_bots(
             section.api_base,
             hook=hook if section.receive == "webhook" else None,
             language=one.language,
+            menus=menus(say, one.language),
             note=pulse.note,
         )
         opened.append(OpenBot(bot, pulse))

@@ -208,6 +208,7 @@ class Dialogue:
     async def _follow(self, turn: Turn) -> None:
         """Do and say what these words ask for."""
         intent = turn.intent
+        await greeting.tell_unread(turn)
         if await tickets.tell_standing(turn) or await self._leave_to_people(turn):
             return
         if intent.beside is not None and intent.act != Act.ASK:

@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 
+from bot.channels.port import Kind
 from bot.dialogue import reading
 from bot.dialogue.acts import Act, Goal
 from bot.dialogue.state import Step
 from bot.dialogue.turn import Choice, Turn
+from tickets.pixels import BYTES
+
+NAMED = (*(Kind.PHOTO, Kind.DOCUMENT, Kind.VOICE, Kind.STICKER), *(Kind.VIDEO, Kind.LOCATION, Kind.CONTACT))
 
 
 def menu(turn: Turn) -> tuple[Choice, ...]:
@@ -54,9 +58,21 @@ async def ask_for_less(turn: Turn) -> None:
 async def ask_for_text(turn: Turn) -> None:
     """For a photo, a sticker or a voice message where no ticket takes it."""
     kind = turn.inbound.kind
-    key = f"media.{kind}" if kind in ("photo", "document", "voice", "sticker") else "media.other"
-    key = "media.kept" if turn.inbound.pictures else key
-    await turn.tell(key, turn.person)
+    key = f"media.{kind}" if kind in NAMED else "media.other"
+    if turn.inbound.pictures or not _problem(turn):
+        await turn.tell("media.kept" if turn.inbound.pictures else key, turn.person)
+
+
+async def tell_unread(turn: Turn) -> None:
+    """A picture that came along could not be kept: the buyer can do something about it."""
+    if problem := _problem(turn):
+        key = problem if problem in ("too_large", "no_picture") else "gone"
+        await turn.tell(f"media.{key}", turn.person, megabytes=BYTES >> 20)
+
+
+def _problem(turn: Turn) -> str:
+    """Why a picture that came along is none; "" when each is one."""
+    return next((str(one["problem"]) for one in turn.inbound.attachments if "problem" in one), "")
 
 
 async def excuse_button(turn: Turn) -> None:

@@ -37,6 +37,7 @@ _COMMANDS: tuple[tuple[Act, re.Pattern[str]], ...] = tuple(
             "取消|算了|不用了|不查了|不弄了|退出|返回|重新开始|重来"
             "|cancel|stop|quit|exit|never ?mind|start over|go back",
         ),
+        (Act.FIND, "查我的订单|orders"),
         (Act.MENU, "菜单|主菜单|功能|帮助|开始|menu|help|start|home"),
         (
             Act.TICKETS,

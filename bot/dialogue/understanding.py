@@ -96,7 +96,7 @@ class Understanding:
         text = reading.clean(inbound.text)
         if inbound.kind == Kind.START:
             return Intent(Act.START, "")
-        if scene.proving and inbound.kind in PICTURES:
+        if scene.proving and inbound.kind in PICTURES and not _is_unread(inbound):
             return self._keep(scene, Intent(Act.PICTURE, ""), text[: self._limit])
         came_along = inbound.attachments or inbound.pictures
         if inbound.kind != Kind.TEXT and not (came_along and text):  # a picture's caption is read as text
@@ -277,6 +277,11 @@ class Understanding:
     def _order(self, scene: Scene, number: str, text: str, goal: Goal) -> Intent:
         proof = reading.find_proof(text, number)
         return Intent(Act.ORDER, "", goal=goal, order_no=number, secret=proof or "")
+
+
+def _is_unread(inbound: Inbound) -> bool:
+    """Whether none of the pictures could be had: nobody can look at them."""
+    return not inbound.pictures and any("problem" in one for one in inbound.attachments)
 
 
 def _texts(entry: Entry) -> list[str]:

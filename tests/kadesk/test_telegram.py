@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.channels.port import Update
+from bot.phrases import Phrases
 from kadesk.errors import SettingsError
 from kadesk.settings import SHIPPED, Settings
 from kadesk.telegram import open_bots
@@ -101,7 +102,7 @@ async def test_a_bot_begins_in_the_language_that_its_owner_chose(monkeypatch: py
     vault: Any = Vault(Keys.generate())
     nowhere: Any = None
 
-    bots = open_bots(settings.telegram, "https://help.example.com", nowhere, vault, lambda: now)
+    bots = open_bots(settings.telegram, "https://help.example.com", nowhere, vault, lambda: now, Phrases())
 
     raw = '{"message": {"message_id": 1, "chat": {"id": 42}, "text": "hi", "from": {"id": 42, "language_code": "zh"}}}'
     spoken = [one.telegram.read(Update("telegram", one.telegram.account, "1", "42", raw)).language for one in bots]

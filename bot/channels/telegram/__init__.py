@@ -4,6 +4,7 @@ Updates are read as plain JSON, not through aiogram's types: one update of a new
 What comes twice is dropped at the door.
 """
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -17,6 +18,7 @@ from bot.channels.port import Accept, Inbound, Update
 from bot.channels.telegram import reading
 from bot.channels.telegram.arrivals import Arrivals, Note, unheard
 from bot.channels.telegram.files import Files
+from bot.channels.telegram.menu import Menus, set_menus
 from bot.channels.telegram.patience import Patience
 from bot.channels.telegram.polling import Elected, Poller
 from bot.channels.telegram.sending import Sender
@@ -37,6 +39,7 @@ class Telegram:
         *,
         hook: Hook | None = None,  # None: we poll
         language: str = "",  # of its phrases, until a buyer's own words are in another; "": that of the buyer's app
+        menus: Menus | None = None,
         note: Note = unheard,
         poll: timedelta = timedelta(seconds=25),  # how long Telegram holds a look open while nothing happens
         first_wait: timedelta = timedelta(seconds=1),  # before the second look after an error; it doubles
@@ -49,6 +52,7 @@ class Telegram:
             raise BadToken from None
         self.account = str(self._bot.id)
         self._language = language
+        self._menus = menus or {}
         self._note = note
         self._sender = Sender(self._bot)
         self._files = Files(self._bot)
@@ -59,12 +63,14 @@ class Telegram:
 
     async def run(self, accept: Accept, elected: Elected) -> None:
         """Receive until cancelled."""
+        showing = asyncio.create_task(set_menus(self._bot, self._menus))
         try:
             if self._webhook:
                 await self._webhook.run(elected)
             else:
                 await self._poller.run(accept, elected)
         finally:
+            showing.cancel()
             await self.close()
 
     async def close(self) -> None:

@@ -1,40 +1,105 @@
 """Telegram's errors as the decisions that follow from them."""
 
+import re
+from typing import Any
+
 from aiogram.exceptions import (
+    ClientDecodeError,
     TelegramAPIError,
-    TelegramBadRequest,
-    TelegramEntityTooLarge,
     TelegramForbiddenError,
+    TelegramMigrateToChat,
     TelegramNetworkError,
     TelegramNotFound,
     TelegramRetryAfter,
     TelegramServerError,
     TelegramUnauthorizedError,
 )
-from aiohttp import ClientConnectorError
+from aiohttp import ClientConnectorError, ConnectionTimeoutError
 
-from bot.errors import Ambiguous, BuyerUnreachable, ChannelDown, DeliveryError, RateLimited, Refused
+from bot.errors import (
+    Ambiguous,
+    BuyerBlocked,
+    BuyerGone,
+    BuyerUnreachable,
+    ChannelDown,
+    ChatMoved,
+    DeliveryError,
+    NeverStarted,
+    NotConnected,
+    RateLimited,
+    Refused,
+    TopicGone,
+    WindowClosed,
+)
+
+PAUSE = 5.0  # seconds, when we are told to wait but not for how long
+_NOT_SENT = (ClientConnectorError, ConnectionTimeoutError)  # there was no connection to send over
+
+# What Telegram says, in small letters, and what it means for a message; the first that fits.
+_MEANINGS: tuple[tuple[str, type[BuyerUnreachable] | type[Refused]], ...] = (
+    ("bot was blocked", BuyerBlocked),
+    ("user is deactivated", BuyerGone),
+    ("chat not found", NeverStarted),
+    ("initiate conversation", NeverStarted),
+    ("business_peer_usage_missing", WindowClosed),
+    ("business_", NotConnected),
+    ("thread not found", TopicGone),
+    ("topic_", TopicGone),
+)
 
 
-def translate(error: TelegramAPIError) -> DeliveryError:
+def translate(error: TelegramAPIError | ClientDecodeError) -> DeliveryError:
     """Telegram's error as the decision that follows from it."""
+    if isinstance(error, ClientDecodeError):
+        return _translate_odd(error.data)
     reason = error.message.split("\n")[0]
     match error:
         case TelegramRetryAfter():
             return RateLimited(float(error.retry_after))
-        case TelegramForbiddenError():
-            return BuyerUnreachable(reason=reason)
-        case TelegramBadRequest() if "chat not found" in reason.lower():
-            return BuyerUnreachable(reason=reason)
-        case TelegramBadRequest() | TelegramEntityTooLarge():
-            return Refused(reason=reason)
+        case TelegramMigrateToChat():
+            return ChatMoved(address=str(error.migrate_to_chat_id))
         case TelegramUnauthorizedError() | TelegramNotFound():
             return ChannelDown(reason="the bot token was refused")
         case TelegramServerError():
-            return ChannelDown(reason="Telegram has a fault")
-        case TelegramNetworkError() if isinstance(error.__cause__, ClientConnectorError):
+            return _translate_fault(reason)
+        case TelegramNetworkError() if isinstance(error.__cause__, _NOT_SENT):
             return ChannelDown(reason="Telegram cannot be reached")
-        case TelegramNetworkError():
+        case TelegramNetworkError() if error.__cause__ is not None:
             return Ambiguous()
         case _:
-            return Refused(reason=reason)
+            return _refuse(reason, is_forbidden=isinstance(error, TelegramForbiddenError))
+
+
+def is_bad_markup(error: TelegramAPIError) -> bool:
+    """Whether it is only the markup that Telegram does not take."""
+    return "can't parse entities" in error.message.lower()
+
+
+def _translate_odd(answer: Any) -> DeliveryError:
+    """An answer that is not of the usual shape: what it says all the same, if it says no; else nobody knows."""
+    if not isinstance(answer, dict) or answer.get("ok") is not False:
+        return Ambiguous()
+    code, reason = answer.get("error_code"), str(answer.get("description") or "no reason given")
+    if code == 429:
+        return _wait_as_told(reason)
+    if isinstance(code, int) and code >= 500:
+        return _translate_fault(reason)
+    return _refuse(reason, is_forbidden=code == 403)
+
+
+def _translate_fault(reason: str) -> DeliveryError:
+    """A gateway that got no answer in time does not know whether the message went through; other faults say no."""
+    return Ambiguous() if "timeout" in reason.lower() else ChannelDown(reason="Telegram has a fault")
+
+
+def _wait_as_told(reason: str) -> RateLimited:
+    seconds = re.search(r"retry after (\d+)", reason.lower())
+    return RateLimited(float(seconds[1]) if seconds else PAUSE)
+
+
+def _refuse(reason: str, *, is_forbidden: bool) -> DeliveryError:
+    said = reason.lower()
+    if "too many requests" in said:
+        return _wait_as_told(reason)
+    meaning = next((meaning for words, meaning in _MEANINGS if words in said), None)
+    return (meaning or (BuyerUnreachable if is_forbidden else Refused))(reason=reason)

@@ -45,6 +45,9 @@ class SendMessage(TelegramMethod[dict[str, Any]]):
 
     chat_id: str
     text: str
+    business_connection_id: str | None = None
+    parse_mode: str | None = None
+    protect_content: bool | None = None
     reply_markup: dict[str, Any] | None = None
     link_preview_options: LinkPreviewOptions = LinkPreviewOptions(is_disabled=True)
 

@@ -134,7 +134,8 @@ def _text(message: Mapping[str, Any], kind: Kind) -> str:
     if kind == Kind.START:
         return _command(message)[1]
     said = (message.get("text"), message.get("caption"))
-    return next((text for text in said if isinstance(text, str)), "")
+    text = next((text for text in said if isinstance(text, str)), "")
+    return " ".join(filter(None, _command(message))) if text.startswith("/") and "text" in message else text
 
 
 def _is_nobodys(event: Event, account: str) -> bool:

@@ -1,18 +1,21 @@
 """One message to a buyer: in parts that fit, its buttons under the last."""
 
-from typing import Any
+from typing import Any, cast
 
 from aiogram import Bot
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError
+from aiohttp import ClientTimeout
 
-from bot.channels.telegram.errors import translate
+from bot.channels.telegram import addresses, markup
+from bot.channels.telegram.errors import is_bad_markup, translate
 from bot.channels.telegram.methods import SendMessage
-from bot.errors import Ambiguous, DeliveryError
+from bot.errors import Unfinished
 from tickets.tables import Message, Outgoing
 
-TEXT_LIMIT = 4096  # UTF-16 units of one message
 ROW_WIDTH = 14  # characters of two labels that fit beside each other on a phone
 SEND_TIMEOUT = 30  # seconds
+CONNECT_TIMEOUT = 10  # seconds, in which nothing is sent yet: a message is not in doubt while Telegram is out of reach
+UNNAMED = "?"  # stands for a message that arrived under an id that we cannot read
 
 
 class Sender:
@@ -20,56 +23,48 @@ class Sender:
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
-        self._parts_sent: dict[int, int] = {}  # of messages that were cut short by an error, by message id
+        self._unmarked: set[int] = set()  # messages whose markup Telegram did not take
 
     async def deliver(self, outgoing: Outgoing, message: Message) -> str:
-        """Send the message, in parts when it is long; a part that went out before an error is not sent again."""
-        parts = split(message.text)
-        done = self._parts_sent.pop(outgoing.message_id, 0)
-        sent = ""
-        for number, part in list(enumerate(parts))[done:]:
-            markup = _keyboard(message.buttons) if message.buttons and number == len(parts) - 1 else None
+        """Send the message, or its next part when it is long; Unfinished names the parts that have arrived."""
+        parts = markup.parts(message.text)
+        arrived = outgoing.foreign_id.split(",") if outgoing.foreign_id else []
+        if len(arrived) < len(parts):
+            part, is_last = parts[len(arrived)], len(arrived) == len(parts) - 1
+            has_markup = part.html is not None and outgoing.message_id not in self._unmarked
+            method = _method(outgoing, message, part, has_markup=has_markup, is_last=is_last)
             try:
-                sent = await self._send(SendMessage(chat_id=outgoing.address, text=part, reply_markup=markup))
-            except DeliveryError as error:
-                if not error.is_permanent:
-                    self._parts_sent[outgoing.message_id] = number
-                raise
-        return sent
+                arrived.append(await self._send(method))
+            except TelegramAPIError as error:
+                if not (has_markup and is_bad_markup(error)):
+                    raise translate(error) from error
+                self._unmarked.add(outgoing.message_id)
+        if len(arrived) < len(parts):
+            raise Unfinished(foreign_id=",".join(arrived))
+        self._unmarked.discard(outgoing.message_id)
+        return arrived[-1]
 
     async def _send(self, method: SendMessage) -> str:
+        timeout: Any = ClientTimeout(total=SEND_TIMEOUT, connect=CONNECT_TIMEOUT)  # aiogram hands it on to aiohttp
         try:
-            result = await self._bot(method, request_timeout=SEND_TIMEOUT)
-        except ClientDecodeError as error:  # it answered, only not in words that we know
-            raise Ambiguous from error
-        except TelegramAPIError as error:
+            result = await self._bot(method, request_timeout=timeout)
+        except ClientDecodeError as error:
+            if isinstance(error.data, dict) and error.data.get("ok") is True:
+                return UNNAMED  # it arrived, and the rest of the answer is of a shape that we do not know
             raise translate(error) from error
-        return str(result.get("message_id", ""))
+        return str(cast(object, result.get("message_id")) or UNNAMED)
 
 
-def split(text: str, limit: int = TEXT_LIMIT) -> list[str]:
-    """The text in parts that fit, cut at line ends or spaces where there are any."""
-    parts = []
-    while _width(text) > limit:
-        end = _fitting(text, limit)
-        cut = max(text.rfind("\n", end // 2, end), text.rfind(" ", end // 2, end)) + 1 or end
-        parts.append(text[:cut].rstrip())
-        text = text[cut:].lstrip()
-    return [*parts, text] if text or not parts else parts
-
-
-def _width(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _fitting(text: str, limit: int) -> int:
-    """How many characters fit into `limit` UTF-16 units: an emoji counts as two."""
-    width = 0
-    for place, character in enumerate(text):
-        width += 2 if ord(character) > 0xFFFF else 1
-        if width > limit:
-            return place
-    return len(text)
+def _method(outgoing: Outgoing, message: Message, part: markup.Part, *, has_markup: bool, is_last: bool) -> SendMessage:
+    address = addresses.parse(outgoing.address)
+    return SendMessage(
+        chat_id=address.chat_id,
+        business_connection_id=address.connection or None,
+        text=part.html if has_markup and part.html else part.text,
+        parse_mode="HTML" if has_markup else None,
+        protect_content=True if message.link_id is not None else None,  # a link to a code is nobody else's
+        reply_markup=_keyboard(message.buttons) if message.buttons and is_last else None,
+    )
 
 
 def _keyboard(buttons: list[dict[str, str]]) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from tickets.claim_tables import OwnershipMiss as OwnershipMiss
 from tickets.claim_tables import Picture as Picture
 from tickets.claim_tables import SupplierCheck as SupplierCheck
 from tickets.lifecycle import Phase as Phase
+from tickets.link_tables import LinkCode as LinkCode
+from tickets.link_tables import StaffLink as StaffLink
 from tickets.people import Agent as Agent
 from tickets.people import Buyer as Buyer
 from tickets.people import Identity as Identity

@@ -1,0 +1,1 @@
+"""Telegram for staff: a forum group, each ticket a topic of it. A mirror with buttons, never the record."""

@@ -1,0 +1,213 @@
+"""Calls of the Bot API for staff, through python-telegram-bot; its errors become the decisions that follow from them.
+
+Only its `Bot` is used. Its updater acknowledges what it has not stored, so `receiving` looks for updates itself.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from telegram import (
+    Bot,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    InputMediaPhoto,
+    LinkPreviewOptions,
+    ReplyParameters,
+)
+from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken, NetworkError, RetryAfter
+from telegram.error import TelegramError as LibraryError
+from telegram.request import HTTPXRequest
+
+from bot.errors import (
+    Ambiguous,
+    BadToken,
+    BuyerUnreachable,
+    ChannelDown,
+    DeliveryError,
+    RateLimited,
+    Refused,
+    TopicGone,
+)
+
+Result = TypeVar("Result")
+
+TIMEOUT = 20.0  # seconds for one answer
+CONNECT = 10.0  # seconds to reach Telegram
+TEXT_LIMIT, CAPTION_LIMIT, NAME_LIMIT, ALERT_LIMIT = 4096, 1024, 128, 200  # characters
+KINDS = ("message", "edited_message", "callback_query")
+# What was not sent at all, by the name of the library's cause.
+_UNSENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ProxyError"}
+_TOPIC_GONE = ("message thread not found", "topic_deleted", "topic_id_invalid", "topic deleted")
+
+
+class Place(NamedTuple):
+    """Where a message goes: a chat, and a topic in it; none is the general topic, or a private chat."""
+
+    chat_id: str
+    thread_id: int | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """As the library's methods take it."""
+        return {"chat_id": self.chat_id, "message_thread_id": self.thread_id}
+
+
+class Moved(Refused):
+    """The group has a new number: {chat}"""
+
+
+class StaffBot:
+    """One bot, by its token."""
+
+    def __init__(self, token: str, api_base: str) -> None:
+        """Raises BadToken."""
+        if not token.partition(":")[0].isdecimal():
+            raise BadToken
+        patience: dict[str, Any] = {"read_timeout": TIMEOUT, "write_timeout": TIMEOUT, "connect_timeout": CONNECT}
+        self._bot = Bot(
+            token,
+            base_url=f"{api_base.rstrip('/')}/bot",
+            base_file_url=f"{api_base.rstrip('/')}/file/bot",
+            request=HTTPXRequest(connection_pool_size=8, pool_timeout=CONNECT, **patience),
+            get_updates_request=HTTPXRequest(connection_pool_size=1, **patience),
+        )
+        self.account = token.partition(":")[0]
+        self._requests = self._bot._request
+        self._is_open = False
+
+    async def open(self) -> None:
+        """Make the connections; safe to call again."""
+        if not self._is_open:
+            for request in self._requests:
+                await request.initialize()
+            self._is_open = True
+
+    async def close(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            for request in self._requests:
+                await request.shutdown()
+
+    async def send(
+        self, place: Place, text: str, buttons: Sequence[dict[str, str]] = (), reply_to: int | None = None
+    ) -> int:
+        """Plain text; the message's number."""
+        reply = ReplyParameters(reply_to, allow_sending_without_reply=True) if reply_to else None
+        sent = await self._do(
+            lambda: self._bot.send_message(
+                **place.fields,
+                text=text[:TEXT_LIMIT],
+                reply_markup=_keyboard(buttons),
+                reply_parameters=reply,
+                link_preview_options=LinkPreviewOptions(is_disabled=True),
+            )
+        )
+        return int(sent.message_id)
+
+    async def send_pictures(self, place: Place, pictures: Sequence[bytes], caption: str) -> int:
+        """One picture, or an album of up to ten; the number of its first message."""
+        words = caption[:CAPTION_LIMIT]
+        if len(pictures) == 1:
+            one = await self._do(lambda: self._bot.send_photo(**place.fields, photo=pictures[0], caption=words))
+            return int(one.message_id)
+        first, *others = pictures
+        media = [InputMediaPhoto(first, caption=words), *map(InputMediaPhoto, others)]
+        album = await self._do(lambda: self._bot.send_media_group(**place.fields, media=media))
+        return int(album[0].message_id)
+
+    async def edit(self, chat_id: str, message_id: int, text: str, buttons: Sequence[dict[str, str]] = ()) -> None:
+        """The same message with other words; that they are the same already is fine."""
+        keys = _keyboard(buttons)
+        await self._as_it_is(
+            lambda: self._bot.edit_message_text(text[:TEXT_LIMIT], chat_id, message_id, reply_markup=keys)
+        )
+
+    async def create_topic(self, chat_id: str, name: str) -> int:
+        made = await self._do(lambda: self._bot.create_forum_topic(chat_id, name[:NAME_LIMIT]))
+        return int(made.message_thread_id)
+
+    async def rename_topic(self, chat_id: str, thread_id: int, name: str) -> None:
+        await self._as_it_is(lambda: self._bot.edit_forum_topic(chat_id, thread_id, name=name[:NAME_LIMIT]))
+
+    async def close_topic(self, chat_id: str, thread_id: int) -> None:
+        await self._as_it_is(lambda: self._bot.close_forum_topic(chat_id, thread_id))
+
+    async def reopen_topic(self, chat_id: str, thread_id: int) -> None:
+        await self._as_it_is(lambda: self._bot.reopen_forum_topic(chat_id, thread_id))
+
+    async def answer_press(self, query_id: str, text: str = "", *, is_alert: bool = False) -> None:
+        words = text[:ALERT_LIMIT] or None
+        await self._do(lambda: self._bot.answer_callback_query(query_id, words, show_alert=is_alert or None))
+
+    async def look(self, offset: int | None, seconds: int) -> list[dict[str, Any]]:
+        """Updates from `offset` on, as plain JSON; held open for `seconds` while nothing happens."""
+        fields: dict[str, Any] = {"timeout": seconds, "allowed_updates": KINDS}
+        fields |= {} if offset is None else {"offset": offset}
+        # Its own get_updates makes objects of them: one update of an odd shape would hold up the rest for ever.
+        found: Any = await self._do(lambda: self._bot._post("getUpdates", fields, read_timeout=seconds + 10.0))
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+    async def name(self) -> str:
+        """The bot's user name; raises ChannelDown for a token that is none."""
+        me: Any = await self._do(lambda: self._bot._post("getMe"))
+        return str(me.get("username", ""))
+
+    async def forget_webhook(self) -> None:
+        """One that is set would refuse our looks."""
+        await self._do(lambda: self._bot.delete_webhook())
+
+    async def _as_it_is(self, ask: Callable[[], Awaitable[Any]]) -> None:
+        """What is named, closed or written like that already is as it was asked for."""
+        try:
+            await self._do(ask)
+        except Refused as error:
+            if "not_modified" not in str(error).lower().replace(" ", "_"):
+                raise
+
+    async def _do(self, ask: Callable[[], Awaitable[Result]]) -> Result:
+        await self.open()
+        try:
+            return await ask()
+        except LibraryError as error:
+            raise translate(error) from error
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+        ) as error:  # it answered, in a shape that we do not know
+            raise Ambiguous from error
+
+
+def translate(error: LibraryError) -> DeliveryError:
+    """The library's error as the decision that follows from it. The token, which its texts may quote, stays out."""
+    reason = error.message.split("\n")[0]
+    match error:
+        case RetryAfter():
+            wait = error.retry_after
+            return RateLimited(float(wait if isinstance(wait, int | float) else wait.total_seconds()))
+        case ChatMigrated():
+            return Moved(chat=str(error.new_chat_id), reason="")
+        case InvalidToken():
+            return ChannelDown(reason="the bot token was refused")
+        case Conflict():
+            return ChannelDown(reason="another program receives this bot's updates")
+        case Forbidden():
+            return BuyerUnreachable(reason=reason)
+        case BadRequest() if any(words in reason.lower() for words in _TOPIC_GONE):
+            return TopicGone(reason=reason)
+        case BadRequest() if "chat not found" in reason.lower() or "not enough rights" in reason.lower():
+            return BuyerUnreachable(reason=reason)
+        case BadRequest():
+            return Refused(reason=reason)
+        case NetworkError() if type(error.__cause__).__name__ in _UNSENT:
+            return ChannelDown(reason="Telegram cannot be reached")
+        case _:
+            return Ambiguous()
+
+
+def _keyboard(buttons: Sequence[dict[str, str]]) -> InlineKeyboardMarkup | None:
+    """Three to a row."""
+    keys = [InlineKeyboardButton(one["text"], callback_data=one["handle"]) for one in buttons]
+    rows = [keys[first : first + 3] for first in range(0, len(keys), 3)]
+    return InlineKeyboardMarkup(rows) if rows else None

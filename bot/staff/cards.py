@@ -1,0 +1,132 @@
+"""What stands in a ticket's topic: its name, its card, and the lines of its conversation. Pure.
+
+Codes are masked before a message is stored; everything shown here goes through the mask once more, and of a one-time
+link not even the mark is shown.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.staff.rules import Room
+from shop.masking import mask_text
+from tickets.lifecycle import is_active
+from tickets.links import MARK
+from tickets.queue import QueueRow
+from tickets.routing import Level, Tier
+from tickets.tables import Author, Claim, Message, Phase
+
+NAME_PART = 40  # characters of a subject in a topic's name
+LINE_LIMIT = 1_500  # characters of one message in the mirror
+CHUNK = 3_500  # characters of lines that go out together
+SHOWN = 5  # lines of a backlog that are shown in full
+BACKLOG = 12  # lines from which on a backlog is summed up
+_FACES = {Author.BUYER: "👤", Author.BOT: "🤖", Author.SYSTEM: "ℹ️", Author.AGENT: "💬"}
+_KINDS = ("photo", "document", "voice", "sticker", "video", "location", "contact")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A message of the conversation as the topic shows it."""
+
+    message: Message
+    author: str  # name
+    pictures: tuple[int, ...] = ()  # those that we have
+
+
+def topic_name(row: QueueRow) -> str:
+    """What the list of topics shows; settled ones have a tick before them."""
+    subject = mask_text(row.ticket.subject)
+    tick = "" if is_active(row.ticket.phase) else "✅ "
+    return f"{tick}{row.ticket.number} {row.buyer} · {subject[:NAME_PART]}"
+
+
+def number_in(name: str) -> str:
+    """The ticket's number in the name of a topic."""
+    return next((word for word in name.split() if word.startswith("K-")), "")
+
+
+def card(room: Room, row: QueueRow, product: str, claims: Sequence[Claim] = ()) -> str:
+    """What must be known of the ticket at one look."""
+    ticket, words = row.ticket, room.words
+    order = ticket.order_ref.rpartition("/")[2] if ticket.order_ref else ""
+    tier = "" if row.tier == Tier.NORMAL else f" · {words(f'tier.{row.tier}')}"
+    lines = [
+        f"{ticket.number} · {status_of(room, row)} · L{int(ticket.level)}",
+        mask_text(ticket.subject),
+        words("card.buyer", name=row.buyer + tier, channel=_word(room, "channel", row.channel)),
+        words("card.about", category=_word(room, "category", ticket.category), product=product or "-"),
+        *([words("card.order", order=hidden_order(order))] if order else []),
+        *(words("card.claim", masked=one.masked, reason=_reason(room, one.reason)) for one in claims),
+        *([words("card.due", due=due_of(room, row))] if row.due_at else []),
+        words("card.assignee", agent=row.assignee or words("card.nobody")),
+        *([words("card.hurried", times=ticket.hurries)] if ticket.hurries else []),
+        *([words("card.snoozed", until=room.at(ticket.snoozed_until))] if ticket.snoozed_until else []),
+    ]
+    return "\n".join(lines)
+
+
+def status_of(room: Room, row: QueueRow) -> str:
+    """The owner's own word for the status, or the phase's."""
+    known = room.desk.rules.statuses.get(row.ticket.status)
+    own = known.words.get(room.rules.language) if known and row.ticket.status not in set(Phase) else None
+    return own or room.words(f"phase.{row.ticket.phase}")
+
+
+def due_of(room: Room, row: QueueRow) -> str:
+    due = room.at(row.due_at) if row.due_at else "-"
+    return f"{due} ❗" if row.is_late else due
+
+
+def hidden_order(order: str) -> str:
+    """Its first and last four characters: enough to compare, too little to ask the shop with."""
+    return f"{order[:4]}…{order[-4:]}" if len(order) > 10 else f"…{order[-3:]}"
+
+
+def row_text(room: Room, row: QueueRow) -> str:
+    """A ticket as one line of a list."""
+    due = f" · {due_of(room, row)}" if row.due_at else ""
+    hands = f" · {row.assignee}" if row.assignee else ""
+    return (
+        f"{row.ticket.number} L{int(Level(row.ticket.level))} {row.buyer} · {mask_text(row.ticket.subject)}{due}{hands}"
+    )
+
+
+def line_text(room: Room, line: Line) -> str:
+    """One message, with who said it."""
+    message = line.message
+    face = "📝" if message.is_note else _FACES.get(Author(message.author), "")
+    text = safe(room, message.text)
+    kinds = [one.get("kind", "") for one in message.attachments if not one.get("picture")]
+    media = [room.words(f"media.{kind if kind in _KINDS else 'other'}") for kind in kinds]
+    if line.pictures and not room.rules.pictures:
+        media.append(room.words("media.pictures", count=len(line.pictures)))
+    return f"{face} {line.author}: {' '.join(filter(None, (*media, text)))}".rstrip()
+
+
+def edit_text(room: Room, line: Line) -> str:
+    return room.words("mirror.edited", name=line.author, text=safe(room, line.message.text))
+
+
+def summary(room: Room, number: str, lines: Sequence[Line]) -> str:
+    """A backlog: how much there is, where it can be read, and its end."""
+    head = room.words("mirror.backlog", count=len(lines) - SHOWN, page=room.rules.page_of(number))
+    return "\n".join([head, *(line_text(room, line) for line in lines[-SHOWN:])])
+
+
+def safe(room: Room, text: str) -> str:
+    """A text as staff may see it in a chat."""
+    text = mask_text(text.replace(MARK, room.words("mirror.link")))
+    return text if len(text) <= LINE_LIMIT else text[:LINE_LIMIT] + " …"
+
+
+def _reason(room: Room, reason: str) -> str:
+    return room.say(room.rules.language, f"reason.{reason}")
+
+
+def _word(room: Room, kind: str, value: str) -> str:
+    """Our word for a value; the value itself where a shop made up its own."""
+    key = f"staff.{kind}.{value}"
+    try:
+        return room.say(room.rules.language, key)
+    except KeyError:
+        return value

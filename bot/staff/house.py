@@ -1,0 +1,77 @@
+"""The staff bot at work: what it hears goes through the inbox, what it shows follows from the desk, in one loop."""
+
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime
+from typing import Any
+
+from bot.bell import Bell
+from bot.channels.port import Accept
+from bot.faults import place_of
+from bot.staff.calls import StaffBot
+from bot.staff.mirror import Mirror
+from bot.staff.news import News
+from bot.staff.pacing import Pacing
+from bot.staff.posts import Posts
+from bot.staff.presses import Presses
+from bot.staff.receiving import Poller, StaffChannel
+from bot.staff.rules import CHANNEL, Room
+from bot.staff.talk import Talk
+from bot.transactions import Transactions
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0  # seconds between looks for what changed
+
+
+class StaffHouse:
+    """Everything of one staff bot, joined."""
+
+    def __init__(
+        self,
+        database: Transactions,
+        room: Room,
+        bot: StaffBot,
+        accept: Accept,
+        clock: Callable[[], datetime],
+        bell: Bell,
+    ) -> None:
+        self._database = database
+        self._bot = bot
+        self._bell = bell
+        self.channel = StaffChannel(bot.account)
+        self.talk = Talk(room)
+        self._presses = Presses(bot)
+        self.poller = Poller(database, bot, self._presses, accept)
+        pacing = Pacing(room.rules.per_minute)
+        self._news = News(database, room, clock)
+        self._posts = Posts(database, bot, self._presses, pacing, clock)
+        self._mirror = Mirror(database, room, bot, pacing, clock)
+
+    def workers(self) -> Sequence[Coroutine[Any, Any, None]]:
+        return (self.poller.run(), self.run())
+
+    async def run(self) -> None:
+        """Show and tell until cancelled; of several processes one does."""
+        try:
+            while True:
+                try:
+                    async with self._database.elected(f"writer {CHANNEL}:{self._bot.account}") as is_ours:
+                        if is_ours:
+                            await self.work()
+                except Exception as error:  # the database is away: weather, not a reason to stop
+                    log.error("the staff bot stumbled: %s", place_of(error))
+                await self._bell.wait(LOOK_EVERY)
+        finally:
+            self.close()
+            await self._bot.close()
+
+    def close(self) -> None:
+        """Leave presses unanswered; `run` does so at its end."""
+        self._presses.close()
+
+    async def work(self) -> int:
+        """What can be done now, answers to people first."""
+        done = await self._posts.drain()
+        done += await self._news.collect() + await self._news.digest()
+        return done + await self._posts.drain() + await self._mirror.look()

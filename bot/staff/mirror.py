@@ -1,0 +1,335 @@
+"""Keeps the topics as the tickets are: made, filled, closed and opened again, one call after the other.
+
+What a topic lacks is derived from the tickets each time; only how far it was shown is written down. So nothing is lost
+with the group gone, and when it is back its topics go on with a summary. A call whose answer was lost is made again.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from audit.trail import record
+from bot.errors import Ambiguous, DeliveryError, Refused, TopicGone
+from bot.faults import place_of
+from bot.staff import buttons, cards, views
+from bot.staff.calls import CAPTION_LIMIT, Place, StaffBot
+from bot.staff.cards import Line
+from bot.staff.pacing import Pacing
+from bot.staff.rules import Room
+from bot.staff.tables import Mirrored, StaffButton, Topic, TopicState
+from bot.staff.views import View
+from bot.staff.watch import Watch
+from bot.transactions import Transactions
+from tickets import pictures
+from tickets.lifecycle import is_active
+from tickets.tables import id_of
+
+log = logging.getLogger(__name__)
+
+MADE_WITHIN = timedelta(minutes=2)  # a topic whose answer was lost, or whose maker died, is made again after this
+ALBUM = 10  # pictures of one message
+
+
+class OutOfBudget(Exception):
+    """The group takes no more for now; what is left is done later."""
+
+
+class Mirror:
+    """Of one bot."""
+
+    def __init__(
+        self, database: Transactions, room: Room, bot: StaffBot, pacing: Pacing, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._room = room
+        self._rules = room.rules
+        self._bot = bot
+        self._pacing = pacing
+        self._clock = clock
+        self._watch = Watch(bot.account, room.rules.from_level)
+        self._due: dict[int, None] = {}  # tickets to look at, in order
+
+    async def look(self) -> int:
+        """Do what is due and the groups' budgets allow; how many tickets are up to date now."""
+        async with self._database.reading() as session:
+            self._due |= dict.fromkeys(await self._watch.find(session, self._clock()))
+        done = 0
+        for ticket_id in list(self._due):
+            try:
+                await self._serve(ticket_id)
+            except OutOfBudget:
+                continue
+            except Exception as error:
+                log.error("staff: the topic of ticket %s stumbled: %s", ticket_id, place_of(error))
+            self._due.pop(ticket_id, None)
+            done += 1
+        return done
+
+    async def _serve(self, ticket_id: int) -> None:
+        """One step after the other, each from what stands in the database then. Raises OutOfBudget."""
+        while True:
+            async with self._database.reading() as session:
+                view = await views.read(session, self._clock(), self._bot.account, ticket_id)
+            if view is None or not await self._step(view):
+                return
+
+    async def _step(self, view: View) -> bool:
+        """The next thing that the topic lacks; False when it lacks nothing."""
+        topic = view.topic
+        if topic is None or topic.thread_id is None:
+            return await self._make(view)
+        try:
+            return await self._fill(view, topic)
+        except TopicGone:
+            await self._lose(topic)
+            return is_active(view.ticket.phase)
+        except Refused as error:
+            return await self._give_way(topic, error)
+        except DeliveryError as error:
+            self._pacing.hold(topic.chat_id, self._clock(), error)
+            log.warning("staff: the topic of %s was not written: %s", view.ticket.number, error)
+            raise OutOfBudget from error
+
+    async def _give_way(self, topic: Topic, error: Refused) -> bool:
+        """A topic that a person closed is opened again; what else the group refuses waits for the next full look."""
+        await self._write(topic, problem=str(error))
+        log.warning("staff: topic %s refuses a message: %s", topic.thread_id, error)
+        if "topic_closed" in str(error).lower() and topic.thread_id is not None:
+            await self._bot.reopen_topic(topic.chat_id, topic.thread_id)
+            return True
+        return False
+
+    async def _fill(self, view: View, topic: Topic) -> bool:
+        if topic.card_id is None:
+            await self._show_card(view, topic)
+        elif view.news:
+            await self._show_news(view, topic)
+        elif view.edits:
+            await self._show_edits(view, topic)
+        elif view.lost:
+            await self._show_lost(view, topic)
+        elif await self._is_card_old(view, topic):
+            await self._show_card(view, topic)
+        elif is_active(view.ticket.phase) != (topic.state == TopicState.OPEN):
+            await self._open_or_close(view, topic)
+        elif topic.known_version != view.ticket.version:
+            await self._write(topic, known_version=view.ticket.version)
+            return False
+        else:
+            return False
+        return True
+
+    # The topic itself
+
+    async def _make(self, view: View) -> bool:
+        """Claim the row, then make the topic; of several processes one does."""
+        ticket, now = view.ticket, self._clock()
+        chat_id = self._rules.group_of(ticket.queue)
+        if not chat_id or not is_active(ticket.phase) or ticket.level < self._rules.from_level:
+            return False
+        if view.topic is not None and not _may_make(view.topic, now):
+            raise OutOfBudget
+        if self._pacing.is_held(chat_id, now):
+            raise OutOfBudget
+        self._spend(chat_id)
+        topic = await self._claim(view, chat_id)
+        if topic is None:
+            return True
+        name = cards.topic_name(view.row)
+        try:
+            thread_id = await self._bot.create_topic(chat_id, name)
+        except DeliveryError as error:
+            is_lost = isinstance(error, Ambiguous)
+            state = TopicState.UNKNOWN if is_lost else TopicState.GONE
+            await self._write(topic, state=state, problem=str(error))
+            self._pacing.hold(chat_id, self._clock(), error)
+            log.warning("staff: no topic for %s: %s", ticket.number, error)
+            raise OutOfBudget from error
+        await self._write(topic, thread_id=thread_id, state=TopicState.OPEN, name=name, problem=None)
+        return True
+
+    async def _claim(self, view: View, chat_id: str) -> Topic | None:
+        """The row, ours to fill; None when another process was first."""
+        now, old = self._clock(), view.topic
+        async with self._database.writing() as session:
+            if old is not None:
+                same = (
+                    col(Topic.id) == old.id,
+                    col(Topic.claimed_at) == old.claimed_at,
+                    col(Topic.thread_id).is_(None),
+                )
+                values = {"state": TopicState.CLAIMED, "claimed_at": now, "chat_id": chat_id, "problem": None}
+                taken = await session.exec(update(Topic).where(*same).values(**values))
+                return await session.get(Topic, old.id, populate_existing=True) if taken.rowcount == 1 else None
+            topic = Topic(bot=self._bot.account, ticket_id=id_of(view.ticket), chat_id=chat_id, claimed_at=now)
+            try:
+                async with session.begin_nested():
+                    session.add(topic)
+            except IntegrityError:
+                return None
+            return topic
+
+    async def _lose(self, topic: Topic) -> None:
+        """It was deleted in the group: a new one begins with the end of the conversation."""
+        async with self._database.writing() as session:
+            await session.exec(delete(Mirrored).where(col(Mirrored.topic_id) == topic.id))
+            gone = {"state": TopicState.GONE, "thread_id": None, "card_id": None, "card": "", "name": ""}
+            same = (col(Topic.id) == topic.id, col(Topic.thread_id) == topic.thread_id)
+            await session.exec(update(Topic).where(*same).values(**gone))
+        log.info("staff: topic %s was deleted in the group", topic.thread_id)
+
+    async def _open_or_close(self, view: View, topic: Topic) -> None:
+        assert topic.thread_id is not None
+        name, is_open = cards.topic_name(view.row), is_active(view.ticket.phase)
+        self._spend(topic.chat_id)
+        if is_open:
+            await self._bot.reopen_topic(topic.chat_id, topic.thread_id)
+        elif name != topic.name:
+            await self._bot.rename_topic(topic.chat_id, topic.thread_id, name)
+            self._pacing.may_send(topic.chat_id, self._clock())
+        if not is_open:
+            await self._bot.close_topic(topic.chat_id, topic.thread_id)
+        async with self._database.writing() as session:
+            if not is_open:
+                await buttons.forget(session, id_of(view.ticket))
+        await self._write(topic, state=TopicState.OPEN if is_open else TopicState.CLOSED, name=name)
+
+    # What stands in it
+
+    async def _show_card(self, view: View, topic: Topic) -> None:
+        text, acts = self._card(view), buttons.card_acts(view.ticket, len(view.claims))
+        self._spend(topic.chat_id)
+        labels = [(self._label(act, argument), act, argument) for act, argument in acts]
+        async with self._database.writing() as session:
+            keys = await buttons.offer(session, self._clock(), view.ticket, labels)
+        if topic.card_id is None:
+            number = await self._bot.send(self._place(topic), text, keys)
+        else:
+            number = topic.card_id
+            await self._bot.edit(topic.chat_id, number, text, keys)
+        handles = [key["handle"] for key in keys]
+        async with self._database.writing() as session:
+            old = (col(StaffButton.ticket_id) == view.ticket.id, col(StaffButton.handle).in_(_handles(topic.card)))
+            await session.exec(delete(StaffButton).where(*old))
+        kept = "\n".join([",".join(handles), text])
+        news = {} if view.news or topic.card_id is None else {"known_version": view.ticket.version}
+        await self._write(topic, card_id=number, card=kept, **news)
+
+    async def _is_card_old(self, view: View, topic: Topic) -> bool:
+        if topic.card.partition("\n")[2] != self._card(view):
+            return True
+        async with self._database.reading() as session:
+            return await buttons.pressed(session, _handles(topic.card))
+
+    async def _show_news(self, view: View, topic: Topic) -> None:
+        """As many messages as go together: a summary of a backlog, one with pictures, or lines joined."""
+        if len(view.news) > cards.BACKLOG:
+            lines, text = view.news, cards.summary(self._room, view.ticket.number, view.news)
+            shown: tuple[int, ...] = ()
+        else:
+            lines = self._together(view.news)
+            text = "\n".join(cards.line_text(self._room, line) for line in lines)
+            shown = lines[-1].pictures[:ALBUM] if self._rules.pictures else ()
+        self._spend(topic.chat_id, len(shown) or 1)
+        number = await self._send(topic, text, shown)
+        async with self._database.writing() as session:
+            await self._keep(session, topic, lines, number)
+            for picture in shown:  # it may show a code: who looks for who saw it finds the group
+                after = {"topic": topic.id}
+                record(session, self._clock(), "bot", "picture.shown_to_group", f"picture:{picture}", after=after)
+
+    def _together(self, news: Sequence[Line]) -> Sequence[Line]:
+        """The longest beginning that fits into one message; pictures come with their own message alone."""
+        if news[0].pictures and self._rules.pictures:
+            return news[:1]
+        taken, size = 0, 0
+        for line in news:
+            size += len(cards.line_text(self._room, line)) + 1
+            if taken and (size > cards.CHUNK or (line.pictures and self._rules.pictures)):
+                break
+            taken += 1
+        return news[:taken]
+
+    async def _send(self, topic: Topic, text: str, shown: Sequence[int]) -> int:
+        drawn = await self._read_pictures(shown)
+        if not drawn:
+            return await self._bot.send(self._place(topic), text)
+        return await self._bot.send_pictures(self._place(topic), drawn, text[:CAPTION_LIMIT])
+
+    async def _read_pictures(self, shown: Sequence[int]) -> list[bytes]:
+        drawn = []
+        async with self._database.reading() as session:
+            for number in shown:
+                if (picture := await pictures.find_picture(session, number)) is not None:
+                    drawn.append(pictures.read(self._room.vault, picture))
+        return drawn
+
+    async def _keep(self, session: AsyncSession, topic: Topic, lines: Sequence[Line], number: int) -> None:
+        """Shown; what an agent wrote in the topic meanwhile stands there already."""
+        known = select(Mirrored.message_id).where(Mirrored.topic_id == topic.id)
+        there = set((await session.exec(known)).all())
+        for line in lines:
+            if (message_id := id_of(line.message)) not in there:
+                session.add(Mirrored(topic_id=id_of(topic), message_id=message_id, telegram_id=number))
+
+    async def _show_edits(self, view: View, topic: Topic) -> None:
+        self._spend(topic.chat_id)
+        text = "\n".join(cards.edit_text(self._room, line) for line, _ in view.edits)
+        first = view.edits[0][0].message
+        await self._bot.send(self._place(topic), text, reply_to=await self._shown_as(topic, id_of(first)))
+        async with self._database.writing() as session:
+            for line, revision in view.edits:
+                here = (col(Mirrored.topic_id) == topic.id, col(Mirrored.message_id) == line.message.id)
+                await session.exec(update(Mirrored).where(*here).values(revision_id=revision))
+
+    async def _show_lost(self, view: View, topic: Topic) -> None:
+        self._spend(topic.chat_id)
+        texts = [
+            self._room.words("lost", text=cards.safe(self._room, one.text)[:80], problem=self._why(one.problem))
+            for one in view.lost
+        ]
+        await self._bot.send(self._place(topic), "\n".join(texts), reply_to=view.lost[0].shown_as)
+        async with self._database.writing() as session:
+            ids = [one.message_id for one in view.lost]
+            here = (col(Mirrored.topic_id) == topic.id, col(Mirrored.message_id).in_(ids))
+            await session.exec(update(Mirrored).where(*here).values(is_lost_told=True))
+
+    async def _shown_as(self, topic: Topic, message_id: int) -> int | None:
+        async with self._database.reading() as session:
+            row = await session.get(Mirrored, (topic.id, message_id))
+        return row.telegram_id if row else None
+
+    def _why(self, problem: str) -> str:
+        return self._room.why_lost(self._rules.language, problem)
+
+    def _card(self, view: View) -> str:
+        return cards.card(self._room, view.row, view.product, view.claims)
+
+    def _label(self, act: buttons.Act, argument: str) -> str:
+        return self._room.words(f"act.{act}", count=argument)
+
+    def _place(self, topic: Topic) -> Place:
+        return Place(topic.chat_id, topic.thread_id)
+
+    def _spend(self, chat_id: str, cost: int = 1) -> None:
+        if not self._pacing.may_send(chat_id, self._clock(), cost):
+            raise OutOfBudget
+
+    async def _write(self, topic: Topic, **values: object) -> None:
+        async with self._database.writing() as session:
+            await session.exec(update(Topic).where(col(Topic.id) == topic.id).values(**values))
+
+
+def _may_make(topic: Topic, now: datetime) -> bool:
+    """One that was deleted at once; one that may exist, or is being made, after a while."""
+    return topic.state == TopicState.GONE or now - topic.claimed_at >= MADE_WITHIN
+
+
+def _handles(card: str) -> list[str]:
+    """Of the buttons under a card as it was sent last."""
+    return [handle for handle in card.partition("\n")[0].split(",") if handle]

@@ -1,0 +1,104 @@
+"""Updates of the staff bot in our words. Pure: plain JSON as it came, so that odd shapes break nothing."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.channels.port import Inbound, Kind, Update
+from bot.staff.rules import CHANNEL
+
+MEDIA = ("photo", "document", "voice", "sticker", "video", "animation", "audio", "video_note", "location", "contact")
+
+
+@dataclass(frozen=True, slots=True)
+class FromStaff(Inbound):
+    """What somebody said or pressed in a staff group, or to the bot in private."""
+
+    user_id: int = 0  # who: never by name
+    chat_id: str = ""
+    thread_id: int | None = None
+    is_private: bool = False
+    is_edit: bool = False
+    is_anonymous: bool = False  # an admin who hides behind the group's name
+    query_id: str = ""  # of a press
+    root: str = ""  # the name under which the topic was made, when the message names it
+
+    @property
+    def number(self) -> int:
+        """The message's own number."""
+        return _number(self.message_id) or 0
+
+
+def take(account: str, raw: Mapping[str, Any]) -> Update | None:
+    """The update to store; None when nobody speaks to us: other bots, what Telegram says of the group, channels."""
+    if "update_id" not in raw:
+        return None
+    _, message, sender, query = _parts(raw)
+    chat_id = _id(message.get("chat"))
+    if not chat_id or _number(_id(sender)) is None or (message.get("chat") or {}).get("type") == "channel":
+        return None
+    is_said = bool(query) or isinstance(message.get("text"), str) or any(kind in message for kind in MEDIA)
+    if not is_said or (sender.get("is_bot") and not message.get("sender_chat")):
+        return None
+    thread = _thread(message)
+    address = f"{chat_id}:{thread}" if thread else chat_id
+    album = str(message.get("media_group_id") or "")
+    return Update(CHANNEL, account, str(raw["update_id"]), address, json.dumps(raw, ensure_ascii=False), album)
+
+
+def read(update: Update) -> FromStaff:
+    """The neutral form of a stored update."""
+    kind, message, sender, query = _parts(json.loads(update.raw))
+    chat = message.get("chat") or {}
+    root = (message.get("reply_to_message") or {}).get("forum_topic_created") or {}
+    text = message.get("text")
+    shape = Kind.PRESS if query else Kind.TEXT if isinstance(text, str) else Kind.OTHER
+    return FromStaff(
+        channel=update.channel,
+        account=update.account,
+        address=update.address,
+        update_id=update.update_id,
+        kind=shape,
+        sent_at=datetime.fromtimestamp(_number(message.get("edit_date") or message.get("date")) or 0, UTC),
+        text=str(text or "") if shape == Kind.TEXT else "",
+        handle=str(query.get("data", "")),
+        message_id=str(message.get("message_id", "")),
+        name=" ".join(filter(None, (sender.get("first_name"), sender.get("last_name"))))[:80],
+        language=str(sender.get("language_code") or ""),
+        user_id=_number(_id(sender)) or 0,
+        chat_id=_id(chat),
+        thread_id=_thread(message),
+        is_private=chat.get("type", "private") == "private",
+        is_edit=kind == "edited_message",
+        is_anonymous=bool(message.get("sender_chat")) and not query,
+        query_id=str(query.get("id", "")),
+        root=str(root.get("name", "")),
+    )
+
+
+def _parts(raw: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]:
+    """Which kind of update it is, its message, who acts, and the press where it is one."""
+    query = _map(raw.get("callback_query"))
+    kind = "callback_query" if query else next((one for one in ("message", "edited_message") if one in raw), "")
+    message = _map((query or raw).get("message" if query else kind))
+    return kind, message, _map((query or message).get("from")), query
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _id(value: Any) -> str:
+    return str(_map(value).get("id") or "")
+
+
+def _number(value: Any) -> int | None:
+    text = str(value)
+    return int(text) if text.isdecimal() else None
+
+
+def _thread(message: Mapping[str, Any]) -> int | None:
+    """The topic; a thread of replies in the general topic is none."""
+    return _number(message.get("message_thread_id")) if message.get("is_topic_message", True) else None

@@ -1,0 +1,103 @@
+"""What the staff bot remembers: which topic shows which ticket and how far, what its buttons do, what it has to say."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Column, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from audit.tables import BigKey, partial
+
+
+class TopicState(StrEnum):
+    CLAIMED = "claimed"  # this process makes it now, or died while it did
+    OPEN = "open"
+    CLOSED = "closed"
+    UNKNOWN = "unknown"  # asked for, and no answer came: it may stand in the group without us knowing its number
+    GONE = "gone"  # deleted in the group
+
+
+class PostState(StrEnum):
+    QUEUED = "queued"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"  # timed out after sending: may have arrived
+    TOLD = "told"  # another post says the same to the same people
+
+
+class Topic(SQLModel, table=True):
+    """The topic of a ticket; the row is claimed before the topic is made, so that there are never two."""
+
+    __tablename__ = "staff_topic"
+    __table_args__ = (UniqueConstraint("bot", "ticket_id"), Index("staff_topic_place", "bot", "chat_id", "thread_id"))
+
+    id: int | None = Field(default=None, primary_key=True)
+    bot: str
+    ticket_id: int = Field(foreign_key="ticket.id", index=True)
+    chat_id: str  # of the group
+    thread_id: int | None = None
+    state: str = TopicState.CLAIMED
+    claimed_at: datetime
+    name: str = ""  # as the group shows it
+    card_id: int | None = None  # the message with the ticket's card
+    card: str = ""  # what it says, so that the same is not sent again
+    known_version: int = 0  # of the ticket, as the people in the topic were told it
+    problem: str | None = None
+
+
+class Mirrored(SQLModel, table=True):
+    """A message that a topic shows; one written there is shown from the beginning."""
+
+    __tablename__ = "staff_mirrored"
+
+    topic_id: int = Field(foreign_key="staff_topic.id", primary_key=True)
+    message_id: int = Field(foreign_key="message.id", primary_key=True, index=True, sa_type=BigKey)
+    telegram_id: int | None = None  # its message in the topic; None: told of in a summary
+    revision_id: int = 0  # the last edit that was shown
+    is_lost_told: bool = False  # that it did not reach the buyer
+
+
+class StaffButton(SQLModel, table=True):
+    """What a button in the group does; Telegram carries only the handle."""
+
+    __tablename__ = "staff_button"
+
+    handle: str = Field(primary_key=True)
+    ticket_id: int = Field(foreign_key="ticket.id", index=True)
+    act: str
+    argument: str = ""
+    made_at: datetime
+    pressed_at: datetime | None = None  # of those that may be pressed once
+
+
+class StaffPost(SQLModel, table=True):
+    """Something to say to staff on Telegram: written with what it tells of, sent by a worker."""
+
+    __tablename__ = "staff_post"
+    __table_args__ = (
+        Index("staff_post_queued", "bot", "chat_id", "id", **partial("state = 'queued'")),
+        UniqueConstraint("bot", "cause"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigKey)
+    bot: str
+    chat_id: str  # a group, or a linked agent in private
+    thread_id: int | None = None
+    reply_to: int | None = None
+    query_id: str | None = None  # answers a press, seen by who pressed
+    text: str
+    buttons: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    cause: str | None = None  # why it is said: once
+    notice_id: int | None = Field(default=None, foreign_key="notice.id", unique=True)
+    is_alert: bool = False  # a refusal, to be read and closed
+    state: str = PostState.QUEUED
+    attempts: int = 0
+    not_before: datetime
+    created_at: datetime
+    problem: str | None = None
+
+
+def as_json(buttons: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Label and handle of each button, as they are kept."""
+    return [{"text": label, "handle": handle} for label, handle in buttons]

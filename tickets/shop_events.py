@@ -21,10 +21,12 @@ from shop.errors import ShopDown
 from shop.port import Order, OrderStatus
 from shop.tables import ShopEvent
 from shop.vault import Vault
+from tickets import lifecycle
+from tickets.changes import lock_ticket
 from tickets.desk import Desk
 from tickets.notices import find_staff, written
 from tickets.ownership import hash_contact
-from tickets.tables import Category, Conversation, Level, Notice, OrderBinding, Ticket
+from tickets.tables import Author, Category, Conversation, Level, Message, Notice, OrderBinding, Outcome, Ticket
 from tickets.undelivered import OWED
 
 log = logging.getLogger(__name__)
@@ -113,7 +115,10 @@ class Follower:
     async def _settle(self, session: AsyncSession, now: datetime, event: ShopEvent, order: Order | None) -> bool:
         rules = self.rules.get(event.shop, MissedRules())
         if order is not None and order.status not in OWED and order.status != OrderStatus.UNPAID:
-            return await incoming.finish(session, now, event)
+            is_ours = await incoming.finish(session, now, event)
+            if is_ours and order.status == OrderStatus.DELIVERED:
+                await self._answer(session, now, order)
+            return is_ours
         paid_at = min((order and order.paid_at) or event.received_at, event.received_at)
         if now < (missed_at := paid_at + rules.after):  # an order that is not there yet may be the quicker message
             await incoming.put_off(session, event, missed_at)
@@ -142,6 +147,21 @@ class Follower:
             await self._tell_staff(session, now, Level.HUMAN_QUEUE, "notice.undelivered", minutes=minutes, **facts)
         return True
 
+    async def _answer(self, session: AsyncSession, now: datetime, order: Order) -> None:
+        """It came after all: its case is over, unless somebody is at it, or the buyer wrote since; then they look."""
+        about = (Ticket.order_ref == f"{order.shop}/{order.order_no}", Ticket.category == Category.UNDELIVERED)
+        found = select(Ticket.id).where(*about, col(Ticket.phase).in_(lifecycle.ACTIVE)).order_by(col(Ticket.id))
+        for ticket_id in (await session.exec(found)).all():
+            ticket = await lock_ticket(session, ticket_id)
+            if not lifecycle.is_active(ticket.phase):
+                continue
+            if ticket.assignee_id is None and not await _has_spoken(session, ticket):
+                text = await self.desk.words(session, ticket, "undelivered.arrived", product=order.goods.name)
+                await self.desk.conclude(session, now, ticket, None, Outcome.INSTRUCT, text)
+            else:
+                key, to = "notice.delivered_meanwhile", ticket.assignee_id
+                await self.desk.tell_staff(session, now, ticket, key, agent_id=to, order_no=order.order_no)
+
     async def _tell_staff(self, session: AsyncSession, now: datetime, level: Level, key: str, **facts: object) -> None:
         rules = self.desk.rules
         text = self.desk.say(rules.staff_language, key, **facts)
@@ -162,6 +182,13 @@ async def _find_conversation(session: AsyncSession, vault: Vault, order: Order) 
         return None
     known = (await session.exec(latest.where(OrderBinding.contact_hash == contact).limit(20))).all()
     return known[0] if len({one.buyer_id for one in known}) == 1 else None
+
+
+async def _has_spoken(session: AsyncSession, ticket: Ticket) -> bool:
+    """Whether the buyer has written since the ticket was opened."""
+    theirs = (Message.conversation_id == ticket.conversation_id, Message.author == Author.BUYER)
+    since = select(Message.id).where(*theirs, col(Message.created_at) > ticket.created_at)
+    return (await session.exec(since.limit(1))).first() is not None
 
 
 async def _has_case(session: AsyncSession, conversation: Conversation, order: Order) -> bool:

@@ -18,7 +18,7 @@ from shop.vault import Vault
 from tests.tickets.conftest import Floor
 from tickets.ownership import Ownership
 from tickets.shop_events import WAITS, Follower, MissedRules
-from tickets.tables import Conversation, Notice, Role, Ticket
+from tickets.tables import Conversation, Notice, Phase, Role, Ticket
 
 MINUTE = timedelta(minutes=1)
 GOODS = Goods("STEAM50", "Steam 50", 4850, "CNY", timedelta(days=30))
@@ -172,6 +172,45 @@ async def test_what_is_settled_already_is_looked_at_once(street: Street, status:
     assert await street.follow() == 1
     assert await street.follow(31 * MINUTE) == 0
     assert (street.stall.asked, await street.state()) == (1, [("done", None)])
+
+
+async def test_what_comes_after_its_case_was_opened_ends_it(street: Street) -> None:
+    await street.know()
+    await street.tell()
+    await street.follow(31 * MINUTE)
+    assert street.stall.order is not None
+    street.stall.order = replace(street.stall.order, status=OrderStatus.DELIVERED)
+    await street.tell("e2")
+
+    assert await street.follow(MINUTE) == 1
+
+    ticket = await street.floor.one(Ticket)
+    assert ticket.phase == Phase.RESOLVED
+    assert (await street.floor.queued())[-1].startswith("zh:undelivered.arrived")
+    resolved = await street.floor.one(AuditRow, action="ticket.resolved")
+    assert (resolved.actor, (resolved.after or {})["outcome"]) == ("bot", "instruct")
+
+
+@pytest.mark.parametrize("who", ["agent", "buyer"])
+async def test_a_case_that_somebody_is_at_is_left_to_them(street: Street, who: str) -> None:
+    await street.know()
+    lin = await street.floor.hire("lin")
+    await street.tell()
+    await street.follow(31 * MINUTE)
+    ticket = await street.floor.one(Ticket)
+    if who == "agent":
+        await street.floor.do(street.floor.desk.take, ticket.id, lin)
+    else:
+        await street.floor.speak(ticket, at=street.now + MINUTE)
+    assert street.stall.order is not None
+    street.stall.order = replace(street.stall.order, status=OrderStatus.DELIVERED)
+    await street.tell("e2")
+
+    await street.follow(2 * MINUTE)
+
+    ticket = await street.floor.one(Ticket)
+    assert ticket.phase == Phase.OPEN
+    assert "notice.delivered_meanwhile" in (await street.floor.all(Notice))[-1].text
 
 
 async def test_an_event_may_be_quicker_than_its_order(street: Street) -> None:

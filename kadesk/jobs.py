@@ -16,7 +16,7 @@ from kadesk.folder import keep_head, read_head
 from kadesk.inspection import find_problems, report
 from kadesk.wiring import Kadesk, build_matcher, clock
 from scheduler import Job, Work
-from shop import incoming, refunds
+from shop import errands, incoming, refunds
 from tickets import (
     alarms,
     batch_incidents,
@@ -30,6 +30,7 @@ from tickets import (
     supplier_checks,
 )
 from tickets.complaints import Complaints
+from tickets.errands import Errands
 from tickets.refunds import Refunds
 from tickets.routing import Assignment
 from tickets.shop_events import Follower
@@ -48,6 +49,8 @@ LINK_EVERY = timedelta(seconds=5)
 LINK_PAGE = 2_000  # audit rows chained in one transaction
 LEARN_EVERY = timedelta(seconds=10)
 PAY_EVERY = timedelta(seconds=10)
+ERRANDS_EVERY = timedelta(seconds=2)  # a buyer waits for the code
+ERRANDS_LEFT_EVERY = timedelta(minutes=1)  # where nothing is to be written now: what was wanted before is ended
 FOLLOW_EVERY = timedelta(seconds=10)
 COMPLAIN_EVERY = timedelta(seconds=30)
 MAIL_EVERY = timedelta(seconds=3)  # a buyer waits for the code
@@ -73,6 +76,7 @@ def jobs(kadesk: Kadesk) -> list[Job]:
         Job("link audit rows", LINK_EVERY, _link(kadesk)),
         Job("rebuild answers", LEARN_EVERY, _rebuild(kadesk)),
         Job("pay refunds", PAY_EVERY, _pay(kadesk)),
+        Job("errands to shops", ERRANDS_EVERY if _writes(kadesk) else ERRANDS_LEFT_EVERY, _run_errands(kadesk)),
         *([Job("follow shop events", FOLLOW_EVERY, _follow(kadesk))] if _tells_events(kadesk) else []),
         *([Job("send mail", MAIL_EVERY, _send_mail(kadesk))] if kadesk.settings.mail.host else []),
         Job("tidy", TIDY_EVERY, _tidy(kadesk)),
@@ -225,6 +229,24 @@ def _pay(kadesk: Kadesk) -> Work:
             return await refunds.next_due(session)
 
     return pay
+
+
+def _writes(kadesk: Kadesk) -> bool:
+    return any(one.writes for one in kadesk.settings.shop.all)
+
+
+def _run_errands(kadesk: Kadesk) -> Work:
+    """Any number of processes may: one of them asks a shop for one thing at a time."""
+    errands_of = Errands(kadesk.database, clock, kadesk.claims, kadesk.shop.find)
+
+    async def run() -> datetime | None:
+        if await errands_of.run():
+            kadesk.outbox_bell.ring()
+        async with kadesk.database.reading() as session:
+            due_at = await errands.next_due(session)
+        return due_at if due_at and due_at > clock() else None
+
+    return run
 
 
 def _tells_events(kadesk: Kadesk) -> bool:

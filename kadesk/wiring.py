@@ -13,7 +13,8 @@ from bot.bell import Bell
 from bot.channels.port import Channel
 from bot.delivery import Delivery
 from bot.dialogue import Dialogue
-from bot.inbox import Door, Inbox
+from bot.door import Door
+from bot.inbox import Inbox
 from bot.phrases import Phrases
 from faq.answers import KnownAnswers
 from faq.encoder import installed
@@ -127,7 +128,7 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
     The database is brought to the newest migration; missing FAQ entries and a changed SLA target are written.
     """
     make_folder(settings.data.dir)
-    database = Database(settings.database_url, held=len(settings.telegram.bots))
+    database = Database(settings.database_url, held=len(settings.telegram.bots) + settings.staff_bot.is_on)
     await upgrade(database)
     if not has_keys(settings) and await _has_codes(database):
         problem = f"The keys of the codes are gone: put {settings.data.dir / 'keys'} back from your backup."
@@ -142,13 +143,13 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
     phrases = Phrases()
     desk = Desk(phrases, desk_rules(settings))
     suspicion = Suspicion(vault, settings.risk.rules)
-    claims = Claims(desk, vault, _claim_rules(settings), gates=(suspicion,))
+    shop = Shops(open_shops(settings.shop, database, vault))
+    claims = Claims(desk, vault, _claim_rules(settings), shop.powers_of, gates=(suspicion,))
     async with database.writing() as session:
         await desk.reroute(session, clock())
         for policy in desk.rules.promises:
             await ensure_policy(session, clock(), policy)
     answers = KnownAnswers(entries, await asyncio.to_thread(build_matcher, settings, entries))
-    shop = Shops(open_shops(settings.shop, database, vault))
     dialogue = Dialogue(
         desk=desk,
         claims=claims,

@@ -59,9 +59,13 @@ async def want(
     return errand
 
 
-async def find_open(session: AsyncSession, claim_id: int, power: Power) -> Errand | None:
-    """What is under way for this claim."""
-    return (await session.exec(select(Errand).where(Errand.claim_id == claim_id, Errand.power == power, _OPEN))).first()
+async def revive(session: AsyncSession, now: datetime, claim_id: int, actor: str, *, may_lengthen: bool) -> None:
+    """Somebody wants the code of an errand after all that was given up, and is still on its way."""
+    found = select(Errand).where(Errand.claim_id == claim_id, Errand.power == Power.ISSUE, _OPEN).with_for_update()
+    errand = (await session.exec(found)).one()
+    errand.given_up_at, errand.not_before, errand.actor, errand.may_lengthen = None, now, actor, may_lengthen
+    session.add(errand)
+    _tell(session, now, errand, "revived", errand.state)
 
 
 async def count_collided(session: AsyncSession, claim_id: int) -> int:
@@ -92,6 +96,12 @@ async def begin_try(session: AsyncSession, now: datetime, errand_id: int, until:
     return await session.get_one(Errand, errand_id, populate_existing=True)
 
 
+async def is_ours(session: AsyncSession, errand: Errand) -> bool:
+    """Whether the try that began is still the caller's, who holds the errand from here on."""
+    ours = select(Errand.id).where(Errand.id == errand.id, _OPEN, Errand.attempts == errand.attempts)
+    return (await session.exec(ours.with_for_update())).first() is not None
+
+
 async def move(
     session: AsyncSession, now: datetime, errand: Errand, state: ErrandState | None = None, **values: Any
 ) -> bool:
@@ -114,10 +124,11 @@ async def due_looks(session: AsyncSession, now: datetime, limit: int) -> Sequenc
     return (await session.exec(found.order_by(col(Errand.look_at), col(Errand.id)).limit(limit))).all()
 
 
-async def set_look(session: AsyncSession, errand: Errand, look_at: datetime | None) -> bool:
-    """The code was looked for; of all who look, one gets True."""
+async def set_look(session: AsyncSession, errand: Errand, look_at: datetime | None, *, counts: bool = True) -> bool:
+    """The code was looked for, or with `counts` off the shop did not answer; of all who look, one gets True."""
     ours = (col(Errand.id) == errand.id, _LOOKED_FOR, col(Errand.looks) == errand.looks)
-    looked = await session.exec(update(Errand).where(*ours).values(looks=Errand.looks + 1, look_at=look_at))
+    looks = Errand.looks + 1 if counts else Errand.looks
+    looked = await session.exec(update(Errand).where(*ours).values(looks=looks, look_at=look_at))
     return bool(looked.rowcount == 1)
 
 

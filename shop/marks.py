@@ -6,7 +6,7 @@ A card is marked before it is taken: a card without a mark was never touched by 
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -16,6 +16,8 @@ from shop.tables import MarkState, StockMark
 
 ACTOR = "system"
 _LIVE = (MarkState.TRYING, MarkState.TAKEN)
+# In the words of its index.
+_UNTOLD = select(StockMark).where(text("stock_mark.state = 'lost' AND stock_mark.told_at IS NULL"))
 
 
 async def find_mark(session: AsyncSession, shop: str, key: str) -> StockMark | None:
@@ -60,10 +62,14 @@ async def drop(session: AsyncSession, mark: StockMark) -> None:
     await session.exec(delete(StockMark).where(col(StockMark.id) == mark.id, col(StockMark.state) == MarkState.TRYING))
 
 
+async def has_untold(session: AsyncSession) -> bool:
+    """Whether there is a lost card that staff have not heard of."""
+    return (await session.exec(_UNTOLD.limit(1))).first() is not None
+
+
 async def take_untold(session: AsyncSession, now: datetime) -> Sequence[StockMark]:
     """The lost cards that staff have not heard of; the caller tells them in this transaction."""
-    untold = select(StockMark).where(StockMark.state == MarkState.LOST, col(StockMark.told_at).is_(None))
-    lost = (await session.exec(untold.order_by(col(StockMark.id)).with_for_update(skip_locked=True))).all()
+    lost = (await session.exec(_UNTOLD.order_by(col(StockMark.id)).with_for_update(skip_locked=True))).all()
     for mark in lost:
         mark.told_at = now
         session.add(mark)

@@ -200,6 +200,8 @@ class Claims(Grants):
             return Settled(claim, "ticket", claim.why or "", ticket=ticket, is_repeat=True)
         if claim.state == ClaimState.EVIDENCE:
             return Settled(claim, "proof", claim.why or "", is_repeat=True)
+        if claim.state == ClaimState.FETCHING:
+            return Settled(claim, "fetching", claim.why or "", is_repeat=True)
         if claim.decided_at is not None:
             return self._stop(session, now, claim, Stop("contested"))
         return claim
@@ -211,12 +213,12 @@ class Claims(Grants):
         stop = await self._find_stop(session, now, claim, order, case, has_proof)
         if stop is None:
             try:
-                link = await self._issue(session, now, claim, order, "bot")
+                link = await self.issue_or_fetch(session, now, claim, order, "bot")
             except (AlreadyReplaced, ChainTooLong, PoolEmpty, BreakerOpen) as refusal:
                 stop = Stop(REFUSALS[type(refusal)])
             else:
                 claim.why = "auto"
-                return Settled(claim, "replaced", "auto", link=link)
+                return Settled(claim, "replaced" if link else "fetching", "auto", link=link)
         return self._stop(session, now, claim, stop)
 
     def _stop(self, session: AsyncSession, now: datetime, claim: Claim, stop: Stop) -> Settled:
@@ -259,14 +261,14 @@ class Claims(Grants):
         known = known if known is not None and known.phase == Phase.OPEN else None
         new = [one for one in settled if one.kind == "ticket" and one.ticket is None]
         shared = [one.claim for one in new if one.why != "contested"]
-        ticket = await self._open_ticket(session, now, conversation, shared, known) if shared else None
+        ticket = await self.open_ticket(session, now, conversation, shared, known) if shared else None
         found = {claim.id: ticket for claim in shared}
         for one in new:
             if one.why == "contested":
                 found[one.claim.id] = await self._open_contested(session, now, conversation, one.claim)
         return [replace(one, ticket=found.get(one.claim.id, one.ticket)) for one in settled]
 
-    async def _open_ticket(
+    async def open_ticket(
         self,
         session: AsyncSession,
         now: datetime,
@@ -274,6 +276,7 @@ class Claims(Grants):
         claims: Sequence[Claim],
         ticket: Ticket | None = None,
     ) -> Ticket:
+        """Bring claims that have no outcome to people: to this ticket, or to a new one."""
         first = claims[0]
         is_urgent = any(claim.why == "pool_empty" for claim in claims)  # the buyer is in the right, goods are missing
         level, trigger = (Level.HUMAN_QUEUE, Trigger.POOL_EMPTY) if is_urgent else (Level.BOT_LANE, "")
@@ -298,7 +301,7 @@ class Claims(Grants):
         self, session: AsyncSession, now: datetime, conversation: Conversation, claim: Claim
     ) -> Ticket:
         """A note on it and on the other: who has the code is for a person to find out."""
-        ticket = await self._open_ticket(session, now, conversation, [claim])
+        ticket = await self.open_ticket(session, now, conversation, [claim])
         other = await filing.find_rival(session, claim)
         if other is not None:
             for one, named in ((ticket, other), (other, ticket)):

@@ -14,7 +14,8 @@ from tickets.changes import changing, lock_ticket
 from tickets.claim_states import ClaimState
 from tickets.compensation import REFUNDS, outcomes_before, refunds_of
 from tickets.errors import AlreadyCompensated, CodeSeen, InvalidTransition, NoReplacement, NotInWords, OverLimit
-from tickets.issuing import Issuing, Settled
+from tickets.fetching import Fetching
+from tickets.issuing import Settled
 from tickets.lifecycle import is_active
 from tickets.links import MARK
 from tickets.money_errors import AllPaidBack, HeldForRisk, PaidBackByShop, RefundPending
@@ -24,7 +25,7 @@ from tickets.tables import Agent, Claim, Outcome, Ticket, id_of
 IN_WORDS = (Outcome.INSTRUCT, Outcome.REJECT)  # outcomes that need words
 
 
-class Grants(Issuing):
+class Grants(Fetching):
     """The verbs of staff."""
 
     async def replace(
@@ -33,6 +34,7 @@ class Grants(Issuing):
         """An agent grants the replacement of one claim of the ticket, the oldest unless named; its buyer gets the link.
 
         With the last undecided claim the ticket is resolved, and the delivery handles it; until then it stays owed.
+        Where the reserve is empty and the shop's stock is open to us, the code follows ("fetching").
         Raises `HeldByColleague`, `NoOpenClaim`, `Contested`, `AlreadyCompensated`, `AllPaidBack`, unless it is a lead
         `OverLimit`, `HeldForRisk` and `PaidBackByShop`, `NeedsSecondPerson` (see `tickets.second_person`), and what the
         ledger raises: `PoolEmpty`, `AlreadyReplaced`, and `ChainTooLong` unless it is a lead.
@@ -86,11 +88,32 @@ class Grants(Issuing):
         granted = [(claim, await self._give(session, now, ticket, agent, claim)) for claim in claims]
         left = await filing.undecided_of(session, ticket)
         for claim, link in granted:
-            words = {"product": claim.product_name, "masked": claim.masked, "link": MARK, "until": self._until(link)}
-            text = await self.desk.words(session, ticket, "claim.replaced", **words)
-            is_last = not left and claim is claims[-1]
-            await self._tell(session, now, ticket, id_of(agent), claim, text, link.id, is_last=is_last)
-        return [Settled(claim, "replaced", "agent", link=link, ticket=ticket) for claim, link in granted]
+            if link is not None:
+                is_last = not left and claim is claims[-1]
+                await self.hand_over(session, now, ticket, id_of(agent), claim, link, is_last=is_last)
+        if fetched := [claim.masked for claim, link in granted if link is None]:
+            await self.desk.tell_buyer(session, now, ticket, "claim.fetching", masked="、".join(fetched))
+            await self.desk.owe(session, now, ticket)
+        return [
+            Settled(claim, "replaced" if link else "fetching", "agent", link=link, ticket=ticket)
+            for claim, link in granted
+        ]
+
+    async def hand_over(
+        self,
+        session: AsyncSession,
+        now: datetime,
+        ticket: Ticket,
+        agent_id: int,
+        claim: Claim,
+        link: RevealLink,
+        *,
+        is_last: bool,
+    ) -> None:
+        """The buyer gets the link of a replacement that an agent granted."""
+        words = {"product": claim.product_name, "masked": claim.masked, "link": MARK, "until": self.until(link)}
+        text = await self.desk.words(session, ticket, "claim.replaced", **words)
+        await self._tell(session, now, ticket, agent_id, claim, text, link.id, is_last=is_last)
 
     async def _tell(
         self,
@@ -116,7 +139,7 @@ class Grants(Issuing):
 
     async def _give(
         self, session: AsyncSession, now: datetime, ticket: Ticket, agent: Agent, claim: Claim
-    ) -> RevealLink:
+    ) -> RevealLink | None:
         if REFUNDS & await outcomes_before(session, claim):
             raise AlreadyCompensated(number=ticket.number)
         if not is_lead(agent):
@@ -124,7 +147,7 @@ class Grants(Issuing):
         await _refuse_what_was_paid_back(session, agent, claim)
         await approvals.require_granted(session, self.desk.rules.money, claim, agent)
         order, actor = filing.order_as_filed(claim), f"agent:{agent.id}"
-        return await self._issue(session, now, claim, order, actor, may_lengthen=is_lead(agent))
+        return await self.issue_or_fetch(session, now, claim, order, actor, may_lengthen=is_lead(agent))
 
     async def _require_lead_for(self, session: AsyncSession, agent: Agent, claim: Claim) -> None:
         """Raises `OverLimit`, and `HeldForRisk` where there is a lead who could look."""
@@ -155,7 +178,7 @@ class Grants(Issuing):
         if await reveals.was_seen(session, given.code_id):
             raise CodeSeen(number=ticket.number)
         record(session, now, actor, "claim.link_renewed", f"claim:{claim.id}", after={"link": link.id})
-        words = {"masked": claim.masked, "link": MARK, "until": self._until(link)}
+        words = {"masked": claim.masked, "link": MARK, "until": self.until(link)}
         text = await self.desk.words(session, ticket, "claim.link_renewed", **words)
         if is_active(ticket.phase):
             await self.desk.answer(session, now, ticket, agent_id, text, link.id)
@@ -163,7 +186,7 @@ class Grants(Issuing):
             await self.desk.speak(session, now, ticket, agent_id, text, link.id, handles=False)
         return link
 
-    def _until(self, link: RevealLink) -> str:
+    def until(self, link: RevealLink) -> str:
         """When a link ends, as buyers are told instants."""
         return f"{link.expires_at.astimezone(self.desk.rules.zone):%m-%d %H:%M}"
 

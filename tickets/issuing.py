@@ -8,7 +8,7 @@ from typing import Literal
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shop import ledger, reveals
-from shop.port import CodeRef, Order, OrderStatus
+from shop.port import CodeRef, Order, OrderStatus, Power
 from shop.reveals import Revealed
 from shop.tables import RevealLink
 from shop.vault import Vault
@@ -44,12 +44,17 @@ class Settled:
     """What became of a claim."""
 
     claim: Claim
-    # "link": the code it was given before, by a new link; "proof": a screenshot is awaited.
-    kind: Literal["replaced", "link", "ticket", "proof"]
+    # "link": the code it was given before, by a new link; "proof": a screenshot is awaited; "fetching": the shop is
+    # asked for a code of its own stock, and the buyer hears of it again.
+    kind: Literal["replaced", "link", "ticket", "proof", "fetching"]
     why: str  # "auto", or why a person must look: see `claims.why_not`, `claims.REFUSALS`, "contested", "no_proof"
     link: RevealLink | None = field(default=None, repr=False)  # the one look at the new code
     ticket: Ticket | None = None
     is_repeat: bool = False  # the same claim was open before
+
+
+def _no_powers(_shop: str) -> frozenset[Power]:
+    return frozenset()
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class Issuing:
     desk: Desk
     vault: Vault
     rules: ClaimRules
+    powers_of: Callable[[str], frozenset[Power]] = _no_powers  # what each shop can do, by its name
 
     @property
     def links(self) -> Links:

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from shop import ledger
+from shop.errors import PoolEmpty
 from tickets import approvals, filing
 from tickets.changes import get_ticket, lock_ticket
 from tickets.claims import Claims
@@ -41,7 +42,11 @@ class SecondPerson:
         approval = await approvals.write(session, now, ticket, claim, agent_id, *value)
         await approvals.tell_others(session, now, self._desk, ticket, agent_id, *value)
         order, actor = filing.order_as_filed(claim), f"agent:{agent_id}"
-        await ledger.reserve(session, now, self._claims.vault, claim_id=id_of(claim), order=order, actor=actor)
+        try:
+            await ledger.reserve(session, now, self._claims.vault, claim_id=id_of(claim), order=order, actor=actor)
+        except PoolEmpty:
+            if not self._claims.may_fetch(claim.shop):
+                raise
         await self._desk.owe(session, now, ticket)
         return approval
 

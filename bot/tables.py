@@ -79,3 +79,36 @@ class BusinessConnection(SQLModel, table=True):
     can_reply: bool
     is_enabled: bool
     changed_at: datetime
+
+
+class AccessToken(SQLModel, table=True):
+    """What a platform lets us in with for a while; all processes use the same."""
+
+    __tablename__ = "access_token"
+
+    channel: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    sealed: str
+    ends_at: datetime
+
+
+class Feed(SQLModel, table=True):
+    """How far we have read what a platform keeps for us to fetch."""
+
+    channel: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)  # of an account that has several
+    cursor: str
+    read_at: datetime
+
+
+class CallCount(SQLModel, table=True):
+    """How often an interface was called on a day of the platform's, where that is limited."""
+
+    __tablename__ = "call_count"
+
+    channel: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    day: str = Field(primary_key=True)  # "2026-03-02"
+    call: str = Field(primary_key=True)
+    count: int

@@ -33,6 +33,7 @@ from tickets.routing import GENERAL
 from tickets.routing import Level as Level
 from tickets.routing import Tier as Tier
 from tickets.sla import Metric as Metric
+from tickets.window_tables import ReplyWindow as ReplyWindow
 from tickets.words import Author as Author
 from tickets.words import Category as Category
 from tickets.words import Direction as Direction

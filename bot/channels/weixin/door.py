@@ -1,0 +1,75 @@
+"""What both doors of Tencent do before anything is believed: size, signature, time, nonce, XML."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import Request
+
+from bot.channels.weixin.envelope import TOLERANCE, Envelope, Stamp, check
+from bot.channels.weixin.xml import parse
+from bot.errors import Forged, UpdateTooLarge
+
+BODY_LIMIT = 256 * 1024  # bytes
+REMEMBERED = 50_000  # nonces; more calls than the platform makes within its tolerance
+
+
+class Nonces:
+    """A nonce stands for one callback. The same callback may come again, since the platform repeats what it doubts."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[tuple[str, str], tuple[str, datetime]] = OrderedDict()
+
+    def check(self, stamp: Stamp, now: datetime) -> None:
+        """Raises `Forged` when this nonce came with another callback."""
+        while self._seen and (len(self._seen) > REMEMBERED or next(iter(self._seen.values()))[1] < now - 2 * TOLERANCE):
+            self._seen.popitem(last=False)
+        signature, _ = self._seen.setdefault((stamp.timestamp, stamp.nonce), (stamp.signature, now))
+        if signature != stamp.signature:
+            raise Forged
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The way into one account."""
+
+    envelope: Envelope
+    nonces: Nonces
+    is_plain: bool = False  # the owner chose that bodies come neither sealed nor signed
+
+    def echo(self, params: Mapping[str, str], now: datetime) -> str:
+        """What proves to the platform that this address is ours. Raises `Forged`."""
+        text = params.get("echostr", "")
+        if "msg_signature" in params:
+            return self.envelope.open(_stamp(params, "msg_signature"), text, now).decode(errors="replace")
+        check(self.envelope.token, _stamp(params, "signature"), now)
+        return text
+
+    def open(self, params: Mapping[str, str], body: bytes, now: datetime) -> dict[str, str]:
+        """The fields of a callback. Raises `Forged` and `BadXml`."""
+        outer = parse(body)
+        if "Encrypt" in outer:
+            stamp = _stamp(params, "msg_signature")
+            fields = parse(self.envelope.open(stamp, outer["Encrypt"], now))
+        elif self.is_plain:
+            stamp, fields = _stamp(params, "signature"), outer
+            check(self.envelope.token, stamp, now)
+        else:
+            raise Forged
+        self.nonces.check(stamp, now)
+        return fields
+
+
+async def read_body(request: Request) -> bytes:
+    """Raises `UpdateTooLarge`."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise UpdateTooLarge(limit=BODY_LIMIT)
+    return bytes(body)
+
+
+def _stamp(params: Mapping[str, str], signature: str) -> Stamp:
+    return Stamp(params.get("timestamp", ""), params.get("nonce", ""), params.get(signature, ""))

@@ -1,0 +1,286 @@
+"""A small 公众号 platform for tests and demos, strict where WeChat is; it needs no account and no network.
+
+It calls the desk as WeChat does: sealed, three times at most, five seconds each, and says so when nobody answers. It
+takes what the desk sends within 48 hours and five messages of the follower's last word, with a token that runs out.
+"""
+
+import itertools
+import re
+import secrets
+from collections import Counter, defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote, urlencode
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, web
+
+from bot.channels.weixin.envelope import Envelope, Stamp
+from bot.channels.weixin.xml import parse, write
+from bot.fakes.people import PIXELS
+from bot.fakes.telegram import running_clock
+
+APP_ID, SECRET, TOKEN = "wx0123456789abcdef", "a-secret-of-no-account", "a-token-of-nobody"
+AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+ORIGINAL_ID = "gh_0123456789ab"
+WINDOW, MESSAGES = 48 * 3600, 5  # seconds after the follower's word, and messages in them
+TOUCH_WINDOW, TOUCH_MESSAGES = 60, 3  # the same after a press of the menu, a scan or a follow
+TEXT_LIMIT = 2048  # bytes
+NOBODY = "该公众号暂时无法提供服务，请稍后再试"
+_LINK = re.compile(r'<a href="weixin://bizmsgmenu\?msgmenucontent=([^"&]*)&msgmenuid=([^"&]*)">[^<]*</a>')
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a follower sees of one message."""
+
+    text: str
+    menu: Mapping[str, str] = field(default_factory=dict)  # entry → its id
+    passive: bool = False  # it was the answer to the platform's call
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Allowance:
+    """How often the account may still write to a follower."""
+
+    until: float = 0
+    left: int = 0
+
+
+@dataclass
+class FakeWeixin:
+    """One account. `url` is where its callbacks go; followers are any names."""
+
+    url: str = ""
+    clock: Callable[[], float] = field(default_factory=running_clock)
+    envelope: Envelope = field(default_factory=lambda: Envelope.make(TOKEN, AES_KEY, APP_ID))
+    patience: float = 5.0  # seconds that it waits for an answer
+    tries: int = 3
+    token_seconds: float = 7200
+    quota: int = 500_000  # calls of one kind a day
+    base: str = ""
+    shown: dict[str, list[Shown]] = field(default_factory=lambda: defaultdict(list))
+    menu: Any = None
+    typing: list[str] = field(default_factory=list)
+    calls: Counter[str] = field(default_factory=Counter)
+    unanswered: list[str] = field(default_factory=list)  # followers who were told that nobody answers
+
+    def __post_init__(self) -> None:
+        self._tokens: dict[str, float] = {}
+        self._allowances: dict[str, dict[str, Allowance]] = defaultdict(dict)
+        self._left: set[str] = set()
+        self._media: dict[str, bytes] = {}
+        self._numbers = itertools.count(24_000_000_000_000_000)
+        self._faults: dict[str, deque[int | str]] = defaultdict(deque)
+        self.client: ClientSession | None = None
+
+    # What followers do
+
+    async def say(self, follower: str, text: str, **more: str) -> int | None:
+        return await self._message(follower, "text", Content=text, **more)
+
+    async def press(self, follower: str, menu_id: str, text: str = "") -> int | None:
+        """An entry of a menu in a message."""
+        return await self.say(follower, text or menu_id, bizmsgmenuid=menu_id)
+
+    async def photo(self, follower: str, content: bytes = PIXELS) -> int | None:
+        media = self._keep(content)
+        return await self._message(follower, "image", PicUrl=f"{self.base}/pic/{media}", MediaId=media)
+
+    async def speak(self, follower: str, recognition: str = "") -> int | None:
+        return await self._message(follower, "voice", MediaId=self._keep(b"amr"), Format="amr", Recognition=recognition)
+
+    async def follow(self, follower: str, scene: str = "") -> int | None:
+        self._left.discard(follower)
+        return await self._event(follower, "subscribe", EventKey=f"qrscene_{scene}" if scene else "")
+
+    async def leave(self, follower: str) -> int | None:
+        self._left.add(follower)
+        return await self._event(follower, "unsubscribe", EventKey="")
+
+    async def scan(self, follower: str, scene: str) -> int | None:
+        return await self._event(follower, "SCAN", EventKey=scene, Ticket="a-ticket")
+
+    async def click(self, follower: str, key: str) -> int | None:
+        return await self._event(follower, "CLICK", EventKey=key)
+
+    async def _message(self, follower: str, kind: str, **content: str) -> int | None:
+        self._allow(follower, "word", WINDOW, MESSAGES)
+        return await self.push(follower, kind, MsgId=str(next(self._numbers)), **content)
+
+    async def _event(self, follower: str, event: str, **content: str) -> int | None:
+        if event != "unsubscribe":
+            self._allow(follower, "touch", TOUCH_WINDOW, TOUCH_MESSAGES)
+        return await self.push(follower, "event", Event=event, **content)
+
+    def _allow(self, follower: str, kind: str, seconds: float, count: int) -> None:
+        self._allowances[follower][kind] = Allowance(self.clock() + seconds, count)
+
+    # How the platform calls the desk
+
+    async def push(self, follower: str, kind: str, **content: str) -> int | None:
+        """Call until it is answered; the number of the call that was, or None: the follower is told that nobody is."""
+        fields = {"ToUserName": ORIGINAL_ID, "FromUserName": follower, "CreateTime": str(int(self.clock()))}
+        plain = write(fields | {"MsgType": kind} | content).encode()
+        for number in range(1, self.tries + 1):
+            answer = await self.call(plain)
+            if answer is not None:
+                if text := answer.get("Content"):
+                    self.shown[follower].append(Shown(text, _links(text), passive=True))
+                return number
+        self.unanswered.append(follower)
+        self.shown[follower].append(Shown(NOBODY))
+        return None
+
+    async def call(self, plain: bytes) -> dict[str, str] | None:
+        """One call; the fields of the passive reply, none of "success"; None: it does not count as answered."""
+        timestamp, nonce = str(int(self.clock())), secrets.token_hex(8)
+        sealed, signature = self.envelope.seal(plain, timestamp, nonce)
+        params = {"timestamp": timestamp, "nonce": nonce, "encrypt_type": "aes", "msg_signature": signature}
+        body = write({"ToUserName": ORIGINAL_ID, "Encrypt": sealed})
+        assert self.client is not None
+        try:
+            async with self.client.post(
+                f"{self.url}?{urlencode(params)}", data=body.encode(), timeout=ClientTimeout(self.patience)
+            ) as response:
+                content = await response.read()
+        except (ClientError, TimeoutError):
+            return None
+        if response.status != 200:
+            return None
+        if content in (b"", b"success"):
+            return {}
+        outer = parse(content)
+        stamp = Stamp(outer["TimeStamp"], outer["Nonce"], outer["MsgSignature"])
+        return parse(self.envelope.open(stamp, outer["Encrypt"], datetime.fromtimestamp(self.clock(), UTC)))
+
+    # What the desk asks for
+
+    def next_fault(self, path: str, fault: int | str) -> None:
+        """For the next call of this path: an error code, "lost" (done, but not answered) or "cut" (not done)."""
+        self._faults[path].append(fault)
+
+    def expire_tokens(self) -> None:
+        self._tokens.clear()
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        path = request.path
+        self.calls[path] += 1
+        fault = self._faults[path].popleft() if self._faults[path] else None
+        if isinstance(fault, int):
+            return _error(fault)
+        if fault == "cut":
+            return _hang_up(request)
+        result = await self._answer(request, path)
+        return _hang_up(request) if fault == "lost" else result
+
+    async def _answer(self, request: web.Request, path: str) -> web.StreamResponse:
+        if path == "/cgi-bin/stable_token":
+            return self._give_token(await request.json())
+        if self._tokens.get(request.query.get("access_token", ""), 0) <= self.clock():
+            return _error(40001)
+        if self.calls[path] > self.quota:
+            return _error(45009)
+        if path == "/cgi-bin/media/get":
+            media = self._media.get(request.query.get("media_id", ""))
+            return web.Response(body=media) if media is not None else _error(40007)
+        if path == "/cgi-bin/media/upload":
+            return await self._upload(request)
+        does = {
+            "/cgi-bin/message/custom/send": self._send,
+            "/cgi-bin/message/custom/typing": self._type,
+            "/cgi-bin/menu/create": self._make_menu,
+        }.get(path)
+        return does(await request.json()) if does else _error(40066)
+
+    def _give_token(self, body: Mapping[str, Any]) -> web.Response:
+        if (body.get("appid"), body.get("secret")) != (self.envelope.receiver, SECRET):
+            return _error(40125)
+        now = self.clock()
+        # In normal mode the same token is given until it is about to end.
+        good = [token for token, until in self._tokens.items() if until > now + 300]
+        token = good[-1] if good and not body.get("force_refresh") else secrets.token_hex(32)
+        self._tokens.setdefault(token, now + self.token_seconds)
+        return web.json_response({"access_token": token, "expires_in": int(self._tokens[token] - now)})
+
+    def _send(self, body: Mapping[str, Any]) -> web.Response:
+        follower, kind = str(body.get("touser", "")), body.get("msgtype")
+        if follower in self._left or follower not in self._allowances:
+            return _error(45015)
+        open_ones = [one for one in self._allowances[follower].values() if one.until > self.clock()]
+        if not open_ones:
+            return _error(45015)
+        if kind == "text":
+            shown = Shown(body["text"]["content"], body=body)
+        elif kind == "msgmenu":
+            menu = {one["content"]: one["id"] for one in body["msgmenu"]["list"]}
+            shown = Shown(body["msgmenu"]["head_content"], menu, body=body)
+        elif kind == "image" and body["image"]["media_id"] in self._media:
+            shown = Shown("[image]", body=body)
+        else:
+            return _error(40008)
+        if len(shown.text.encode()) > TEXT_LIMIT:
+            return _error(45002)
+        paying = next((one for one in open_ones if one.left), None)
+        if paying is None:
+            return _error(45047)
+        paying.left -= 1
+        self.shown[follower].append(shown)
+        return _error(0)
+
+    def _type(self, body: Mapping[str, Any]) -> web.Response:
+        self.typing.append(str(body.get("touser")))
+        return _error(0)
+
+    def _make_menu(self, body: Mapping[str, Any]) -> web.Response:
+        buttons = body.get("button", [])
+        if not 1 <= len(buttons) <= 3 or any(len(one.get("sub_button", [])) > 5 for one in buttons):
+            return _error(40016)
+        self.menu = buttons
+        return _error(0)
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        part = form.get("media")
+        if not isinstance(part, web.FileField):
+            return _error(41005)
+        return web.json_response({"type": request.query.get("type"), "media_id": self._keep(part.file.read())})
+
+    def _keep(self, content: bytes) -> str:
+        media = secrets.token_urlsafe(24)
+        self._media[media] = content
+        return media
+
+
+def _error(code: int) -> web.Response:
+    return web.json_response({"errcode": code, "errmsg": "ok" if not code else f"error hint {code}"})
+
+
+def _hang_up(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.close()
+    return web.Response()
+
+
+def _links(text: str) -> dict[str, str]:
+    """What can be pressed in a text: entry → its id."""
+    return {unquote(content): unquote(menu_id) for content, menu_id in _LINK.findall(text)}
+
+
+@asynccontextmanager
+async def serving(fake: FakeWeixin, port: int = 0) -> AsyncIterator[FakeWeixin]:
+    """Listen, on a free port by default; `fake.base` is the address."""
+    app = web.Application(client_max_size=20 * 1024 * 1024)
+    app.router.add_route("*", "/cgi-bin/{path:.+}", fake.answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    fake.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with ClientSession() as fake.client:
+        try:
+            yield fake
+        finally:
+            await runner.cleanup()

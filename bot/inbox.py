@@ -1,6 +1,6 @@
-"""Every update is stored before it is acknowledged, and takes effect once, in order per buyer.
+"""What was stored at the door takes effect once, in order per buyer.
 
-`Door` takes updates in, `Inbox` works them off. Any number of processes may run both: a row's state says who was first.
+Any number of processes may work it off: a row's state says who was first.
 """
 
 import asyncio
@@ -12,17 +12,16 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, update
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
 from bot.bell import Bell
-from bot.channels.pace import Queue
 from bot.channels.port import Channel, Fetches, Inbound, Kind, Update
 from bot.errors import FileAway
 from bot.faults import place_of
 from bot.tables import InboxRow, InboxState
+from bot.together import Together, Work
 from bot.transactions import Transactions
 from shop.rotation import Seals, text_not_under
 from shop.vault import Vault
@@ -38,34 +37,6 @@ LOOK_EVERY = 1.0  # seconds between looks for rows that another process stored
 FETCH_TRIES = 4  # before a message is read without the file that came along: with their waits, under a minute
 QUIET = timedelta(seconds=1)  # without another part, before an album is taken for complete
 LONGEST = timedelta(seconds=5)  # that an album is waited for
-
-
-async def store(
-    session: AsyncSession,
-    now: datetime,
-    vault: Vault,
-    update: Update,
-    not_before: datetime | None = None,
-    problem: str | None = None,
-) -> bool:
-    """Add one raw update, sealed, to the caller's transaction; False when it is a repeat."""
-    row = InboxRow(
-        channel=update.channel,
-        account=update.account,
-        update_id=update.update_id,
-        thread=f"{update.channel}:{update.account}:{update.address}",
-        sealed=vault.seal_text("inbox", _seal_id(update.channel, update.account, update.update_id), update.raw),
-        received_at=now,
-        not_before=not_before or now,
-        problem=problem,
-        album=update.album or None,
-    )
-    try:
-        async with session.begin_nested():
-            session.add(row)
-    except IntegrityError:
-        return False
-    return True
 
 
 class Dialogue(Protocol):
@@ -87,53 +58,6 @@ class Dialogue(Protocol):
         """Tell the buyer that they write too fast, and that the rest is queued."""
 
 
-class Door:
-    """Where channels hand updates over. Who floods is told so once, and what they sent takes effect at their pace."""
-
-    def __init__(
-        self,
-        database: Transactions,
-        vault: Vault,
-        clock: Callable[[], datetime],
-        bell: Bell,
-        rate: int = 40,  # messages a minute of one buyer that take effect
-    ) -> None:
-        self._queue = Queue(rate)
-        self._database = database
-        self._vault = vault
-        self._clock = clock
-        self._bell = bell
-
-    async def accept(self, *updates: Update) -> int:
-        """Store the updates in one transaction; when this returns they are committed and may be acknowledged."""
-        if not updates:
-            return 0
-        async with self._database.writing() as session:
-            fresh = [await self._store(session, one) for one in updates]
-        self._bell.ring()
-        return sum(fresh)
-
-    async def _store(self, session: AsyncSession, update: Update) -> bool:
-        now = self._clock()
-        sender = f"{update.channel}:{update.account}:{update.address}"
-        if update.album and await _wait_for_more(session, now, sender, update.album):
-            return await store(session, now, self._vault, update, now + QUIET)
-        not_before, is_first = self._queue.place(sender, now)
-        not_before = max(not_before, now + QUIET) if update.album else not_before
-        return await store(session, now, self._vault, update, not_before, FLOOD if is_first else None)
-
-
-async def _wait_for_more(session: AsyncSession, now: datetime, thread: str, album: str) -> bool:
-    """Whether parts of this album wait already; they wait for the next one too, though not for ever."""
-    found = await session.exec(select(InboxRow).where(*_of_album(thread, album)).order_by(col(InboxRow.id)).limit(1))
-    first = found.first()
-    if first is None:
-        return False
-    until = max(first.not_before, min(now + QUIET, first.received_at + LONGEST))
-    await session.exec(update(InboxRow).where(*_still(first)).values(not_before=until))
-    return True
-
-
 class Inbox:
     """Works stored updates off: each in one transaction with all its effects."""
 
@@ -149,6 +73,7 @@ class Inbox:
         outbox_bell: Bell,
     ) -> None:
         self._database = database
+        self._together = Together(database, LANES)
         self._vault = vault
         self._channels = {(channel.name, channel.account): channel for channel in channels}
         self._dialogue = dialogue
@@ -206,7 +131,7 @@ class Inbox:
             .order_by(col(InboxRow.id))
             .limit(limit)
         )
-        async with self._database.reading() as session:
+        async with self._database.reading(is_brief=True) as session:
             return (await session.exec(ready)).all()
 
     async def _serve(self, row: InboxRow) -> int:
@@ -222,11 +147,12 @@ class Inbox:
         """Look things up with no transaction open, then decide and write everything in one."""
         parts = await self._parts(row) if row.album else ()
         inbound = await self._fetch(row, join([self._read(one) for one in (row, *parts)]))
-        async with self._database.reading() as session:
+        async with self._database.reading(is_brief=True) as session:
             scene = await self._dialogue.set_scene(session, self._clock(), inbound)
         with self._outside():
             looked = await self._dialogue.look_up(scene, inbound)
-        async with self._database.writing() as session:
+
+        async def answer(session: AsyncSession) -> bool:
             if not await _finish(session, row):
                 return False
             for part in parts:  # who has the first has them all
@@ -234,12 +160,22 @@ class Inbox:
             await self._dialogue.answer(session, self._clock(), inbound, looked)
             if row.problem == FLOOD:
                 await self._dialogue.calm(session, self._clock(), inbound)
+            return True
+
+        is_ours = await self._write(row, answer)
         self._outbox_bell.ring()
-        return True
+        return is_ours
+
+    async def _write(self, row: InboxRow, work: Work[bool]) -> bool:
+        """Where one writes at a time buyers share a commit; elsewhere they need not wait for each other's locks."""
+        if self._database.has_one_writer and not row.attempts:
+            return await self._together.write(work)
+        async with self._database.writing(is_brief=True) as session:
+            return await work(session)
 
     async def _parts(self, row: InboxRow) -> Sequence[InboxRow]:
         """What came of this row's album beside it. What comes later is a message of its own."""
-        beside = (*_of_album(row.thread, row.album), col(InboxRow.id) != row.id)
+        beside = (*of_album(row.thread, row.album), col(InboxRow.id) != row.id)
         async with self._database.reading() as session:
             return (await session.exec(select(InboxRow).where(*beside).order_by(col(InboxRow.id)))).all()
 
@@ -261,7 +197,7 @@ class Inbox:
 
     def _read(self, row: InboxRow) -> Inbound:
         channel = self._channels[row.channel, row.account]
-        raw = self._vault.open_text("inbox", _seal_id(row.channel, row.account, row.update_id), row.sealed)
+        raw = self._vault.open_text("inbox", seal_id(row.channel, row.account, row.update_id), row.sealed)
         address = row.thread.removeprefix(f"{row.channel}:{row.account}:")
         return channel.read(Update(row.channel, row.account, row.update_id, address, raw))
 
@@ -278,13 +214,13 @@ class Inbox:
             values["not_before"] = now + min(max(BACKOFF[row.attempts], least or BACKOFF[0]), BACKOFF[-1])
         async with self._database.writing() as session:
             counted = await session.exec(
-                update(InboxRow).where(*_still(row), col(InboxRow.attempts) == row.attempts).values(**values)
+                update(InboxRow).where(*still(row), col(InboxRow.attempts) == row.attempts).values(**values)
             )
             is_ours = counted.rowcount == 1
             if is_ours and is_dead:
                 record(session, now, "bot", "inbox.died", f"inbox:{row.id}", None, {"problem": problem})
                 if row.album:  # each part would fail as the whole did, and hold its buyer up as long
-                    parts = update(InboxRow).where(*_of_album(row.thread, row.album))
+                    parts = update(InboxRow).where(*of_album(row.thread, row.album))
                     await session.exec(parts.values(state=InboxState.DEAD, problem=problem))
         log.error("inbox row %s %s: %s", row.id, "was laid aside" if is_dead else "failed", problem)
         if is_ours and is_dead:
@@ -325,7 +261,7 @@ async def has_unheard(session: AsyncSession, channel: str, account: str, address
 
 async def _finish(session: AsyncSession, row: InboxRow) -> bool:
     """Claim the row's effects for this transaction: of all who try, one gets True. The raw update goes with it."""
-    claimed = await session.exec(update(InboxRow).where(*_still(row)).values(state=InboxState.DONE, sealed=""))
+    claimed = await session.exec(update(InboxRow).where(*still(row)).values(state=InboxState.DONE, sealed=""))
     return bool(claimed.rowcount == 1)
 
 
@@ -343,21 +279,21 @@ def join(parts: Sequence[Inbound]) -> Inbound:
     )
 
 
-def _of_album(thread: str, album: str | None) -> tuple[ColumnElement[bool], ...]:
+def of_album(thread: str, album: str | None) -> tuple[ColumnElement[bool], ...]:
     is_pending = col(InboxRow.state) == InboxState.PENDING
     return (col(InboxRow.thread) == thread, is_pending, col(InboxRow.album) == album)
 
 
-def _still(row: InboxRow) -> tuple[ColumnElement[bool], ...]:
+def still(row: InboxRow) -> tuple[ColumnElement[bool], ...]:
     return (col(InboxRow.id) == row.id, col(InboxRow.state) == InboxState.PENDING)
 
 
 def _renew(vault: Vault, row: InboxRow) -> None:
-    row.sealed = vault.renew_text("inbox", _seal_id(row.channel, row.account, row.update_id), row.sealed)
+    row.sealed = vault.renew_text("inbox", seal_id(row.channel, row.account, row.update_id), row.sealed)
 
 
 SEALS = Seals(InboxRow, text_not_under(col(InboxRow.sealed)), _renew)
 
 
-def _seal_id(channel: str, account: str, update_id: str) -> str:
+def seal_id(channel: str, account: str, update_id: str) -> str:
     return f"{channel}:{account}:{update_id}"

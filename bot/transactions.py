@@ -7,10 +7,17 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 
 class Transactions(Protocol):
-    def writing(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """One transaction: committed when the block ends, rolled back when it raises."""
+    @property
+    def has_one_writer(self) -> bool:
+        """Whether only one transaction can write at a time."""
 
-    def reading(self) -> AbstractAsyncContextManager[AsyncSession]:
+    def writing(self, *, is_brief: bool = False) -> AbstractAsyncContextManager[AsyncSession]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        `is_brief`: each of its statements takes well under a millisecond.
+        """
+
+    def reading(self, *, is_brief: bool = False) -> AbstractAsyncContextManager[AsyncSession]:
         """A view in which nothing is written."""
 
     def elected(self, name: str) -> AbstractAsyncContextManager[bool]:

@@ -35,6 +35,7 @@ T = TypeVar("T")
 CACHE = 32_000  # KiB a connection may keep; with SQLite's own 2,000 a sweep writes its pages out and reads them again
 RESTED = 1.0  # seconds after which a PostgreSQL connection is asked whether it lives, before it is used again
 STATEMENTS = 500  # that a PostgreSQL connection keeps planned; SQLAlchemy's own 100 are fewer than we have
+WRITE = "BEGIN IMMEDIATE"
 BUSY = 30_000  # milliseconds that another process may hold the write lock
 
 
@@ -103,15 +104,21 @@ class OneTripCursor(AsyncAdapt_aiosqlite_cursor):
 
 
 class OneTripConnection(AsyncAdapt_aiosqlite_connection):
-    """Opens a transaction in the trip of its first statement; one without a statement makes no trip at all."""
+    """Opens a transaction in the trip of its first statement; one without a statement makes no trip at all.
 
-    __slots__ = ("_has_gone", "_opening")
+    Of a brief transaction only a writer's begin and commit, which wait for others and for the disk, are done in the
+    connection's thread: a trip there costs several times what a short statement does.
+    """
+
+    __slots__ = ("_has_gone", "_is_away", "_opening", "is_brief")
     _cursor_cls = OneTripCursor
 
     def __init__(self, dbapi: Any, connection: Any) -> None:
         super().__init__(dbapi, connection)
         self._opening: str | None = None
         self._has_gone = False  # to its thread, since the last transaction ended
+        self._is_away = False  # work may be under way there: a trip did not come back, since its task was cancelled
+        self.is_brief = False
 
     def open_with(self, statement: str) -> None:
         """Run this BEGIN before the next statement."""
@@ -124,12 +131,21 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
     def in_one_trip(self, work: Callable[[], T]) -> T:
         """Do `work` in the connection's thread; the statements that it makes there need no trip of their own."""
         driver: Any = self._connection
+        if self.is_brief and self._opening != WRITE and not self._is_away:
+            self._has_gone = True
+            return work()
         return work() if current_thread() is driver._thread else await_only(self._go(driver, work))
 
     async def _go(self, driver: Any, work: Callable[[], T]) -> T:
         async with self._execute_mutex:
-            self._has_gone = True
-            return await driver._execute(work)  # type: ignore[no-any-return]
+            self._has_gone = self._is_away = True
+            try:
+                done = await driver._execute(work)
+            except Exception:  # of the work itself: it has come back
+                self._is_away = False
+                raise
+            self._is_away = False
+            return done  # type: ignore[no-any-return]
 
     def cursor(self, server_side: bool = False) -> Any:
         if server_side and (opening := self.pop_opening()):  # such a cursor goes its own way to the thread
@@ -139,7 +155,7 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
 
     def commit(self) -> None:
         if self._has_gone:
-            super().commit()
+            self._end_with("commit")
         self._end()
 
     def rollback(self) -> None:
@@ -148,8 +164,16 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
         Whether a transaction is open cannot be asked instead: work of a cancelled task may be about to open one.
         """
         if self._has_gone:
-            super().rollback()
+            self._end_with("rollback", is_here=self.is_brief and not self._is_away)
         self._end()
+
+    def _end_with(self, way: str, *, is_here: bool = False) -> None:
+        driver: Any = self._connection
+        end = getattr(driver._conn, way)
+        try:
+            end() if is_here else await_only(self._go(driver, end))
+        except Exception as error:
+            self._handle_exception(error)
 
     def _end(self) -> None:
         self._opening, self._has_gone = None, False
@@ -196,7 +220,10 @@ def _prepare_sqlite(engine: AsyncEngine, module: ModuleType) -> None:
         if options.get("kadesk_moves_tables", False):
             # A column is changed by copying its table and dropping the old one, which other tables still name.
             connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-        connection.connection.dbapi_connection.open_with("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+        driver = connection.connection.dbapi_connection
+        # Without WAL a reader may have to wait for a writer, whom the event loop then could not let go on.
+        driver.is_brief = journal == "WAL" and options.get("kadesk_is_brief", False)
+        driver.open_with(WRITE if is_writing else "BEGIN")
 
 
 def _look_before_use(engine: AsyncEngine) -> None:
@@ -259,26 +286,39 @@ class Database:
             _look_before_use(self._engine)
         else:
             raise SettingsError(problem=f"data.url must name sqlite or postgresql, not {parsed.get_backend_name()}.")
-        writer = self._engine.execution_options(kadesk_writes=True)
-        self._write = async_sessionmaker(writer, class_=AsyncSession, expire_on_commit=False)
-        self._read = async_sessionmaker(self._engine, class_=AsyncSession, expire_on_commit=False)
+        self._write, self._write_briefly = self._sessions(kadesk_writes=True)
+        self._read, self._read_briefly = self._sessions()
         # SQLite has one writer; waiting here is fair and costs nothing, waiting in SQLite polls.
         self._turn: Any = asyncio.Lock() if self.is_sqlite else nullcontext()
+
+    @property
+    def has_one_writer(self) -> bool:
+        """Whether only one transaction can write at a time."""
+        return self.is_sqlite
 
     @property
     def engine(self) -> AsyncEngine:
         return self._engine
 
+    def _sessions(self, **options: bool) -> tuple[async_sessionmaker[AsyncSession], async_sessionmaker[AsyncSession]]:
+        """For any transactions, and for brief ones."""
+        engines = (self._engine.execution_options(**options, kadesk_is_brief=is_brief) for is_brief in (False, True))
+        any_, brief = (async_sessionmaker(one, class_=AsyncSession, expire_on_commit=False) for one in engines)
+        return any_, brief
+
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncSession]:
-        """One transaction: committed when the block ends, rolled back when it raises."""
-        async with self._turn, self._write() as session, session.begin():
+    async def writing(self, *, is_brief: bool = False) -> AsyncIterator[AsyncSession]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        `is_brief` promises that each of its statements takes well under a millisecond: SQLite runs them at once.
+        """
+        async with self._turn, (self._write_briefly if is_brief else self._write)() as session, session.begin():
             yield session
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncSession]:
-        """A consistent view; nothing written in it survives."""
-        async with self._read() as session:
+    async def reading(self, *, is_brief: bool = False) -> AsyncIterator[AsyncSession]:
+        """A consistent view; nothing written in it survives. `is_brief` as above."""
+        async with (self._read_briefly if is_brief else self._read)() as session:
             yield session
 
     @asynccontextmanager

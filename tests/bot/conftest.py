@@ -12,8 +12,9 @@ from bot.bell import Bell
 from bot.channels.port import Channel
 from bot.delivery import Delivery
 from bot.dialogue import Dialogue
+from bot.door import Door
 from bot.fakes.buyer import Buyer, TerminalFront
-from bot.inbox import Door, Inbox
+from bot.inbox import Inbox
 from bot.phrases import Phrases
 from faq import slots as slot_finding
 from faq.errors import UnknownEntry

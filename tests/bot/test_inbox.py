@@ -12,7 +12,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from audit.tables import AuditRow
 from bot import inbox as inbox_module
 from bot.channels.port import Inbound, Kind, Update
-from bot.inbox import BACKOFF, Door, Inbox
+from bot.door import Door
+from bot.inbox import BACKOFF, Inbox
 from bot.tables import DialogueRow, InboxRow, InboxState
 from tests.bot.conftest import CODE, House
 from tickets.tables import Conversation, Message, Outgoing, Ticket
@@ -259,14 +260,16 @@ async def test_a_database_that_is_away_does_not_stop_the_worker(house: House, ca
         is_away = True
         asked = asyncio.Event()
 
-        def reading(self) -> Any:
+        has_one_writer = house.database.has_one_writer
+
+        def reading(self, **how: bool) -> Any:
             if self.is_away:
                 self.asked.set()
                 raise ConnectionError("the database is away")
-            return house.database.reading()
+            return house.database.reading(**how)
 
-        def writing(self) -> Any:
-            return house.database.writing()
+        def writing(self, **how: bool) -> Any:
+            return house.database.writing(**how)
 
     away = Away()
     inbox = Inbox(

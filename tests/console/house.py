@@ -12,7 +12,8 @@ from bot.bell import Bell
 from bot.channels.web import WebChat
 from bot.delivery import Delivery
 from bot.dialogue import Dialogue
-from bot.inbox import Door, Inbox
+from bot.door import Door
+from bot.inbox import Inbox
 from bot.phrases import Phrases
 from faq.answers import KnownAnswers
 from faq.knowledge import load

@@ -11,7 +11,7 @@ from sqlmodel import select
 
 from audit.trail import count_unlinked
 from bot.channels.port import Update
-from bot.inbox import store
+from bot.door import store
 from bot.tables import InboxRow, InboxState
 from faq.tables import FaqQuestion
 from faq.versions import unpublish

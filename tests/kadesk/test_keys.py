@@ -14,9 +14,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
-from bot import inbox
 from bot.channels.port import Update
 from bot.dialogue.state import SEAL
+from bot.door import store
 from bot.tables import DialogueRow, InboxRow
 from kadesk.cli import main
 from kadesk.database import Database
@@ -45,7 +45,7 @@ async def fill(session: AsyncSession, now: datetime, vault: Vault) -> dict[str, 
     await create_demo_shop(session, now, vault, Random(7))
     codes = (await session.exec(select(Code))).all()
     link = await make_link(session, now, vault, codes[0].id, timedelta(hours=1))
-    await inbox.store(session, now, vault, Update("web", "main", "1", "a", "卡密无效 ABCDE-12345"))
+    await store(session, now, vault, Update("web", "main", "1", "a", "卡密无效 ABCDE-12345"))
     talk = await conversations.find_or_create(session, now, "web", "main", "a", "a", "zh")
     facts = {"goal": "look", "order": vault.seal_text(SEAL, str(talk.id), "AB12CD34")}
     message = await conversations.add_message(session, now, talk, "卡密 ****-2345")

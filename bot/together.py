@@ -1,0 +1,69 @@
+"""Several pieces of work in one transaction: a commit waits for the disk as long as some of them take together."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.transactions import Transactions
+
+T = TypeVar("T")
+Work = Callable[[AsyncSession], Awaitable[T]]
+Job = tuple[Work[Any], asyncio.Future[Any]]
+
+AWAY = (OperationalError, InterfaceError, OSError)  # the database itself: what fails so would fail alone as well
+
+
+class Together:
+    """Takes what arrived while the last transaction ran into the next one.
+
+    Nobody is harmed by company: when one piece of work fails, all is rolled back, and each is done anew by itself.
+    """
+
+    def __init__(self, database: Transactions, most: int) -> None:
+        """At most `most` pieces of work share a transaction."""
+        self._database = database
+        self._most = most
+        self._waiting: list[Job] = []
+        self._running: asyncio.Task[None] | None = None
+
+    async def write(self, work: Work[T]) -> T:
+        """Do `work` in a writing transaction; when this returns, it is committed. Raises what the work raises.
+
+        The work may be begun twice, the first time without effect. Cancelling the caller does not take it back.
+        """
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, done))
+        if self._running is None:
+            # In a task of its own: whoever came first may be cancelled, and the others wait for it.
+            self._running = asyncio.create_task(self._run())
+        return await done
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                jobs, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                await self._do(jobs)
+        finally:
+            self._running = None
+            for _, done in self._waiting:
+                done.cancel()
+
+    async def _do(self, jobs: list[Job]) -> None:
+        try:
+            async with self._database.writing(is_brief=True) as session:
+                results = [await work(session) for work, _ in jobs]
+        except Exception as error:
+            if len(jobs) > 1 and not isinstance(error, AWAY):
+                for job in jobs:
+                    await self._do([job])
+                return
+            for _, done in jobs:
+                if not done.done():
+                    done.set_exception(error)
+            return
+        for (_, done), result in zip(jobs, results, strict=True):
+            if not done.done():
+                done.set_result(result)

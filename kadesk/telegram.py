@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from bot.budget import Budget, Rate
 from bot.dialogue.commands import menus
 from bot.health import Pulse
 from kadesk.database import Database
 from kadesk.shops import Name
-from kadesk.values import BotToken, Section, Words
+from kadesk.values import BotToken, Section, Span, Words
 from shop.vault import Vault
 from tickets.outbox import Say
 
@@ -41,6 +42,9 @@ class TelegramSection(BotSection):
 
     api_base: str
     receive: Literal["polling", "webhook"]
+    per_second: int = Field(ge=2)
+    chat_every: Span
+    chat_burst: int = Field(ge=1)
     more: Mapping[Name, BotSection] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -63,6 +67,10 @@ class TelegramSection(BotSection):
     def bots(self) -> Sequence[BotSection]:
         """Those that there is a token for, the first first."""
         return tuple(one for _, one in self._named if one.account)
+
+    def budget(self) -> Budget:
+        """How fast one of the bots writes; each has its own."""
+        return Budget(Rate.at_most(self.per_second, timedelta(seconds=1)), Rate(self.chat_every, self.chat_burst))
 
     @property
     def queues(self) -> Mapping[str, str]:

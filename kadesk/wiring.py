@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlmodel import select
 
 from bot.bell import Bell
+from bot.budget import Budget
 from bot.channels.port import Channel
 from bot.delivery import Delivery
 from bot.dialogue import Dialogue
@@ -118,8 +119,16 @@ class Kadesk:
         )
 
     def delivery(self, channels: Iterable[Channel]) -> Delivery:
-        then = self.dialogue.follow_delivery
-        return Delivery(self.database, channels, clock, bell=self.outbox_bell, links=self.claims.links, then=then)
+        telegram = self.settings.telegram
+        return Delivery(
+            self.database,
+            channels,
+            clock,
+            bell=self.outbox_bell,
+            links=self.claims.links,
+            then=self.dialogue.follow_delivery,
+            budget=lambda channel: telegram.budget() if channel.name == CHANNEL else Budget(),
+        )
 
 
 async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:

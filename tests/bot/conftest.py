@@ -120,9 +120,9 @@ class House:
         bells = {"bell": self.bell, "outbox_bell": self.outbox_bell}
         return Inbox(self.database, self.vault, channels, dialogue or self.dialogue, self.clock, **bells)
 
-    def delivery(self, *channels: Channel) -> Delivery:
-        then, links = self.dialogue.follow_delivery, self.claims.links
-        return Delivery(self.database, channels, self.clock, bell=self.outbox_bell, links=links, then=then)
+    def delivery(self, *channels: Channel, **options: Any) -> Delivery:
+        options |= {"then": self.dialogue.follow_delivery, "links": self.claims.links}
+        return Delivery(self.database, channels, self.clock, bell=self.outbox_bell, **options)
 
     def settle(self, *channels: Channel) -> Callable[[], Awaitable[None]]:
         inbox, delivery = self.inbox(*channels), self.delivery(*channels)

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
 import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.bell import Bell
+from bot.budget import Budget, Rate
 from bot.channels.port import Inbound, Update
 from bot.delivery import Delivery
 from bot.errors import Ambiguous, BuyerUnreachable, ChannelDown, RateLimited, Refused
+from bot.receipts import Receipts
 from kadesk.database import Database
 from tests.bot.conftest import House
 from tickets import conversations, outbox
@@ -196,6 +199,110 @@ async def test_a_storm_at_one_buyer_keeps_no_other_waiting(house: House, pigeon:
     assert pigeon.sent == ["好"]
 
 
+async def test_a_buyer_whose_message_hangs_keeps_no_other_waiting(house: House, pigeon: Pigeon) -> None:
+    """Nor those whose messages are written meanwhile."""
+    await post(house, "慢")
+    landed, fly = asyncio.Event(), pigeon.deliver
+
+    async def hang(outgoing: Outgoing, message: Message) -> str:
+        if message.text == "慢":
+            await landed.wait()
+        return await fly(outgoing, message)
+
+    pigeon.deliver = hang  # type: ignore[method-assign]
+    delivery = house.delivery(pigeon)
+    worker = asyncio.create_task(delivery.run())
+    try:
+        async with asyncio.timeout(10):
+            for number in range(3):
+                pigeon.arrived.clear()
+                await post(house, f"快 {number}", address=f"buyer {number}")
+                house.outbox_bell.ring()
+                await pigeon.arrived.wait()
+        quick = list(pigeon.sent)
+    finally:
+        worker.cancel()
+        landed.set()  # it is under way: it may arrive, and is written down
+        await asyncio.gather(worker, return_exceptions=True)
+
+    assert quick == ["快 0", "快 1", "快 2"]
+    assert pigeon.sent[-1] == "慢"
+    assert {row.state for row in await house.all(Outgoing)} == {Sending.SENT}
+
+
+async def test_what_was_sent_is_not_sent_again_because_it_could_not_be_written_down(
+    house: House, pigeon: Pigeon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await post(house, "一")
+    await post(house, "二", address="ben")
+    pigeon.weather = lambda text: Ambiguous() if text == "二" else None
+    delivery, writing = house.delivery(pigeon), house.database.writing
+
+    monkeypatch.setattr(house.database, "writing", lambda: writing_fails())
+    with pytest.raises(ConnectionError):
+        await delivery.drain()
+    monkeypatch.setattr(house.database, "writing", writing)
+    await delivery.drain()
+
+    assert sorted(pigeon.tries) == ["一", "二"]
+    assert [row.state for row in await house.all(Outgoing)] == [Sending.SENT, Sending.UNKNOWN]
+
+
+async def test_what_arrives_together_is_written_down_together(
+    house: House, pigeon: Pigeon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(32):
+        await post(house, "一", address=f"buyer {number}")
+    transactions, writing = [], house.database.writing
+
+    def counted() -> AbstractAsyncContextManager[AsyncSession]:
+        transactions.append(1)
+        return writing()
+
+    monkeypatch.setattr(house.database, "writing", counted)
+    await house.delivery(pigeon).drain()
+
+    assert len(pigeon.sent) == 32
+    assert len(transactions) <= 3
+
+
+async def test_one_that_cannot_be_written_down_keeps_no_other_from_it(house: House) -> None:
+    receipts, written = Receipts(house.database), []
+
+    async def fail(session: AsyncSession) -> None:
+        raise ZeroDivisionError
+
+    async def write(session: AsyncSession, number: int) -> None:
+        written.append(number)
+
+    outcomes = await asyncio.gather(
+        receipts.write(lambda session: write(session, 1)),
+        receipts.write(fail),
+        receipts.write(lambda session: write(session, 2)),
+        return_exceptions=True,
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [type(None), ZeroDivisionError, type(None)]
+    assert set(written) == {1, 2}
+
+
+async def test_a_budget_is_kept_and_the_urgent_use_it_first(house: House, pigeon: Pigeon) -> None:
+    budget = Budget(Rate(timedelta(milliseconds=100), burst=2), Rate(timedelta(seconds=1), burst=1))
+    delivery = house.delivery(pigeon, budget=lambda channel: budget)
+    for number in range(3):
+        await post(house, f"通知 {number}", address=f"buyer {number}", priority=Priority.NOTICE)
+    await post(house, "回复", "又一条", address="late", priority=Priority.AGENT_REPLY)
+
+    sent = []
+    for _ in range(12):
+        await delivery.drain()
+        sent.append(len(pigeon.sent))
+        house.clock.advance(milliseconds=100)
+
+    assert sent == [2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5]
+    assert pigeon.sent == ["回复", "通知 0", "通知 1", "通知 2", "又一条"]
+
+
 async def test_two_drains_of_one_sender_send_once(house: House, pigeon: Pigeon) -> None:
     await post(house, "一", "二", "三")
     delivery = house.delivery(pigeon)
@@ -279,6 +386,12 @@ async def test_without_the_election_several_send(house: House, database_url: str
         await other.close()
 
     assert sum(len(pigeon.sent) for pigeon in pigeons) > 20
+
+
+@asynccontextmanager
+async def writing_fails() -> AsyncIterator[AsyncSession]:
+    raise ConnectionError
+    yield
 
 
 class Careless(Database):

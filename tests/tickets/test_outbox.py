@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from audit.tables import AuditRow
 from tests.tickets.conftest import Floor
 from tickets import outbox
 from tickets.tables import Clock, Message, Outgoing, Priority, Sending, Ticket
@@ -31,6 +32,14 @@ async def test_between_conversations_the_more_urgent_goes_first(floor: Floor) ->
 
     assert await waiting(floor) == ["b", "c", "a"]
     assert await waiting(floor, limit=1) == ["b"]
+
+
+async def test_a_notice_that_has_waited_goes_before_newer_answers_but_never_before_people(floor: Floor) -> None:
+    for address, priority in (("old", Priority.NOTICE), ("new", Priority.BOT_REPLY), ("agent", Priority.AGENT_REPLY)):
+        await floor.post(await floor.meet(address), address, priority=priority)
+
+    assert await waiting(floor) == ["agent", "new", "old"]
+    assert await waiting(floor, after=outbox.PATIENCE) == ["agent", "old", "new"]
 
 
 async def test_each_account_sends_its_own(floor: Floor) -> None:
@@ -122,3 +131,33 @@ async def test_a_reply_to_the_last_cycle_does_not_handle_the_new_one(floor: Floo
     first, second = await floor.all(Clock)
     assert first.met_at == floor.now + 3 * HOUR
     assert second.met_at is None
+
+
+@pytest.mark.parametrize("state", outbox.LOST)
+async def test_what_was_lost_is_sent_again_by_a_persons_word_before_what_came_later(
+    floor: Floor, lin: int, state: Sending
+) -> None:
+    conversation = await floor.meet()
+    for text in ("一", "二"):
+        await floor.post(conversation, text)
+    (first, _) = await floor.all(Outgoing)
+    await floor.do(outbox.mark_failed, first.id, state, "gone")
+
+    outcomes = [await floor.do(outbox.send_again, first.id, f"agent:{lin}", at=floor.now + HOUR) for _ in range(2)]
+
+    assert outcomes == [True, False]
+    assert await waiting(floor, after=HOUR) == ["一"]
+    assert await floor.deliver(at=floor.now + HOUR) == ["一", "二"]
+    row = await floor.one(Outgoing, id=first.id)
+    assert (row.state, row.problem, row.attempts) == (Sending.SENT, None, 1)
+    assert [(one.action, one.actor) for one in await floor.all(AuditRow, action="message.sent_again")] == [
+        ("message.sent_again", f"agent:{lin}")
+    ]
+
+
+async def test_nobody_sends_again_what_has_arrived(floor: Floor) -> None:
+    await floor.post(await floor.meet(), "hello")
+    await floor.deliver()
+
+    assert not await floor.do(outbox.send_again, 1, "agent:1")
+    assert not await floor.do(outbox.send_again, 77, "agent:1")

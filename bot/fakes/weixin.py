@@ -13,9 +13,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote, urlencode
+from urllib.parse import unquote
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, web
+import httpx
+from aiohttp import web
 
 from bot.channels.weixin.envelope import Envelope, Stamp
 from bot.channels.weixin.xml import parse, write
@@ -61,6 +62,7 @@ class FakeWeixin:
     tries: int = 3
     token_seconds: float = 7200
     quota: int = 500_000  # calls of one kind a day
+    client: httpx.AsyncClient = field(default_factory=httpx.AsyncClient)  # that the platform calls with
     base: str = ""
     shown: dict[str, list[Shown]] = field(default_factory=lambda: defaultdict(list))
     menu: Any = None
@@ -75,7 +77,6 @@ class FakeWeixin:
         self._media: dict[str, bytes] = {}
         self._numbers = itertools.count(24_000_000_000_000_000)
         self._faults: dict[str, deque[int | str]] = defaultdict(deque)
-        self.client: ClientSession | None = None
 
     # What followers do
 
@@ -141,16 +142,13 @@ class FakeWeixin:
         sealed, signature = self.envelope.seal(plain, timestamp, nonce)
         params = {"timestamp": timestamp, "nonce": nonce, "encrypt_type": "aes", "msg_signature": signature}
         body = write({"ToUserName": ORIGINAL_ID, "Encrypt": sealed})
-        assert self.client is not None
         try:
-            async with self.client.post(
-                f"{self.url}?{urlencode(params)}", data=body.encode(), timeout=ClientTimeout(self.patience)
-            ) as response:
-                content = await response.read()
-        except (ClientError, TimeoutError):
+            response = await self.client.post(self.url, params=params, content=body.encode(), timeout=self.patience)
+        except httpx.HTTPError:
             return None
-        if response.status != 200:
+        if response.status_code != 200:
             return None
+        content = response.content
         if content in (b"", b"success"):
             return {}
         outer = parse(content)
@@ -279,8 +277,8 @@ async def serving(fake: FakeWeixin, port: int = 0) -> AsyncIterator[FakeWeixin]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     fake.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with ClientSession() as fake.client:
-        try:
-            yield fake
-        finally:
-            await runner.cleanup()
+    try:
+        yield fake
+    finally:
+        await fake.client.aclose()
+        await runner.cleanup()

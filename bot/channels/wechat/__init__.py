@@ -117,6 +117,9 @@ class WeChat:
             plain = write({"Encrypt": sealed, "MsgSignature": signature, "TimeStamp": timestamp, "Nonce": nonce})
         return Response(plain, media_type="application/xml", background=BackgroundTask(slot.written.set))
 
+    async def close(self) -> None:
+        await self._api.close()
+
     def read(self, update: Update) -> Inbound:
         return reading.read(update)
 

@@ -34,7 +34,7 @@ class AccessTokens:
 
     async def get(self) -> str:
         token, ends_at = self._known
-        return token if ends_at - EARLY > self._clock() else await self._find("")
+        return token if ends_at > self._clock() + EARLY else await self._find("")
 
     async def renew(self, refused: str) -> str:
         token, _ = self._known
@@ -56,7 +56,7 @@ class AccessTokens:
         """Whether a good one is known now, by this process or any."""
         async with self._database.reading() as session:
             row = await session.get(AccessToken, (self._channel, self._account), populate_existing=True)
-        if row is None or row.ends_at - EARLY <= self._clock():
+        if row is None or row.ends_at <= self._clock() + EARLY:
             return False
         try:
             token = self._vault.open_text("access token", _seal_id(row), row.sealed)

@@ -1,0 +1,40 @@
+"""A follower of a 公众号, as `bot.fakes.buyer.Buyer` holds it in the hand."""
+
+from typing import Any
+
+from bot.fakes.buyer import CannotDo, Reply
+from bot.fakes.weixin import FakeWeixin
+
+
+class WeChatFront:
+    """A buyer's WeChat, against the stand-in for the platform."""
+
+    def __init__(self, fake: FakeWeixin, channel: Any, follower: str = "oBuyer_0001") -> None:
+        self.fake = fake
+        self.channel = channel
+        self.follower = follower
+
+    async def open(self, payload: str = "") -> None:
+        await self.fake.follow(self.follower, payload)
+
+    async def say(self, text: str) -> None:
+        await self.fake.say(self.follower, text)
+
+    async def photo(self, caption: str = "") -> None:
+        """A picture has no words here: they are a message of their own."""
+        await self.fake.photo(self.follower)
+        if caption:
+            await self.say(caption)
+
+    async def album(self, count: int, caption: str = "") -> None:
+        for number in range(count):
+            await self.photo("" if number else caption)
+
+    async def edit(self, text: str) -> None:
+        raise CannotDo("WeChat lets nobody change what was said")
+
+    async def press(self, button: str) -> None:
+        await self.fake.press(self.follower, button)
+
+    async def received(self) -> list[Reply]:
+        return [Reply(shown.text, shown.menu) for shown in self.fake.shown[self.follower]]

@@ -72,11 +72,14 @@ async def former_words(session: AsyncSession, message_ids: Collection[int]) -> d
 async def _said(session: AsyncSession, conversation_id: int, foreign_ids: Collection[str]) -> list[Message]:
     if not foreign_ids:
         return []
+    # A long message of ours went out in parts, and has all their ids.
+    sent = "," + col(Outgoing.foreign_id) + ","
+    ours = [sent.contains(f",{foreign_id},", autoescape=True) for foreign_id in foreign_ids]
     found = await session.exec(
         select(Message)
         .join(Outgoing, col(Outgoing.message_id) == col(Message.id), isouter=True)
         .where(Message.conversation_id == conversation_id)
-        .where(or_(col(Message.foreign_id).in_(foreign_ids), col(Outgoing.foreign_id).in_(foreign_ids)))
+        .where(or_(col(Message.foreign_id).in_(foreign_ids), *ours))
         .order_by(col(Message.id))
     )
     return list(found.all())

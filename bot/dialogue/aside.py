@@ -14,7 +14,7 @@ from bot.channels.port import Business, Inbound, Kind
 from bot.dialogue import hiding, reading, tickets
 from bot.dialogue.state import orders_of
 from bot.dialogue.turn import Parts, Turn, meet
-from bot.errors import BuyerUnreachable
+from bot.errors import BuyerBlocked
 from bot.tables import BusinessConnection
 from tickets import absence, conversations, said
 from tickets.hidden_words import keep_typed
@@ -42,7 +42,7 @@ async def take(parts: Parts, session: AsyncSession, now: datetime, inbound: Inbo
     elif conversation is None:
         return
     elif inbound.kind == Kind.LEFT:
-        await absence.leave(session, now, conversation, str(BuyerUnreachable(reason="blocked by the buyer")))
+        await absence.leave(session, now, conversation, str(BuyerBlocked(reason="they want nothing more from this bot")))
     elif inbound.kind == Kind.BACK:
         absence.come_back(session, now, conversation)
     else:

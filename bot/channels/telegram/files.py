@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from aiogram import Bot
-from aiogram.exceptions import AiogramError, TelegramAPIError, TelegramBadRequest, TelegramNotFound
+from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadRequest, TelegramNotFound
 from aiohttp import ClientError, ClientResponseError
 
 from bot.channels.drawing import Drawing
@@ -80,7 +80,7 @@ class Files:
         except ClientResponseError as error:
             # Without the cause: its words have the address in them, and that has the token.
             raise (Unusable("gone") if error.status in GONE else FileAway()) from None
-        except (ClientError, TimeoutError, AiogramError):
+        except (ClientError, TimeoutError):
             raise FileAway() from None
         return bytes(content)
 
@@ -91,13 +91,11 @@ class Files:
             raise Unusable("too_large" if "too big" in error.message.lower() else "gone") from None
         except TelegramNotFound:  # the token was good enough to receive the message
             raise Unusable("gone") from None
-        except TelegramAPIError as error:
+        except (TelegramAPIError, ClientDecodeError) as error:
             decision = translate(error)
             if decision.is_permanent:
                 raise Unusable("gone") from None
             raise (FileAway(decision.retry_after) if decision.retry_after else FileAway()) from None
-        except AiogramError:
-            raise FileAway() from None
         path = found.get("file_path")
         if not isinstance(path, str) or not path:
             raise Unusable("gone")

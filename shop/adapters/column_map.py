@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from shop.adapters.hashed import WAYS
 from shop.errors import BadColumns
 from shop.port import OrderStatus
 
@@ -16,20 +17,23 @@ from shop.port import OrderStatus
 FACTS = (
     *("order_no", "status", "kind", "sku", "product", "price", "quantity", "paid", "refunded"),
     *("created_at", "paid_at", "delivered_at", "password", "payment_no", "contact", "bought_from", "deleted"),
+    "item_id",  # the key of a table of several goods of an order
 )
 # What a code may: text of the order, or rows of a table of their own, which a third may join to it.
 OF_CODES = ("codes", "code_id", "code_password", "reusable", "code_deleted")
+# What is left for sale: how many, or, with "stock.free", a row for each; and of which goods.
+OF_STOCK = ("stock", "stock_sku")
 # What columns hold: values, several of them set apart by commas.
-VALUES = ("kind.automatic", "reusable.yes", *(f"status.{status}" for status in OrderStatus))
+VALUES = ("kind.automatic", "reusable.yes", "stock.free", *(f"status.{status}" for status in OrderStatus))
 # How they are written; the first is meant where nothing is said.
 CHOICES: Mapping[str, Sequence[str]] = {
     "money": ("yuan", "fen"),
-    "order_no.type": ("text", "integer"),
+    "order_no.type": ("text", "integer", "uuid"),
     "codes.form": ("lines", "row"),
-    "password.hash": ("plain", "md5", "sha1", "sha256", "sha512", "argon2"),
+    "password.hash": WAYS,
 }
 SEPARATOR = "codes.separator"
-KEYS = (*FACTS, *OF_CODES, *VALUES, *CHOICES, SEPARATOR)
+KEYS = (*FACTS, *OF_CODES, *OF_STOCK, *VALUES, *CHOICES, SEPARATOR)
 _PLACE = re.compile(r"\s*([^\s.=]+)\.([^\s.=]+)\s*")
 
 
@@ -61,6 +65,7 @@ class ColumnMap:
     values: Mapping[str, frozenset[str]]  # of `VALUES`, as `plain_value` writes them
     choices: Mapping[str, str]
     separator: str  # of the codes of one text; "": each has a line
+    stock: tuple[Place, Place] | None = None  # as `OF_STOCK`, of one table
 
     @property
     def orders(self) -> str:
@@ -75,6 +80,10 @@ class ColumnMap:
     def is_of_order(self, key: str) -> bool:
         """Whether this stands beside the order, and not beside each of its codes."""
         return key in self.places and (not self.has_rows or self.places[key].table != self.places["codes"].table)
+
+    def is_of_items(self, key: str) -> bool:
+        """Whether this stands beside each of the goods of an order."""
+        return {"item_id", key} <= set(self.places) and self.places[key].table == self.places["item_id"].table
 
     def status_of(self, value: object) -> OrderStatus:
         """What a value of the status means; one that nobody mapped is for a person to look at."""
@@ -101,6 +110,7 @@ def read_map(shop: str, columns: Mapping[str, str]) -> ColumnMap:
         values={key: reading.values(key) for key in VALUES if key in columns},
         choices={key: reading.choice(key) for key in CHOICES},
         separator=columns.get(SEPARATOR, ""),
+        stock=reading.stock(),
     )
     reading.check_codes(known)
     return known
@@ -121,7 +131,7 @@ class _Reading:
             if key not in KEYS and not key.startswith("join."):
                 self.refuse(f"there is no {key!r}; choose from {', '.join(KEYS)} and join.TABLE")
             base = key.partition(".")[0]
-            if base != key and base in (*FACTS, *OF_CODES) and base not in self.columns:
+            if base != key and base in (*FACTS, *OF_CODES, *OF_STOCK) and base not in self.columns:
                 self.refuse(f"{key!r} says something of {base!r}, and no column is named for that")
         if "order_no" not in self.columns:
             self.refuse("'order_no' is missing: the column of the number that buyers know their order by")
@@ -137,6 +147,17 @@ class _Reading:
         if found is None:
             self.refuse(f"{key!r} must name a column like 'orders.{key.rpartition('.')[2]}', not {text!r}")
         return Place(found[1], found[2])
+
+    def stock(self) -> tuple[Place, Place] | None:
+        if not set(OF_STOCK) & set(self.columns):
+            return None
+        for key in OF_STOCK:
+            if key not in self.columns:
+                self.refuse(f"{key!r} is missing: 'stock' and 'stock_sku' tell together what is left")
+        left, sku = map(self.place, OF_STOCK)
+        if left.table != sku.table:
+            self.refuse(f"'stock_sku' must be in the table of 'stock', {left}")
+        return left, sku
 
     def values(self, key: str) -> frozenset[str]:
         values = frozenset(plain_value(part) for part in self.columns[key].split(",") if part.strip())
@@ -188,6 +209,8 @@ class _Reading:
 
     def check_codes(self, known: ColumnMap) -> None:
         place, rows = known.places.get("codes"), known.has_rows
+        if "item_id" in known.places and not any(map(known.is_of_items, ("sku", "product", "quantity"))):
+            self.refuse(f"'item_id' is for nothing: no goods are named in {known.places['item_id'].table!r}")
         for key in (*OF_CODES[1:], "codes.form"):
             if key in self.columns and not rows:
                 self.refuse(f"{key!r} is for codes in a table of their own")

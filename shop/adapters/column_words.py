@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from shop.adapters.live_schema import Holds, LiveColumn
 from shop.port import OrderStatus
 
-TEXT, WHOLE, DECIMAL, TIME = Holds.TEXT, Holds.WHOLE, Holds.DECIMAL, Holds.TIME
+TEXT, WHOLE, DECIMAL, TIME, UUID = Holds.TEXT, Holds.WHOLE, Holds.DECIMAL, Holds.TIME, Holds.UUID
 Words = tuple[str, str, Sequence[Holds]]  # names, the likeliest first; parts of remarks; what it may hold
 
 OF_ORDERS: Mapping[str, Words] = {
@@ -14,7 +14,7 @@ OF_ORDERS: Mapping[str, Words] = {
         "order_sn order_no order_number orderno ordersn order_num order_code orderid out_order_id trade_no out_trade_no"
         " sn invoice_no invoice_number bill_no dingdanhao danhao ddh reference ref number order_id no code uid",
         "订单号 订单编号 单号 order number",
-        (TEXT,),
+        (TEXT, UUID),
     ),
     "status": ("status order_status state order_state stat pay_status zhuangtai zt", "状态", (WHOLE, TEXT)),
     "kind": ("fulfillment_type delivery_type delivery_way type", "自动", (WHOLE, TEXT)),

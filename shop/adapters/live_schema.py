@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Boolean, Date, DateTime, Integer, Numeric, String, inspect, text
+from sqlalchemy import Boolean, Date, DateTime, Integer, Numeric, String, Uuid, inspect, text
 
 from shop.adapters.column_map import Place
 from shop.adapters.connection import ShopDatabase
@@ -19,10 +19,17 @@ class Holds(StrEnum):
     WHOLE = "whole"
     DECIMAL = "decimal"
     TIME = "time"
+    UUID = "uuid"
     OTHER = "other"
 
 
-_TYPES = ((Boolean, Holds.WHOLE), (Integer, Holds.WHOLE), (Numeric, Holds.DECIMAL), (String, Holds.TEXT))
+_TYPES = (
+    (Boolean, Holds.WHOLE),
+    (Integer, Holds.WHOLE),
+    (Numeric, Holds.DECIMAL),
+    (String, Holds.TEXT),
+    (Uuid, Holds.UUID),
+)
 _TIMES = (DateTime, Date)
 
 
@@ -57,6 +64,7 @@ _MYSQL_TYPES = {
     Holds.WHOLE: "tinyint smallint mediumint int bigint bit",
     Holds.DECIMAL: "decimal float double",
     Holds.TIME: "datetime timestamp date",
+    Holds.UUID: "uuid",
 }
 
 

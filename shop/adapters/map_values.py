@@ -152,11 +152,8 @@ class _Weighing:
         evidence = self.evidence
         if "password" not in self.columns or not evidence.passwords:
             return
-        if evidence.bcrypt:
-            self._drop("password")
-            self.doubts.append(
-                "Query passwords are bcrypt hashes, which Kadesk does not compare: buyers prove otherwise."
-            )
+        if evidence.bcrypt == evidence.passwords:
+            self.columns["password.hash"] = "bcrypt"
         elif evidence.argon2 == evidence.passwords:
             self.columns["password.hash"] = "argon2"
         elif evidence.lengths[0] == evidence.lengths[1] and evidence.lengths[0] in _HASHES:

@@ -16,7 +16,7 @@ from shop.port import Order, OrderStatus, ProofWay
 _HANDED_OUT = (OrderStatus.DELIVERED, OrderStatus.PARTIAL, OrderStatus.REFUNDED, OrderStatus.FROZEN)
 _UNPAID = (OrderStatus.UNPAID, OrderStatus.CLOSED)
 _MILLISECONDS = 100_000_000_000  # a Unix time beyond it counts these
-_NOTHING = ("", "0", "none", "0000-00-00 00:00:00", "0000-00-00")
+NOTHING = ("", "0", "none", "0000-00-00 00:00:00", "0000-00-00")
 Facts = Mapping[str, Any]  # a row by the keys of the map
 
 
@@ -37,8 +37,8 @@ class RowReader:
         rows = [row for row in found if not _is_set(row.get("deleted"))]
         if not rows:
             return None
-        order, items = rows[0], self._items(rows)
-        quantity = self._quantity(rows[:1] if self.map.is_of_order("quantity") else items)
+        order, items = self._order(rows), self._items(rows)
+        quantity = self._quantity(self._counted(rows, items))
         stated, is_automatic = self._stated(order), self._is_automatic(order)
         has_codes = is_automatic and stated in _HANDED_OUT
         delivered = [self._delivered(item) if has_codes else Delivered() for item in items]
@@ -54,6 +54,21 @@ class RowReader:
             secrets=self._secrets(order),
             hashed=_text(order.get("password")),
         )
+
+    def _lines(self, rows: Sequence[Facts]) -> Sequence[Facts]:
+        """The rows of its goods, each once; one where it has no table of them."""
+        once = {row["item_id"]: row for row in rows if row.get("item_id") is not None}
+        return list(once.values()) or rows[:1]
+
+    def _order(self, rows: Sequence[Facts]) -> Facts:
+        """What stands beside the order, or its first goods; of several all are named."""
+        names = dict.fromkeys(_text(line.get("product")) for line in self._lines(rows))
+        return {**self._lines(rows)[0], "product": " + ".join(filter(None, names))}
+
+    def _counted(self, rows: Sequence[Facts], items: Sequence[Facts]) -> Sequence[Facts]:
+        if self.map.is_of_items("quantity"):
+            return self._lines(rows)
+        return rows[:1] if self.map.is_of_order("quantity") else items
 
     def _items(self, rows: Sequence[Facts]) -> list[Facts]:
         """The rows of its codes, each once: a third table may have made several of one."""
@@ -161,7 +176,7 @@ def _status(codes: int, has_failed: bool, quantity: int) -> OrderStatus:
 
 
 def _is_set(value: object) -> bool:
-    return value is not None and plain_value(value) not in _NOTHING
+    return value is not None and plain_value(value) not in NOTHING
 
 
 def _text(value: object) -> str:

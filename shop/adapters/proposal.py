@@ -20,6 +20,7 @@ from shop.adapters.live_schema import Holds, LiveColumn, LiveTable
 
 _NUMBERS = {"number", "card_no", "card_number", "card_num", "kahao", "account"}  # of a card whose password is apart
 _PASSWORDS = {"secret", "password", "card_password", "card_pwd", "passwd", "pwd", "pin", "kami", "mima", "kamima"}
+_MACHINE_MADE = {Holds.WHOLE: "integer", Holds.UUID: "uuid"}  # numbers of orders that are no text
 SURE = 50  # a score that more than a part of a name gives
 
 
@@ -45,8 +46,8 @@ def draft(schema: Sequence[LiveTable]) -> Draft | None:
         return None
     fitting = _orders(found)
     columns = {key: f"{found.name}.{column.name}" for key, column in fitting.items()}
-    if fitting["order_no"].holds == Holds.WHOLE:
-        columns["order_no.type"] = "integer"
+    if kind := _MACHINE_MADE.get(fitting["order_no"].holds):
+        columns["order_no.type"] = kind
     if "paid" not in columns and "price" in columns:
         columns["paid"] = columns.pop("price")
     contacts = [column.name for column in found.columns if score(column, OF_ORDERS["contact"], found.name)]
@@ -76,7 +77,7 @@ def _orders(table: LiveTable) -> dict[str, LiveColumn]:
         whole = {"order_no": ("order_sn order_no order_number orderno dingdanhao trade_no", "订单号", (Holds.WHOLE,))}
         found = assign(whole, table)
     key = table.find(table.key)
-    if not found and key and key.holds == Holds.WHOLE and _is_named(table, ORDER_TABLES):
+    if not found and key and key.holds in _MACHINE_MADE and _is_named(table, ORDER_TABLES):
         found = {"order_no": key}
     return found | assign({key: words for key, words in OF_ORDERS.items() if key != "order_no"}, table, found.values())
 

@@ -4,27 +4,23 @@ A look-up is one statement. It selects nothing but what is mapped, finds rows by
 every table and column in quotes, so that one called `order` is no trouble.
 """
 
-import asyncio
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Select, bindparam, column, select, table
+from sqlalchemy import Select, String, bindparam, cast, column, func, or_, select, table
 from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.sql.expression import TableClause
 
-from shop.adapters.column_map import ColumnMap, Place, read_map
+from shop.adapters.column_map import ColumnMap, Place, plain_value, read_map
 from shop.adapters.connection import SECONDS
 from shop.adapters.foreign import DatabaseShop, Ground, Sold, plain_secret
-from shop.adapters.mapped_rows import MappedSold, RowReader
+from shop.adapters.hashed import Hashes
+from shop.adapters.mapped_rows import NOTHING, MappedSold, RowReader
 from shop.masking import normalise_code
-from shop.port import Answer, Contact, Power, ProofWay, Reply
+from shop.port import Answer, Contact, Power, ProofWay, Reply, Stock
 
 _LARGEST = 2**63  # that a column of whole numbers does not hold
-_HASHER = PasswordHasher()
-_NO_PASSWORD = _HASHER.hash("")  # compared with when there is no order or no password, so that this costs the same
 
 
 class SqlShop(DatabaseShop):
@@ -38,7 +34,9 @@ class SqlShop(DatabaseShop):
         named = _tables(self._map)
         self.tables = tuple(named.values())
         self._statement = _look_up(self._map, named)
+        self._left = _count(self._map, named) if self._map.stock else None
         self._reader = RowReader(ground, self._map)
+        self._hashes = Hashes(self._map.choices["password.hash"])
 
     async def read(self, order_no: str) -> Sold | None:
         """One statement."""
@@ -64,27 +62,39 @@ class SqlShop(DatabaseShop):
             return None
         hashed = sold.hashed if isinstance(sold, MappedSold) else ""
         plain = plain_secret(proof).encode(errors="replace")
-        if way == "argon2":
-            is_fit = await asyncio.to_thread(_fits_argon2, hashed or _NO_PASSWORD, plain)
-        else:
-            is_fit = self._is_same(hashlib.new(way, plain, usedforsecurity=False).hexdigest(), hashed.lower())
-        return ProofWay.QUERY_PASSWORD if is_fit and hashed else None
+        return ProofWay.QUERY_PASSWORD if await self._hashes.fits(hashed, plain) else None
 
-    def _numbers(self, order_no: str) -> list[str] | list[int]:
+    async def stock(self, sku: str) -> Reply[Stock]:
+        """A number that the shop keeps, or its rows that are for sale."""
+        if self._left is None:
+            return await super().stock(sku)
+        rows = [(plain_value(row[0]), row[1]) for row in await self.database.rows(self._left, sku=sku)]
+        free = self._map.values.get("stock.free")
+        if free is None and not rows:
+            return Reply(Answer.REFUSED, note="no such goods")
+        left = (rows_of for value, rows_of in rows if value in free) if free else (_whole(value) for value, _ in rows)
+        return Reply(Answer.DONE, Stock(sum(left)))
+
+    def _numbers(self, order_no: str) -> Sequence[object]:
         """The number as typed and as shops write theirs; what is no number could cost a search without an index."""
         plain = normalise_code(order_no)
+        if self._map.choices["order_no.type"] == "uuid":
+            known = _as_uuid(plain)
+            return [] if known is None else [known] if self.database.dialect == "postgresql" else _written(known)
         if self._map.choices["order_no.type"] == "integer":
             return [int(plain)] if plain.isascii() and plain.isdigit() and int(plain) < _LARGEST else []
         if not (order_no.isascii() and order_no.isprintable()):
             return []
-        return sorted({order_no, order_no.upper(), order_no.lower(), plain, plain.lower()})
+        known = _as_uuid(plain)
+        dashed = {str(known), str(known).upper()} if known else set()
+        return sorted({order_no, order_no.upper(), order_no.lower(), plain, plain.lower(), *dashed})
 
 
 def _tables(known: ColumnMap) -> dict[str, TableClause]:
     """The tables by their names, the orders' first, with all columns that are read."""
     sides = [side for join in known.joins for side in (join.mine, join.other)]
     columns: dict[str, dict[str, None]] = {known.orders: {}}
-    for place in (*known.places.values(), *sides):
+    for place in (*known.places.values(), *sides, *(known.stock or ())):
         columns.setdefault(place.table, {})[place.column] = None
     return {name: table(quoted(name), *(column(quoted(one)) for one in names)) for name, names in columns.items()}
 
@@ -104,6 +114,32 @@ def _look_up(known: ColumnMap, tables: Mapping[str, TableClause]) -> Select[Any]
     return found.order_by(at(known.places["code_id"])) if known.has_rows else found
 
 
+def _count(known: ColumnMap, tables: Mapping[str, TableClause]) -> Select[Any]:
+    """What its column says of the goods `sku`, and of how many rows; without rows that are gone."""
+    assert known.stock is not None
+    left, sku = (tables[place.table].c[place.column] for place in known.stock)
+    found = select(left, func.count()).where(cast(sku, String) == bindparam("sku")).group_by(left)
+    gone = known.places.get("code_deleted")
+    if gone is None or gone.table != known.stock[0].table:
+        return found
+    deleted = tables[gone.table].c[gone.column]
+    return found.where(or_(deleted.is_(None), cast(deleted, String).in_((*NOTHING, "false"))))
+
+
+def _whole(value: str) -> int:
+    """A number that a shop keeps; none where it keeps something else."""
+    return max(0, int(float(value))) if value.replace(".", "", 1).isdecimal() else 0
+
+
+def _as_uuid(plain: str) -> UUID | None:
+    return UUID(plain) if len(plain) == 32 and set(plain) <= set("0123456789ABCDEF") else None
+
+
+def _written(known: UUID) -> list[str]:
+    """As servers without such a type keep it."""
+    return [str(known), str(known).upper(), known.hex, known.hex.upper()]
+
+
 def _powers(known: ColumnMap) -> frozenset[Power]:
     needed: Mapping[Power, Sequence[str]] = {
         Power.PROVE_OWNER: ("password", "payment_no"),
@@ -111,16 +147,10 @@ def _powers(known: ColumnMap) -> frozenset[Power]:
         Power.LIST_CODES: ("codes",),
         Power.CHECK_CODE: ("codes",),
     }
-    return frozenset(power for power, keys in needed.items() if any(key in known.places for key in keys))
+    powers = frozenset(power for power, keys in needed.items() if any(key in known.places for key in keys))
+    return powers | {Power.STOCK} if known.stock else powers
 
 
 def quoted(name: str) -> quoted_name:
     """A table's or a column's name that is written in quotes, whatever it is."""
     return quoted_name(name, quote=True)
-
-
-def _fits_argon2(hashed: str, plain: bytes) -> bool:
-    try:
-        return _HASHER.verify(hashed, plain)
-    except (VerificationError, InvalidHashError):
-        return False

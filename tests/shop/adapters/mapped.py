@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import bcrypt
 import pytest
-from sqlalchemy import Column, DateTime, ForeignKey, Integer, MetaData, Numeric, String, Table, Text
+from sqlalchemy import Boolean, Column, DateTime, ForeignKey, Integer, MetaData, Numeric, String, Table, Text, Uuid
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -121,6 +122,49 @@ def with_a_link_table(order_no: str, codes: Sequence[str], other_no: str, other:
         **{"created_at": "orders.made_at", "deleted": "orders.deleted_at", "codes": "cards.text"},
         **{"code_id": "cards.id", "reusable": "cards.type", "reusable.yes": "1"},
         **{"join.sold": "sold.of = orders.id", "join.cards": "cards.id = sold.card"},
+    }
+    return Make(tables, rows, columns)
+
+
+def with_items(order_no: str, codes: Sequence[str]) -> Make:
+    """Orders of several goods, with numbers that machines make; what is left is counted by its rows."""
+    tables = MetaData()
+    Table(
+        "orders",
+        tables,
+        *(Column("id", Integer, primary_key=True), Column("ref", Uuid(as_uuid=False)), Column("state", Integer)),
+        *(Column("paid", Numeric(10, 2)), Column("pw", String(60))),
+    )
+    Table(
+        "lines",
+        tables,
+        *(Column("id", Integer, primary_key=True), Column("order_id", Integer, ForeignKey("orders.id"))),
+        *(Column("sku", Integer), Column("name", String(64)), Column("n", Integer), Column("price", Numeric(10, 2))),
+    )
+    Table(
+        "cards",
+        tables,
+        *(Column("id", Integer, primary_key=True), Column("line_id", Integer, ForeignKey("lines.id"))),
+        *(Column("sku", Integer), Column("sold", Boolean), Column("text", Text), Column("gone_at", DateTime)),
+    )
+    hashed = bcrypt.hashpw(b"open sesame", bcrypt.gensalt(4)).decode().replace("$2b$", "$2y$", 1)
+    free = [{"line_id": None, "sku": 7, "sold": False, "text": f"FREE-{at}", "gone_at": None} for at in range(3)]
+    sold = [{"line_id": at, "sku": 6 + at, "sold": True, "text": code} for at, code in enumerate(codes, 1)]
+    rows = {
+        "orders": [{"id": 1, "ref": order_no, "state": 2, "paid": 130, "pw": hashed}],
+        "lines": [
+            {"id": 1, "order_id": 1, "sku": 7, "name": "Steam 50", "n": 1, "price": 48.5},
+            {"id": 2, "order_id": 1, "sku": 8, "name": "Xbox 30", "n": 2, "price": 40},
+        ],
+        "cards": [*(card | {"gone_at": None} for card in sold), *free[:2], free[2] | {"gone_at": MADE}],
+    }
+    columns = {
+        **{"order_no": "orders.ref", "order_no.type": "uuid", "status": "orders.state", "status.delivered": "2"},
+        **{"paid": "orders.paid", "password": "orders.pw", "password.hash": "bcrypt", "item_id": "lines.id"},
+        **{"sku": "lines.sku", "product": "lines.name", "quantity": "lines.n", "price": "lines.price"},
+        **{"join.lines": "lines.order_id = orders.id", "codes": "cards.text", "code_id": "cards.id"},
+        **{"code_deleted": "cards.gone_at", "join.cards": "cards.line_id = lines.id"},
+        **{"stock": "cards.sold", "stock_sku": "cards.sku", "stock.free": "0"},
     }
     return Make(tables, rows, columns)
 

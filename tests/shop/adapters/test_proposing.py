@@ -224,14 +224,22 @@ def test_cards_that_many_orders_may_have_are_known_as_such() -> None:
     assert read_map("demo", columns).has_rows
 
 
-def test_hashes_that_cannot_be_compared_are_left_out() -> None:
+def test_an_order_without_another_number_has_that_of_its_row() -> None:
+    orders = LiveTable("orders", [LiveColumn("id", Holds.UUID), LiveColumn("kami", Holds.TEXT)], "id")
+
+    known = draft([orders])
+
+    assert known is not None
+    assert (known.columns["order_no"], known.columns["order_no.type"]) == ("orders.id", "uuid")
+
+
+def test_hashes_of_php_are_known() -> None:
     known = draft([table("orders", "order_no status kami password", status=W)])
     assert known is not None
 
     proposal = complete(known, Evidence(rows=9, texts=9, passwords=9, lengths=(60, 60), bcrypt=9))
 
-    assert "password" not in proposal.columns
-    assert any("bcrypt" in doubt for doubt in proposal.doubts)
+    assert proposal.columns["password.hash"] == "bcrypt"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from shop.adapters.mapped_rows import RowReader
 from shop.adapters.sql import SqlShop
 from shop.errors import BadColumns, SchemaMismatch
 from shop.ledger import issue_replacement
-from shop.port import OrderStatus, Power, ProofWay, Verdict
+from shop.port import Answer, OrderStatus, Power, ProofWay, Stock, Verdict
 from shop.tables import Product
 from shop.vault import Vault
 from tests.shop.adapters import mapped
@@ -46,6 +46,9 @@ CARDS = {"codes": "cards.text", "code_id": "cards.id", "join.cards": "cards.orde
         ),
         pytest.param({"join.goods": "goods.id = orders.goods"}, "'join.goods' is for nothing", id="needless"),
         pytest.param(CARDS | {"code_id": None}, "'code_id' is missing: the key of the rows of 'cards'", id="no key"),
+        pytest.param({"stock": "goods.left"}, "'stock_sku' is missing", id="stock of what"),
+        pytest.param({"stock": "goods.left", "stock_sku": "a.b"}, "must be in the table of 'stock'", id="apart"),
+        pytest.param({"item_id": "orders.id"}, "'item_id' is for nothing", id="no goods"),
         pytest.param({"codes": "orders.info", "codes.form": "row"}, "for codes in a table of their own", id="no rows"),
         pytest.param(CARDS | {"codes.separator": ","}, "'codes.separator' is for texts of several", id="one a row"),
     ],
@@ -204,6 +207,7 @@ async def test_a_hash_of_the_password_opens_only_to_who_knows_the_password(
         pytest.param({}, set(), id="nothing"),
         pytest.param({"contact": "orders.mail"}, {Power.CONTACT}, id="mail"),
         pytest.param({"payment_no": "orders.pay"}, {Power.PROVE_OWNER}, id="payment"),
+        pytest.param({"stock": "g.left", "stock_sku": "g.id"}, {Power.STOCK}, id="stock"),
         pytest.param({"codes": "orders.info"}, {Power.LIST_CODES, Power.CHECK_CODE}, id="codes"),
     ],
 )
@@ -230,6 +234,44 @@ async def test_every_way_of_keeping_codes_is_read_on_every_server(
     assert (sold.order.order_no, sold.order.status, sold.codes) == (ORDER_NO, OrderStatus.DELIVERED, CODES)
     assert (sold.order.paid, other.order.paid, other.codes) == (9_700, 4_850, ("OTHER-CODE-1",))
     assert way in sold.secrets
+
+
+@pytest.mark.parametrize("server", ["sqlite", "mariadb", "postgresql"])
+async def test_several_goods_with_a_number_of_a_machine_and_a_slow_hash(
+    server: str, vault: Vault, request: pytest.FixtureRequest
+) -> None:
+    number = "0b9c2f4e-7d31-4a58-9c6e-2f4e7d314a58"
+    make = mapped.with_items(number, CODES)
+    url = await mapped.new_place(server, request)
+    await mapped.put_up(url, make)
+
+    shop = SqlShop(ground(None, vault), url, make.columns)  # type: ignore[arg-type]
+    sold = [await shop.read(typed) for typed in (number, number.replace("-", "").upper(), number[:-1] + "9", "x")]
+    ways = [await shop.prove_owner(number, proof) for proof in ("open sesame", "open", "")]
+    left = [(await shop.stock(sku)).value for sku in ("7", "8", "9")]
+    await shop.close()
+
+    assert sold[0] is not None
+    assert sold[0] == sold[1]
+    assert sold[2:] == [None, None]
+    order = sold[0].order
+    assert (order.goods.name, order.goods.sku, order.goods.price) == ("Steam 50 + Xbox 30", "7", 4_850)
+    assert (order.quantity, order.status, sold[0].codes) == (3, OrderStatus.PARTIAL, CODES)
+    assert ways == [ProofWay.QUERY_PASSWORD, None, None]
+    assert left == [Stock(2), Stock(0), Stock(0)]
+
+
+async def test_a_number_that_the_shop_keeps_is_its_stock(vault: Vault, request: pytest.FixtureRequest) -> None:
+    make = mapped.with_items("0b9c2f4e-7d31-4a58-9c6e-2f4e7d314a58", CODES)
+    url = await mapped.new_place("sqlite", request)
+    await mapped.put_up(url, make)
+    columns = {key: text for key, text in make.columns.items() if not key.startswith("stock")}
+
+    shop = SqlShop(ground(None, vault), url, columns | {"stock": "lines.n", "stock_sku": "lines.sku"})  # type: ignore[arg-type]
+    left = [await shop.stock(sku) for sku in ("8", "9")]
+    await shop.close()
+
+    assert [(one.answer, one.value) for one in left] == [(Answer.DONE, Stock(2)), (Answer.REFUSED, None)]
 
 
 async def test_our_terms_and_replacements_stand_with_what_the_shop_sold(

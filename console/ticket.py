@@ -25,6 +25,7 @@ from console.shell import HOME, Page, reader
 from console.supplier_cards import supplier_cards
 from console.verbs import FIELD, REPLACES, SLEEPS, Asked, Verbs, number_in, open_statuses, resolved_statuses
 from console.words import Words, words_for
+from tickets import approvals
 from tickets.grants import IN_WORDS
 from tickets.lifecycle import is_active
 from tickets.links import MARK
@@ -122,6 +123,7 @@ class TicketPage(Page):
             claims = [card.claim for card in case.claims]
             suppliers = await supplier_cards(session, self.site.desk, case.ticket, claims)
             evidence = await evidence_of(session, claims)
+            has_lead = is_lead(who.agent) or bool(await approvals.who_may_grant(session, who.id))
         say = words_for(request)
         facts = {
             "case": case,
@@ -135,6 +137,7 @@ class TicketPage(Page):
             "is_mine": case.ticket.assignee_id == who.id,
             "is_lead": is_lead(who.agent),
             "is_active": is_active(case.ticket.phase),
+            "held_for_lead": has_lead and not is_lead(who.agent),
             "told_facts": Facts(say, self.site.rules.time_zone, case.names),
             "may_reopen": case.ticket.phase == Phase.RESOLVED,
             "undelivered": _undelivered(case),

@@ -1,5 +1,6 @@
 """No page stands in the way of who reads with a screen reader, by keyboard, or in the dark: axe-core looks at each."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,13 +9,17 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, expect
 from sqlmodel import select
 
+from shop.adapters.local import LocalShop
+from shop.demo import DemoOrder
 from shop.reveals import make_link, read_token
 from shop.tables import Code
 from tests.console.chromium import new_context, sign_in
 from tests.console.conftest import Stage
 from tests.console.house import House
 from tickets import outbox
-from tickets.tables import Level, Outcome, Outgoing, Role, Sending, Ticket
+from tickets.claims import Reason
+from tickets.refunds import Refunds
+from tickets.tables import Agent, Level, Mail, Outcome, Outgoing, Role, Sending, Ticket
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
@@ -42,9 +47,10 @@ async def furnish(stage: Stage) -> Ticket:
     stage.clock.pass_(hours=30)
     lost = await stage.open(await stage.meet("失联", "lost"), "充值没到账")
     ended = await stage.open(await stage.meet("小明", "ended"), "怎么开发票")
-    order = next(order for order in await stage.open_shop() if order.status == "delivered")
+    sold = [order for order in await stage.open_shop() if order.status == "delivered"]
     conversation = await stage.meet("晴天", "full", "vip")
-    await stage.claim(conversation, order)
+    await stage.claim(conversation, sold[0])
+    await _furnish_money(stage, lead, sold[1:3])
     full = await stage.open(conversation, "还有一件事", level=Level.LEAD)
     async with stage.database.writing() as session:
         now = stage.clock()
@@ -59,10 +65,29 @@ async def furnish(stage: Stage) -> Ticket:
     return full
 
 
+async def _furnish_money(stage: Stage, lead: Agent, sold: Sequence[DemoOrder]) -> None:
+    """A claim to be decided, a refund to be paid by hand, and mail that got stuck."""
+    shop, verbs = LocalShop(stage.database, stage.vault), Refunds(stage.desk)
+    await stage.claim(await stage.meet("小雨", "undecided"), sold[0], Reason.WRONG_REGION)
+    settled = await stage.claim(await stage.meet("小雪", "refunded"), sold[1], Reason.WRONG_REGION)
+    order = await shop.find_order(sold[1].order_no)
+    assert order is not None
+    assert settled.ticket is not None
+    now = stage.clock()
+    async with stage.database.writing() as session:
+        refund = await verbs.ask(session, now, settled.ticket.id or 0, lead.id or 0, order, claim_id=settled.claim.id)
+        await verbs.by_hand(session, now, refund.id or 0)
+        times = {"created_at": now, "not_before": now, "expires_at": now}
+        session.add(
+            Mail(seal_id="x", sealed="", subject="您的验证码", state="failed", attempts=6, problem="550", **times)
+        )
+
+
 PAGES = [
     *("/console/", "/console/?tab=waiting", "/console/?tab=late", "/console/?tab=mine", "/console/reports"),
     *("/console/all-tickets/list", "/console/buyers/list", "/console/audit/list", "/console/macros"),
     *("/console/tags?tag=批量", "/console/stranded", "/console/tickets/K-404404"),
+    *("/console/refunds?tab=manual", "/console/refunds?tab=all", "/console/breakers"),
     *("/console/suppliers?supplier=1&rows=out", "/console/batches?batch=1", "/console/codes", "/console/code/1"),
 ]
 

@@ -124,6 +124,7 @@ async def test_their_own_words_may_be_changed_and_deleted_and_are_kept(house: Ho
 
 async def test_without_leave_to_reply_all_is_kept_and_nothing_said(house: House, shop: Shop) -> None:
     shop.fake.disconnect(shop.connection)
+    await shop.arrive()
     await shop.hears("能退款吗")
 
     assert len(await house.all(Message)) == 1

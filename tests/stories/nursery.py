@@ -1,4 +1,4 @@
-"""A process that gives birth to serving Kadesks: one fork per line on standard input.
+"""A process that gives birth to serving Kadesks: one fork per line on standard input, with the settings in it as JSON.
 
 Everything is imported, and a server was once made elsewhere, before the first fork, so that a test can kill -9 a real
 server, with its real door and database, every second.
@@ -6,16 +6,48 @@ server, with its real door and database, every second.
 
 import asyncio
 import gc
+import json
 import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from kadesk.logs import set_up_logs
 from kadesk.serve import open_socket, serve
 from kadesk.settings import Settings
 from kadesk.web import create_app
 from kadesk.wiring import wire
+
+
+def plant(faults: str) -> None:
+    """Break what a story wants broken, in words such as "poison hasty"."""
+    from bot import inbox
+    from bot.channels.telegram.arrivals import Arrivals
+    from bot.dialogue import Dialogue
+
+    answer, keep, side = Dialogue.answer, Arrivals.keep, set()
+
+    async def stumble(self: Any, session: Any, now: Any, inbound: Any, looked: Any) -> None:
+        if "poison" in inbound.text:
+            raise ValueError
+        await answer(self, session, now, inbound, looked)
+
+    async def keep_later(self: Any, accept: Any, raw: Any) -> None:
+        async def work() -> None:
+            await asyncio.sleep(0.1)
+            await keep(self, accept, raw)
+
+        task = asyncio.create_task(work())
+        side.add(task)
+        task.add_done_callback(side.discard)
+
+    if "poison" in faults:
+        Dialogue.answer = stumble  # type: ignore[method-assign]
+    if "hasty" in faults:
+        inbox.BACKOFF = tuple(wait / 20 for wait in inbox.BACKOFF)
+    if "early" in faults:
+        Arrivals.keep = keep_later  # type: ignore[method-assign]
 
 
 async def live(settings: Settings) -> None:
@@ -38,12 +70,17 @@ def main() -> None:
     set_up_logs(settings)
     asyncio.run(rehearse(settings))
     gc.freeze()  # else the first collection of each child copies all that it shares with us
-    for _ in sys.stdin:
+    for line in sys.stdin:
+        wish = json.loads(line) if line.strip() else {}
         child = os.fork()
         if child == 0:
-            asyncio.run(live(settings))
+            os.environ.update(wish)
+            plant(os.environ.get("TEST_FAULTS", ""))
+            asyncio.run(live(Settings.load()))
             os._exit(0)
         print(child, flush=True)  # noqa: T201  # the test reads it
+        if wish:
+            continue  # several at a time: nobody waits for the end of one
         _, status = os.waitpid(child, 0)
         print(status, flush=True)  # noqa: T201
 

@@ -11,10 +11,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit import rows
 from audit.trail import record
 from bot.bell import Bell
 from bot.channels.port import Channel, Fetches, Inbound, Kind, Update
@@ -261,8 +262,15 @@ async def has_unheard(session: AsyncSession, channel: str, account: str, address
 
 async def _finish(session: AsyncSession, row: InboxRow) -> bool:
     """Claim the row's effects for this transaction: of all who try, one gets True. The raw update goes with it."""
-    claimed = await session.exec(update(InboxRow).where(*still(row)).values(state=InboxState.DONE, sealed=""))
-    return bool(claimed.rowcount == 1)
+    claimed = await rows.in_one_trip(session, lambda connection: rows.carry_out(connection, _FINISH, number=row.id))
+    return claimed == 1
+
+
+_FINISH = (
+    update(InboxRow)
+    .where(col(InboxRow.id) == bindparam("number"), col(InboxRow.state) == InboxState.PENDING)
+    .values(state=InboxState.DONE, sealed="")
+)
 
 
 def join(parts: Sequence[Inbound]) -> Inbound:

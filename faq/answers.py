@@ -6,6 +6,8 @@ from faq.errors import UnknownEntry
 from faq.matcher import Match, Matcher
 from faq.phrasing import Entry
 
+REMEMBERED = 5_000  # texts
+
 
 class KnownAnswers:
     """What the dialogue asks. A rebuild happens elsewhere; `swap` is the moment it takes effect."""
@@ -14,14 +16,23 @@ class KnownAnswers:
         self.swap(entries, matcher)
 
     def swap(self, entries: Iterable[Entry], matcher: Matcher) -> None:
-        self._now = ({entry.key: entry for entry in entries}, matcher)  # one assignment: no reader sees half of it
+        known: dict[str, tuple[Match, ...]] = {}
+        self._now = ({entry.key: entry for entry in entries}, matcher, known)  # at once: no reader sees half of it
 
     def match(self, text: str, language: str | None = None) -> Match:
         return self._now[1].match(text, language)
 
     def match_all(self, text: str) -> tuple[Match, ...]:
-        """One match per question in the message."""
-        return self._now[1].match_all(text)
+        """One match per question in the message. Many buyers use the same words: the last thousands are remembered."""
+        _, matcher, known = self._now
+        found = known.get(text)
+        if found is None:
+            found = matcher.match_all(text)
+            if len(known) >= REMEMBERED:
+                known.clear()
+            if not any(one.slots for one in found):  # words with a number or a code are one buyer's alone
+                known[text] = found
+        return found
 
     def get(self, key: str) -> Entry:
         try:

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit.rows import enter, in_one_trip, know
 from audit.trail import record
 from faq.matcher import Match
 from faq.phrasing import Entry, Phrasing, Text
@@ -85,8 +86,8 @@ async def keep(session: AsyncSession, now: datetime, text: str, match: Match) ->
         detail={"candidates": [candidate.entry for candidate in match.candidates]},
         asked_at=now,
     )
-    session.add(question)
-    await session.flush()
+    await in_one_trip(session, lambda connection: enter(connection, question))
+    know(session, question)
     return question.id or 0
 
 

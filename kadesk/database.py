@@ -133,6 +133,7 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
         driver: Any = self._connection
         if self.is_brief and self._opening != WRITE and not self._is_away:
             self._has_gone = True
+            await_only(_nothing())  # SQLAlchemy insists on having waited
             return work()
         return work() if current_thread() is driver._thread else await_only(self._go(driver, work))
 
@@ -177,6 +178,10 @@ class OneTripConnection(AsyncAdapt_aiosqlite_connection):
 
     def _end(self) -> None:
         self._opening, self._has_gone = None, False
+
+
+async def _nothing() -> None:
+    """Over at once."""
 
 
 class SqliteDriver(AsyncAdapt_aiosqlite_dbapi):

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection, bindparam, update
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, select
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlmodel import UTCDateTime, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit import rows
 from audit.trail import record
 from tickets.tables import Author, Buyer, Conversation, Direction, Identity, Message, Ticket, id_of
 
@@ -47,6 +50,7 @@ async def add_message(
     *,
     attachments: Sequence[dict[str, Any]] = (),
     ticket: Ticket | None = None,
+    foreign_id: str | None = None,  # what the channel calls it
 ) -> Message:
     """Keep what the buyer said. The caller has masked the codes in `text`."""
     message = Message(
@@ -55,14 +59,27 @@ async def add_message(
         direction=Direction.IN,
         author=Author.BUYER,
         text=text,
+        foreign_id=foreign_id,
         attachments=list(attachments),
+        buttons=[],  # written out here, for the default is looked up anew for each message
         created_at=now,
     )
-    session.add(message)
-    conversation.last_in_at = now
-    session.add(conversation)
-    await session.flush()
+    await rows.in_one_trip(session, lambda connection: _enter(connection, message))
+    rows.know(session, message)
+    set_committed_value(conversation, "last_in_at", now)
     return message
+
+
+_HEARD = (
+    update(Conversation)
+    .where(col(Conversation.id) == bindparam("number"))
+    .values(last_in_at=bindparam("at", type_=UTCDateTime()))
+)
+
+
+def _enter(connection: Connection, message: Message) -> None:
+    rows.enter(connection, message)
+    rows.carry_out(connection, _HEARD, number=message.conversation_id, at=message.created_at)
 
 
 async def add_note(

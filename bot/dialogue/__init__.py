@@ -30,7 +30,7 @@ from bot.dialogue import (
 )
 from bot.dialogue.acts import ASIDES, TALK, Act, Intent
 from bot.dialogue.look_up import Heard, Looked, look_up, order_no_of
-from bot.dialogue.state import Scene, State, Step, set_scene
+from bot.dialogue.state import Scene, State, Step, keep_state, set_scene
 from bot.dialogue.turn import Parts, Turn, meet
 from bot.dialogue.understanding import PICTURES, Answers, Understanding
 from bot.tables import DialogueRow
@@ -203,7 +203,7 @@ class Dialogue:
         await self._follow(turn)
         answered = before if edit else "" if asked == Step.IDLE else asked
         turn.state = replace(turn.state, answered=answered)
-        await _save(turn)
+        await keep_state(session, now, id_of(turn.conversation), turn.row, turn.state)
 
     async def _follow(self, turn: Turn) -> None:
         """Do and say what these words ask for."""
@@ -250,11 +250,10 @@ class Dialogue:
         await conversations.set_language(session, now, conversation, language)
         state = State.load(row, now)
         shown, offered = replace(state, offered=0), state.offered
-        return Turn(self._parts, session, now, conversation, inbound, looked, message, shown, language, offered)
+        return Turn(self._parts, session, now, conversation, inbound, looked, message, shown, language, row, offered)
 
     async def _introduce(self, turn: Turn) -> None:
-        is_first = await turn.session.get(DialogueRow, turn.conversation.id) is None
-        if is_first and turn.intent.act != Act.START:
+        if turn.row is None and turn.intent.act != Act.START:
             await greeting.introduce(turn)
 
     async def _leave_to_people(self, turn: Turn) -> bool:
@@ -311,9 +310,14 @@ class Dialogue:
             actor, edit = f"buyer:{conversation.buyer_id}", looked.edit
             facts = (self._parts.vault, edit, inbound, intent.stored)
             return await edits.revise(session, now, *facts, actor=actor, is_secret=is_secret)
-        attachments = [dict(one) for one in inbound.attachments]
-        message = await conversations.add_message(session, now, conversation, intent.stored, attachments=attachments)
-        message.foreign_id = inbound.message_id or None
+        message = await conversations.add_message(
+            session,
+            now,
+            conversation,
+            intent.stored,
+            attachments=[dict(one) for one in inbound.attachments],
+            foreign_id=inbound.message_id or None,
+        )
         for pixels in inbound.pictures:
             await pictures.keep(session, now, self._parts.vault, message, pixels)
         if inbound.kind != Kind.PRESS and not is_secret:
@@ -322,15 +326,8 @@ class Dialogue:
 
 
 def _language(inbound: Inbound, looked: Looked, current: str) -> str:
-    """The language of these words. Proofs and codes are no words."""
-    if inbound.kind == Kind.PRESS or looked.intent.act in (Act.PROOF, Act.TYPED_CODE, Act.START):
+    """The language of these words. Proofs, codes and commands are no words."""
+    is_command = inbound.kind == Kind.PRESS or inbound.text.startswith("/")
+    if is_command or looked.intent.act in (Act.PROOF, Act.TYPED_CODE, Act.START):
         return current
     return reading.find_language(reading.clean(inbound.text)[:500], current)
-
-
-async def _save(turn: Turn) -> None:
-    row = await turn.session.get(DialogueRow, turn.conversation.id)
-    if row is None:
-        row = DialogueRow(conversation_id=id_of(turn.conversation), updated_at=turn.now)
-    row.step, row.facts, row.updated_at = turn.state.step, turn.state.facts(), turn.now
-    turn.session.add(row)

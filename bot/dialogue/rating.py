@@ -28,7 +28,7 @@ async def ask(desk: Desk, session: AsyncSession, now: datetime, outgoing_id: int
     # From 1 up, so that who answers with a number of the list gives that score.
     scores = [Choice(Act.RATE, _word(desk, buyer, score), f"{rating.cycle_id}/{score}") for score in SCORES]
     text = desk.say(buyer.language, "rating.ask", number=ticket.number)
-    buttons = make_buttons(session, now, conversation, scores)
+    buttons = await make_buttons(session, now, conversation, scores)
     says = {"author": Author.BOT, "ticket": ticket, "priority": Priority.NOTICE}
     await post(session, now, conversation, text, buttons=buttons, **says)  # type: ignore[arg-type]
 

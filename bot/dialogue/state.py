@@ -5,9 +5,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlmodel import col, select
+from sqlalchemy import JSON, Connection, bindparam, update
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlmodel import UTCDateTime, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit import rows
 from bot.channels.port import Inbound
 from bot.dialogue.acts import Goal
 from bot.tables import Button, DialogueRow
@@ -94,41 +97,84 @@ class Scene:
 
 async def set_scene(session: AsyncSession, now: datetime, inbound: Inbound) -> Scene:
     """Read the scene of the conversation that this message belongs to."""
-    found = await session.exec(
-        select(Conversation)
-        .where(Conversation.channel == inbound.channel, Conversation.account == inbound.account)
-        .where(Conversation.address == inbound.address)
-    )
-    conversation = found.first()
-    if conversation is None:
+    found = await rows.in_one_trip(session, lambda connection: _look(connection, inbound))
+    if found is None:
         return Scene()
-    sold = await _sold_to(session, conversation.identity_id)
+    conversation_id, identity_id, row, sold = found
     return Scene(
-        state=State.load(await session.get(DialogueRow, conversation.id), now),
-        conversation_id=conversation.id,
-        identity_id=conversation.identity_id,
+        state=State.load(row, now),
+        conversation_id=conversation_id,
+        identity_id=identity_id,
         orders=tuple(order_no for _, order_no in sold),
         sold=frozenset(sold),
-        button=await _find_button(session, now, conversation, inbound.handle) if inbound.handle else None,
+        button=await _find_button(session, now, conversation_id, inbound.handle) if inbound.handle else None,
     )
+
+
+_STANDING: Any = (DialogueRow.step, DialogueRow.facts, DialogueRow.updated_at)
+_PLACE: Any = (
+    select(Conversation.id, Conversation.identity_id, *_STANDING)
+    .outerjoin(DialogueRow, col(DialogueRow.conversation_id) == col(Conversation.id))
+    .where(col(Conversation.channel) == bindparam("channel"), col(Conversation.account) == bindparam("account"))
+    .where(col(Conversation.address) == bindparam("address"))
+)
+_SOLD: Any = (
+    select(OrderBinding.shop, OrderBinding.order_no)
+    .where(col(OrderBinding.identity_id) == bindparam("identity"))
+    .order_by(col(OrderBinding.id).desc())
+    .limit(200)
+)
+Found = tuple[int, int, DialogueRow | None, list[tuple[Any, ...]]]
+
+
+def _look(connection: Connection, inbound: Inbound) -> Found | None:
+    """The conversation, its identity, where its dialogue stands, and (shop, number) of the orders proved there."""
+    place = {"channel": inbound.channel, "account": inbound.account, "address": inbound.address}
+    found = rows.find(connection, _PLACE, **place)
+    if found is None:
+        return None
+    conversation_id, identity_id, step, facts, updated_at = found
+    row = None
+    if step is not None:
+        row = DialogueRow(conversation_id=conversation_id, step=step, facts=facts, updated_at=updated_at)
+    return conversation_id, identity_id, row, rows.find_all(connection, _SOLD, identity=identity_id)
+
+
+async def keep_state(
+    session: AsyncSession, now: datetime, conversation_id: int, row: DialogueRow | None, state: State
+) -> None:
+    """Remember `state`; `row` is where the dialogue stood before, if it had begun."""
+    values: dict[str, Any] = {"step": state.step, "facts": state.facts(), "updated_at": now}
+    if row is None:
+        session.add(DialogueRow(conversation_id=conversation_id, **values))
+        return
+    new = {f"new_{name}": value for name, value in values.items()}
+    await rows.in_one_trip(session, lambda connection: rows.carry_out(connection, _KEEP, number=conversation_id, **new))
+    for name, value in values.items():
+        set_committed_value(row, name, value)
+
+
+_KEEP = (
+    update(DialogueRow)
+    .where(col(DialogueRow.conversation_id) == bindparam("number"))
+    .values(
+        step=bindparam("new_step"),
+        facts=bindparam("new_facts", type_=JSON),
+        updated_at=bindparam("new_updated_at", type_=UTCDateTime()),
+    )
+)
 
 
 async def orders_of(session: AsyncSession, identity_id: int) -> tuple[str, ...]:
     """The order numbers that this identity has proved, the latest first."""
-    return tuple(order_no for _, order_no in await _sold_to(session, identity_id))
+    sold = await rows.in_one_trip(session, lambda connection: rows.find_all(connection, _SOLD, identity=identity_id))
+    return tuple(order_no for _, order_no in sold)
 
 
-async def _sold_to(session: AsyncSession, identity_id: int) -> list[tuple[str, str]]:
-    """(shop, number) of the orders that this identity has proved, the latest first."""
-    bound = select(OrderBinding.shop, OrderBinding.order_no).where(OrderBinding.identity_id == identity_id)
-    found = await session.exec(bound.order_by(col(OrderBinding.id).desc()).limit(200))
-    return [(shop, order_no) for shop, order_no in found.all()]
-
-
-async def _find_button(session: AsyncSession, now: datetime, conversation: Conversation, handle: str) -> Button | None:
+async def _find_button(session: AsyncSession, now: datetime, conversation_id: int, handle: str) -> Button | None:
     """The button of this handle, if it was made for this conversation and is not too old."""
     button = await session.get(Button, handle)
-    if button is None or button.conversation_id != conversation.id or button.made_at < now - BUTTONS_LIVE:
+    if button is None or button.conversation_id != conversation_id or button.made_at < now - BUTTONS_LIVE:
         return None
     return button
 

@@ -118,12 +118,12 @@ async def tell_standing(turn: Turn) -> bool:
     """
     if turn.intent.act != Act.ASK or turn.inbound.kind == Kind.PRESS or turn.state.step != Step.IDLE:
         return False
-    ours, match = await _active(turn), turn.intent.match
-    if standing.asks_place(turn.intent.stored):
-        is_told = bool(ours) or match is None or match.outcome != "answer"
+    match, words = turn.intent.match, turn.intent.stored
+    if standing.asks_place(words):
+        is_told = match is None or match.outcome != "answer" or bool(await _active(turn))
     else:
-        is_told = not turn.state.entry and any(_is_in_line(ticket) for ticket in ours)
-        is_told = is_told and standing.asks_how_long(turn.intent.stored)
+        is_told = not turn.state.entry and standing.asks_how_long(words)
+        is_told = is_told and any(_is_in_line(ticket) for ticket in await _active(turn))
     if is_told:
         turn.forget_misses()
         await list_tickets(turn)

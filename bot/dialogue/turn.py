@@ -9,12 +9,13 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit import rows
 from bot.channels.port import Inbound
 from bot.dialogue.acts import Act, Intent
 from bot.dialogue.look_up import Looked
 from bot.dialogue.state import SEAL, State, Step
 from bot.dialogue.understanding import Answers
-from bot.tables import Button
+from bot.tables import Button, DialogueRow
 from shop.port import Order
 from shop.vault import Vault
 from tickets import conversations
@@ -64,6 +65,7 @@ class Turn:
     message: Message | None  # the buyer's, stored; None when only the conversation was opened
     state: State
     language: str
+    row: DialogueRow | None  # where the dialogue stood; None: it begins
     offered: int = 0  # the question whose suggestions the last message offered
 
     @property
@@ -105,7 +107,7 @@ class Turn:
         link_id: int | None = None,
     ) -> Message:
         """Post a text with its buttons."""
-        shown = make_buttons(self.session, self.now, self.conversation, choices)
+        shown = await make_buttons(self.session, self.now, self.conversation, choices)
         return await post(
             self.session,
             self.now,
@@ -163,20 +165,21 @@ async def meet(parts: Parts, session: AsyncSession, now: datetime, inbound: Inbo
     return await conversations.find_or_create(session, now, *place, name, language)
 
 
-def make_buttons(
+async def make_buttons(
     session: AsyncSession, now: datetime, conversation: Conversation, choices: Sequence[Choice]
 ) -> list[dict[str, str]]:
     """Remember what each button does; returns them as a message carries them."""
-    buttons = [
-        Button(
-            handle=secrets.token_urlsafe(12),  # 16 characters; Telegram carries 64 bytes
-            conversation_id=id_of(conversation),
-            action=choice.act,
-            argument=choice.argument,
-            label=choice.label,
-            made_at=now,
-        )
+    buttons: list[dict[str, Any]] = [
+        {
+            "handle": secrets.token_urlsafe(12),  # 16 characters; Telegram carries 64 bytes
+            "conversation_id": id_of(conversation),
+            "action": choice.act,
+            "argument": choice.argument,
+            "label": choice.label,
+            "made_at": now,
+        }
         for choice in choices
     ]
-    session.add_all(buttons)
-    return [{"handle": button.handle, "text": button.label} for button in buttons]
+    if buttons:
+        await rows.add(await session.connection(), Button, buttons)
+    return [{"handle": button["handle"], "text": button["label"]} for button in buttons]

@@ -15,12 +15,13 @@ from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
+NAMES = ("Kadesk-Time", "Idempotency-Key", "Kadesk-Signature")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS orders (order_no TEXT PRIMARY KEY, status TEXT, sku TEXT, name TEXT, price INT,
   quantity INT, paid INT, refunded INT DEFAULT 0, paid_at TEXT, contact TEXT DEFAULT '', password TEXT DEFAULT '',
   note TEXT DEFAULT '');
 CREATE TABLE IF NOT EXISTS codes (id INTEGER PRIMARY KEY, text TEXT, sku TEXT, order_no TEXT, supplier TEXT DEFAULT '',
-  batch TEXT DEFAULT '', state TEXT DEFAULT 'free');
+  batch TEXT DEFAULT '', state TEXT DEFAULT 'free', hash TEXT);
 CREATE TABLE IF NOT EXISTS done (key TEXT PRIMARY KEY, answer TEXT)"""
 
 
@@ -49,12 +50,16 @@ class Shop:
                 return 404, {}
             if method == "GET" and len(parts) == 2:
                 return 200, self.describe(db, order)
+            if parts[2] == "check":  # of codes that only a hash is kept of
+                hashed = hashlib.sha256("".join(body["code"].upper().split()).encode()).hexdigest()
+                row = db.execute("SELECT id FROM codes WHERE order_no = ? AND hash = ?", [parts[1], hashed]).fetchone()
+                return 200, {"id": row and str(row["id"])}
             if parts[2] in ("issue", "quarantine", "note") and key:
                 return 200, self.once(db, "/".join([*parts, key]), getattr(self, parts[2]), order, body)
             return 405, {}  # not in this shop
 
     def describe(self, db, order):
-        codes = db.execute("SELECT text, supplier, batch FROM codes WHERE order_no = ?", [order["order_no"]])
+        codes = db.execute("SELECT text, id, supplier, batch FROM codes WHERE order_no = ?", [order["order_no"]])
         facts = {name: order[name] for name in ("order_no", "status", "quantity", "paid", "refunded", "contact")}
         goods = {name: order[name] for name in ("sku", "name", "price")}
         ways = ["query_password"] if order["password"] else []
@@ -78,7 +83,8 @@ class Shop:
         return {"answer": "done", "code": free["text"], "reference": str(free["id"])}
 
     def quarantine(self, db, order, body):
-        db.execute("UPDATE codes SET state = 'bad' WHERE text = ? AND state = 'free'", [body["code"]])
+        which = [body.get("code"), body.get("id")]
+        db.execute("UPDATE codes SET state = 'bad' WHERE (text = ? OR id = ?) AND state = 'free'", which)
         return {"answer": "done"}
 
     def note(self, db, order, body):
@@ -93,12 +99,12 @@ class Door(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body in one packet
 
     def take(self):
-        body, header = self.rfile.read(int(self.headers.get("Content-Length") or 0)), self.headers.get
-        stamp, key, given = header("Kadesk-Time", ""), header("Idempotency-Key", ""), header("Kadesk-Signature", "")
+        body = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), 100_000))  # a stranger sends anything
+        stamp, key, given = (self.headers.get(name, "") for name in NAMES)
         expected = self.sign("request", self.command, self.path, stamp, key, body=body)
         is_theirs = hmac.compare_digest(expected.encode(), given.encode()) and abs(time.time() - int(stamp)) <= 60
-        parts, asked = [unquote(part) for part in self.path.split("/")[1:]], json.loads(body or "{}")
-        status, content = self.server.shop.answer(self.command, parts, asked, key) if is_theirs else (401, {})
+        shop, parts = self.server.shop, [unquote(part) for part in self.path.split("/")[1:]]
+        status, content = shop.answer(self.command, parts, json.loads(body or "{}"), key) if is_theirs else (401, {})
         answer, now = json.dumps(content).encode(), str(int(time.time()))
         self.send_response(status)
         self.send_header("Content-Length", str(len(answer)))

@@ -88,6 +88,7 @@ class Sold:
     codes: tuple[str, ...] = field(default=(), repr=False)
     reusable: frozenset[str] = frozenset()  # fingerprints of those that many orders may hold
     secrets: Mapping[ProofWay, str] = field(default_factory=dict, repr=False)  # that its owner knows; "": see `vouch`
+    hidden: tuple[CodeRef, ...] = ()  # codes that the shop alone can compare: see `recognise`; they come after `codes`
 
 
 class ForeignShop(Powerless, ABC):
@@ -146,6 +147,10 @@ class ForeignShop(Powerless, ABC):
         """
         return None
 
+    async def recognise(self, sold: Sold, code: str) -> CodeRef | None:
+        """Which of the `hidden` codes of an order this is, where the shop alone can compare."""
+        return None
+
     async def contact_of(self, order_no: str) -> Reply[Contact]:
         sold = await self._find(order_no)
         address = find_address(sold.order.contact if sold else "")
@@ -159,6 +164,8 @@ class ForeignShop(Powerless, ABC):
         check = compare(code, codes)
         if check.verdict == Verdict.EXACT:
             return check
+        if sold.hidden and (known := await self.recognise(sold, code)):
+            return CodeCheck(Verdict.EXACT, known)
         async with self._own.reading() as session:
             _, issued = await self._ours(session, sold)
             ours = {ref.fingerprint: ref for ref in issued}
@@ -180,7 +187,7 @@ class ForeignShop(Powerless, ABC):
             raise odd from None
 
     async def _complete(self, sold: Sold) -> Order:
-        order, codes = sold.order, refer(self._vault, sold.codes, sold.reusable)
+        order, codes = sold.order, (*refer(self._vault, sold.codes, sold.reusable), *sold.hidden)
         async with self._own.reading() as session:
             terms, issued = await self._ours(session, sold)
         return replace(
@@ -196,7 +203,7 @@ class ForeignShop(Powerless, ABC):
         facts = {"shop": self.name, "order_no": sold.order.order_no, "sku": sold.order.goods.sku}
         found = (await (await session.connection()).execute(_OURS, facts)).all()
         issued = [(row.fingerprint, row.masked) for row in found if row.fingerprint is not None]
-        refs = [CodeRef(*one, position) for position, one in enumerate(issued, len(sold.codes) + 1)]
+        refs = [CodeRef(*one, position) for position, one in enumerate(issued, len(sold.codes) + len(sold.hidden) + 1)]
         return found[0] if found[0].id is not None else None, refs
 
     def _is_same(self, one: str, other: str) -> bool:

@@ -20,15 +20,18 @@ from shop.adapters.remote import SECONDS, Heard, RemoteShop, ShopSite, Wire
 from shop.delivered import refer
 from shop.errors import BadCredentials, NothingToSignIn
 from shop.masking import normalise_code
-from shop.port import Answer, Goods, Issued, Order, OrderStatus, Origin, Power, ProofWay, Reply, Stock
+from shop.port import Answer, CodeRef, Goods, Issued, Order, OrderStatus, Origin, Power, ProofWay, Reply, Stock
 
 APART = timedelta(seconds=60)  # that the clocks of both may differ
 SHORTEST_SECRET = 32  # characters
+SHOWN = 4  # characters of the end of a code
 LONGEST_NOTE = 300  # characters of what it tells our staff
 
 
 class _Code(Wire):
-    text: str
+    text: str = ""
+    id: str = ""  # of one that the shop keeps only a hash of
+    tail: str = ""
     reusable: bool = False
     supplier: str = ""
     batch: str = ""
@@ -60,6 +63,10 @@ class _Order(Wire):
 
 class _Proved(Wire):
     way: Literal["query_password", "payment_tail"] | None = None
+
+
+class _Recognised(Wire):
+    id: str = ""
 
 
 class _Stock(Wire):
@@ -117,6 +124,12 @@ class HttpShop(RemoteShop):
         way = heard.as_a(_Proved, heard.json()).way if heard.status != 404 else None
         return ProofWay(way) if way and sold else None
 
+    async def recognise(self, sold: Sold, code: str) -> CodeRef | None:
+        typed = plain_secret(code).encode(errors="replace").decode()
+        heard = await self._ask("POST", _path("orders", sold.order.order_no, "check"), {"code": typed})
+        known = heard.as_a(_Recognised, heard.json()).id if heard.status != 404 else ""
+        return next((ref for ref in sold.hidden if known and ref.fingerprint == self._print_of_id(known)), None)
+
     async def stock(self, sku: str) -> Reply[Stock]:
         heard = await self._ask("GET", _path("stock", sku))
         if heard.status == 404:
@@ -150,7 +163,8 @@ class HttpShop(RemoteShop):
         code = await self._code(order_no, fingerprint)
         if code is None:
             return Reply(Answer.REFUSED, note="the shop knows of no such code")
-        done = await self._write(Power.QUARANTINE, order_no, f"quarantine-{fingerprint}", {"code": code.text})
+        which = {"code": code.text} if code.text else {"id": code.id}
+        done = await self._write(Power.QUARANTINE, order_no, f"quarantine-{fingerprint}", which)
         return Reply(done.answer, note=done.note)
 
     async def note(self, order_no: str, text: str) -> Reply[None]:
@@ -167,7 +181,14 @@ class HttpShop(RemoteShop):
     async def _code(self, order_no: str, fingerprint: str) -> _Code | None:
         found = await self._order(order_no)
         codes = found.codes if found else ()
-        return next((one for one in codes if self._vault.fingerprint(one.text) == fingerprint), None)
+        return next((one for one in codes if self._print_of(one) == fingerprint), None)
+
+    def _print_of(self, code: _Code) -> str:
+        return self._vault.fingerprint(code.text) if code.text else self._print_of_id(code.id)
+
+    def _print_of_id(self, code_id: str) -> str:
+        """Stands for a code whose text nobody has; of no text, so that it is no typed code's."""
+        return self._vault.keyed_hash("hidden code", f"{self.name}/{code_id}")
 
     async def _write(self, power: Power, order_no: str, key: str, body: dict[str, Any]) -> _Done:
         """What the shop made of it, once per key."""
@@ -197,9 +218,18 @@ class HttpShop(RemoteShop):
             bought_from=found.bought_from,
         )
         codes = tuple(code.text for code in found.codes if normalise_code(code.text))
-        loops = refer(self._vault, [code.text for code in found.codes if code.reusable])
+        loops = refer(self._vault, [code.text for code in found.codes if code.reusable and code.text])
         ways = {ProofWay(way): "" for way in found.ways}
-        return Sold(order, codes, frozenset(loop.fingerprint for loop in loops), ways)
+        return Sold(order, codes, frozenset(loop.fingerprint for loop in loops), ways, self._hidden(found, len(codes)))
+
+    def _hidden(self, found: _Order, before: int) -> tuple[CodeRef, ...]:
+        """Its codes without a text, numbered after `before` others; what it tells of their ends is shown."""
+        kept = {code.id: code for code in found.codes if code.id and not normalise_code(code.text)}
+        shown = {code_id: normalise_code(code.tail)[-SHOWN:] for code_id, code in kept.items()}
+        return tuple(
+            CodeRef(self._print_of_id(code_id), f"****-{tail}" if tail else "****", before + at, kept[code_id].reusable)
+            for at, (code_id, tail) in enumerate(shown.items(), 1)
+        )
 
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None, key: str = "") -> Heard:
         content = b"" if body is None else json.dumps(body).encode()

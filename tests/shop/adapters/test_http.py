@@ -1,5 +1,6 @@
 """Our own contract: who is believed, what is done once, and that its description is what is asked."""
 
+import hashlib
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
@@ -12,9 +13,9 @@ import pytest
 from shop.adapters import http
 from shop.adapters.http import HttpShop
 from shop.errors import BadCredentials, NothingToSignIn, StrangeAnswer
-from shop.port import Answer, Power, ProofWay
+from shop.port import Answer, Origin, Power, ProofWay, Verdict
 from tests.shop.adapters.conftest import ground
-from tests.shop.adapters.http_shop import SECRET, Sale, beside, serving
+from tests.shop.adapters.http_shop import SECRET, Sale, beside, insert, serving
 from tests.shop.adapters.sites import Asked, Mood, Says, Site, answers, any_site
 from tests.shop.conftest import Stall
 
@@ -45,6 +46,26 @@ async def test_a_shop_with_another_secret_is_not_believed(server: Any, stall: St
     async with beside(server, stall, secret="another " * 4) as shop:
         with pytest.raises(BadCredentials, match="401"):
             await shop.find_order(ORDER_NO)
+
+
+async def test_codes_that_only_a_hash_is_kept_of_are_compared_there(server: Any, stall: Stall) -> None:
+    hashed = hashlib.sha256(b"7K2Q9-XPLM4-AAAAA").hexdigest()
+    with closing(sqlite3.connect(server.shop.path)) as db, db:
+        insert(db, "codes", id=77, hash=hashed, order_no=ORDER_NO, sku="50", state="sold", supplier="卡商B")
+
+    async with beside(server, stall) as shop:
+        order = await shop.find_order(ORDER_NO)
+        typed = ("7k2q9-xplm4-aaaaa ", "7K2Q9-XPLM4-AAAAB", CODE, "77")
+        checks = [await shop.check_code(ORDER_NO, code) for code in typed]
+        assert order is not None
+        origin = await shop.origin_of(ORDER_NO, order.codes[1].fingerprint)
+        taken = await shop.quarantine(ORDER_NO, order.codes[1].fingerprint)
+
+    assert [(code.position, code.masked) for code in order.codes] == [(1, "****-RWE3"), (2, "****")]
+    assert [check.verdict for check in checks] == [Verdict.EXACT, Verdict.OTHER, Verdict.EXACT, Verdict.OTHER]
+    assert [check.code for check in checks[:3:2]] == [order.codes[1], order.codes[0]]
+    assert origin.value == Origin("卡商B")
+    assert taken.answer == Answer.DONE
 
 
 @pytest.mark.parametrize("apart", [timedelta(seconds=75), -timedelta(seconds=75)])

@@ -23,6 +23,7 @@ class Said:
 
     is_bad: bool  # they take the code back
     remark: str = ""  # their words, without anything that may be a code
+    is_replaced: bool = False  # they gave another code for it, so that they owe no money; it is to be fetched there
 
 
 class SupplierSite(Protocol):

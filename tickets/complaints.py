@@ -224,7 +224,8 @@ class Complaints:
             current = (await find_checks(session, [check.claim_id]))[check.claim_id]
             if current.answer not in (None, SILENT):
                 return False
-            answer = Answer(said.is_bad, reference=check.reference, remark=said.remark)
+            owed = 0 if said.is_replaced else None
+            answer = Answer(said.is_bad, owed, reference=check.reference, remark=said.remark)
             await self.desk.answer_check(session, now, claim, answer, ACTOR)
             supplier, key = await session.get_one(Supplier, check.supplier_id), "notice.supplier_answered"
             facts: dict[str, Any] = {"masked": claim.masked, "supplier": supplier.name}

@@ -36,6 +36,9 @@ PROBLEMS = {
     1007: "it has blocked the account",
     1009: "the account may not use its interface (进货接口)",
 }
+# "Solved" is one number for both; an answer that has words of both, or of none, says neither.
+_REPLACED = re.compile("补卡|补发|补货|已补|换卡|换货|更换|重发|replac|reissu|resen[dt]", re.IGNORECASE)
+_PAID_BACK = re.compile("退款|退钱|退回|退还|返还|返款|已退|退余额|refund|paid back|credit", re.IGNORECASE)
 # Codes of replacements come in such messages: whatever is four visible ASCII characters long, blanks between or not.
 _CODE = re.compile(r"[!-~](?:[ ]{0,2}[!-~]){3,}")
 _INVISIBLE = re.compile(r"[^\S\n]|[\u200b-\u200f\u2060\ufeff\u00ad]")
@@ -137,7 +140,9 @@ class SupplierApi:
         decided = told.as_a(_Decided)
         if decided.status not in (SOLVED, HOPELESS):
             return None
-        return Said(decided.status == SOLVED, without_codes(decided.message)[:LONGEST_REMARK])
+        is_solved, words = decided.status == SOLVED, decided.message
+        is_replaced = is_solved and bool(_REPLACED.search(words)) and not _PAID_BACK.search(words)
+        return Said(is_solved, without_codes(words)[:LONGEST_REMARK], is_replaced)
 
     async def close(self) -> None:
         await self._site.close()

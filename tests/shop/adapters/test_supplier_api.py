@@ -63,6 +63,29 @@ async def test_a_complaint_is_filed_found_and_answered(
     ]
 
 
+@pytest.mark.parametrize(
+    ("words", "is_replaced"),
+    [
+        ("已核实，已补发新卡", True),
+        ("Code replaced", True),
+        ("已退款到余额", False),
+        ("不能补发，已退款", False),
+        ("已处理", False),
+        ("", False),
+    ],
+)
+async def test_what_was_solved_is_told_apart_where_the_answer_says_it(
+    supplier: SupplierApi, wholesale: Wholesale, words: str, is_replaced: bool
+) -> None:
+    await supplier.complain("W-1", "s", "c")
+    wholesale.decide(3, words)
+
+    said = await supplier.find_answer("7001")
+
+    assert said is not None
+    assert (said.is_bad, said.is_replaced) == (True, is_replaced)
+
+
 async def test_what_is_not_taken_is_refused_and_what_nobody_knows_is_asked_once(
     supplier: SupplierApi, wholesale: Wholesale
 ) -> None:

@@ -28,7 +28,7 @@ CAN = {
     Power.ORIGIN: "tell which supplier and batch a code came from",
     Power.ISSUE: "take a replacement from the shop's own stock",
     Power.REFUND: "pay money back, by itself or by a person there",
-    Power.QUARANTINE: "take a bad code off sale",
+    Power.QUARANTINE: "mark a code that was replaced as bad",
     Power.NOTE: "write beside the order what became of it",
 }
 SHOWN = 40  # tables
@@ -47,6 +47,7 @@ class Finding:
     spared: list[str] = field(default_factory=list)  # columns that it does without, of newer releases or not granted
     tables: list[str] = field(default_factory=list)  # that there are, where one is missing as a whole
     powers: frozenset[Power] = frozenset()
+    writes: frozenset[str] = frozenset()  # what its settings let Kadesk change there
 
     @property
     def is_good(self) -> bool:
@@ -77,7 +78,7 @@ def check_shops(as_json: AsJson = False) -> None:
 
 
 async def _examine(section: ShopSection, database: Database) -> Finding:
-    finding = Finding(section.name, section.kind)
+    finding = Finding(section.name, section.kind, writes=frozenset(section.writes))
     shop: Shop | None = None
     try:
         shop = KINDS[section.kind](section, database, Vault(Keys.generate()))  # any keys do: nothing is kept
@@ -141,6 +142,7 @@ def _facts(finding: Finding) -> dict[str, object]:
         "grants": finding.grants,
         "without": finding.spared,
         "tables": finding.tables,
+        "writes": sorted(finding.writes & finding.powers),
         "can": sorted(finding.powers),
         "cannot": sorted(set(CAN) - finding.powers),
     }
@@ -168,6 +170,8 @@ def _print(finding: Finding) -> None:
         _print_lines(finding.spared)
     if finding.powers:
         _print_powers(finding.powers, is_good=finding.is_good)
+    if finding.kind != "local":
+        _print_writes(finding)
 
 
 def _print_lines(lines: Sequence[str]) -> None:
@@ -184,3 +188,16 @@ def _print_powers(powers: frozenset[Power], *, is_good: bool) -> None:
     for power, words in CAN.items():
         if power not in powers:
             out.print(f"    - {words}")
+
+
+def _print_writes(finding: Finding) -> None:
+    """What its owner switched on, and what nothing comes of."""
+    if not finding.writes:
+        out.print('  Kadesk changes nothing there: "writes" in the settings is empty.')
+        return
+    switched_on = [power for power in CAN if power in finding.writes & finding.powers]
+    if switched_on:
+        out.print('  Switched on by "writes" in the settings, so that Kadesk changes something there:')
+        _print_lines([f"* {CAN[power]}" for power in switched_on])
+    if idle := sorted(finding.writes - finding.powers):
+        out.print(f"  In vain, for a shop of this kind cannot do it: {', '.join(idle)}")

@@ -109,10 +109,9 @@ def _dujiaoka(section: ShopSection, database: Database, vault: Vault) -> Shop:
 def _acg_faka(section: ShopSection, database: Database, vault: Vault) -> Shop:
     ground, url = make_ground(section, database, vault), section.url.get_secret_value()
     seconds, till = section.timeout.total_seconds(), None
-    if Power.ISSUE in section.writes:
-        till = acg_faka.Till(
-            ShopDatabase(section.name, url, seconds=seconds, may_write=True), lambda: datetime.now(UTC)
-        )
+    if writes := acg_faka.WRITABLE.intersection(section.writes):
+        stock = ShopDatabase(section.name, url, seconds=seconds, may_write=True)
+        till = acg_faka.Till(stock, lambda: datetime.now(UTC), writes)
     return acg_faka.AcgFaka(ground, url, prefix=section.prefix, seconds=seconds, till=till)
 
 

@@ -6,7 +6,7 @@ An order is one statement; its cards are a second one, for orders whose text alo
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -44,7 +44,9 @@ AUTOMATIC = 0  # what commodity.delivery_way says; a person or a plug-in deliver
 FREE, SOLD = 0, 1  # what card.status says; 2 is locked
 # What it writes while an order waits. Text that came from the shop upstream says so although it counts as delivered.
 WAITING = ("正在发货中", "订单正在人工审核中")
+WRITABLE = frozenset({Power.ISSUE, Power.QUARANTINE})
 MARK, MARKED, LONGEST_NOTE = "补发#", 20, 64  # characters of a note, which begins with the mark of what took the card
+BAD = "坏卡 "  # and that of a card which was replaced, with this
 WRITTEN = ("status", "order_id", "purchase_time", "note")  # of a card, where its owner switched "issue" on
 CANDIDATES = 50  # free cards that are tried, should the shop sell them meanwhile
 LOCKED = 3  # seconds that one waits for another with the same key
@@ -59,6 +61,7 @@ class Till:
 
     database: ShopDatabase  # that may write
     clock: Callable[[], datetime]
+    writes: Set[Power] = frozenset({Power.ISSUE})  # what its owner switched on
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class AcgFaka(DatabaseShop):
     ) -> None:
         super().__init__(ground, url, seconds=seconds)
         self._till = till
-        self.powers = AcgFaka.powers | ({Power.ISSUE} if till else set())
+        self.powers = AcgFaka.powers | (WRITABLE & till.writes if till else set())
         self._lacks: frozenset[tuple[str, str]] | None = None  # which of `LATER`; None: nobody had to look
         self._tables = {
             name: table(prefix + name, *map(column, (*columns, *LATER.get(name, ()))))
@@ -135,7 +138,7 @@ class AcgFaka(DatabaseShop):
 
         acg-faka sells in serializable transactions, so that it and this compare-and-set wait for each other.
         """
-        if self._till is None:
+        if self._till is None or Power.ISSUE not in self.powers:
             return await super().issue(order_no, sku, key)
         found = await self._look_up(order_no)
         if found is None or not found.row.status or found.row.code is None or sku != _sku(found.row):
@@ -145,6 +148,24 @@ class AcgFaka(DatabaseShop):
         mark = MARK + self._vault.keyed_hash("issue", f"{self.name}/{found.row.trade_no}/{key}")[:MARKED]
         issued = await self._take(self._till, found.row, mark)
         return Reply(Answer.DONE, issued) if issued else Reply(Answer.REFUSED, note="no card of these goods is free")
+
+    async def quarantine(self, order_no: str, fingerprint: str) -> Reply[None]:
+        """The card that was sold with this order is bad: its note begins with so much."""
+        if self._till is None or Power.QUARANTINE not in self.powers:
+            return await super().quarantine(order_no, fingerprint)
+        found, card = await self._look_up(order_no), self._tables["card"].c
+        sold = select(card.id, card.secret).where(card.order_id == found.row.id) if found else None
+        cards = await self.database.rows(sold) if sold is not None else ()
+        bad = [one.id for one in cards if self._vault.fingerprint(_text(one.secret)) == fingerprint]
+        if not bad:
+            return Reply(Answer.REFUSED, note="no card there is behind this code")
+        written = table(self._tables["card"].name, column("id"), column("note"))
+        old = func.coalesce(written.c.note, "")
+        new = (written.c.id.in_(bad), ~old.startswith(BAD))
+        marking = update(written).where(*new).values(note=func.left(func.concat(BAD, old), LONGEST_NOTE))
+        async with self._till.database.held() as connection:
+            await change(connection, marking)
+        return Reply(Answer.DONE)
 
     async def _take(self, till: Till, row: Any, mark: str) -> Issued | None:
         """The card with this mark, else the first free one: whoever has the same key waits for the server's lock."""

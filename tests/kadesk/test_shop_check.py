@@ -10,10 +10,10 @@ from sqlalchemy import column, table
 from sqlalchemy.engine import make_url
 
 from kadesk.cli import main
-from shop.adapters.dujiaoka import CARMIS, ORDERS
+from shop.adapters.dujiaoka import CARMIS, ORDERS, STOCK
 from tests.shop.adapters import dujiaoka
 from tests.shop.adapters.conftest import empty_mariadb as empty_mariadb
-from tests.shop.adapters.conftest import make_reader
+from tests.shop.adapters.conftest import make_reader, run
 
 pytestmark = pytest.mark.mariadb
 Check = Callable[..., tuple[int, dict[str, Any], str]]
@@ -53,6 +53,44 @@ def test_a_good_shop_says_what_it_can_and_cannot(check: Check, reader: str) -> N
     assert "refund" in facts["cannot"]
     assert "It answers, and has all that Kadesk reads." in words
     assert words.index("count the codes") < words.index("It cannot") < words.index("pay money back")
+    assert words.endswith('Kadesk changes nothing there: "writes" in the settings is empty.\n')
+
+
+@pytest.fixture
+async def taker(empty_mariadb: str) -> str:
+    """Who may take cards out of the stock."""
+    await dujiaoka.open_original(empty_mariadb, [])
+    reader = await make_reader(empty_mariadb, [ORDERS, STOCK])
+    url = make_url(reader)
+    await run(empty_mariadb, f"GRANT UPDATE (status, updated_at) ON {url.database}.carmis TO '{url.username}'@'%'")
+    return reader
+
+
+def test_what_is_switched_on_is_said_in_words(check: Check, taker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KADESK_SHOP__WRITES", "issue,note")
+
+    code, facts, words = check(taker)
+
+    assert (code, facts["writes"]) == (0, ["issue"])
+    assert "so that Kadesk changes something there:\n    * take a replacement from the shop's own stock\n" in words
+    assert words.endswith("In vain, for a shop of this kind cannot do it: note\n")
+
+
+def test_writing_that_is_switched_on_and_not_granted_is_told_with_its_grant(
+    check: Check, reader_of_stock: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KADESK_SHOP__WRITES", "issue")
+
+    code, facts, _ = check(reader_of_stock)
+
+    assert code == 1
+    assert "GRANT UPDATE (`status`, `updated_at`) ON" in facts["problem"]
+
+
+@pytest.fixture
+async def reader_of_stock(empty_mariadb: str) -> str:
+    await dujiaoka.open_original(empty_mariadb, [])
+    return await make_reader(empty_mariadb, [ORDERS, STOCK])
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from kadesk.database import Database
 from shop.adapters.acg_faka import COLUMNS, LATER, WRITTEN, AcgFaka, Till
 from shop.adapters.connection import ShopDatabase
 from shop.errors import SchemaMismatch
-from shop.port import Answer, OrderStatus, Origin, ProofWay, Stock, Verdict
+from shop.port import Answer, OrderStatus, Origin, Power, ProofWay, Stock, Verdict
 from shop.vault import Vault
 from tests.shop.adapters.acg_faka import GONE, Books, Truth, thousand_orders
 from tests.shop.adapters.conftest import ground, open_owner, run
@@ -64,6 +64,31 @@ async def grant(
     for name, columns in granted().items():
         names = ", ".join(columns.difference((without or {}).get(name, ())))
         await run(owner, f"GRANT SELECT ({names}) ON {database}.{prefix}{name} TO {user}@localhost")
+
+
+@on_sqlite
+async def test_a_bad_card_is_marked_in_its_note_once(
+    enter: Enter, empty_mariadb: str, reader: str, now: datetime
+) -> None:
+    books = Books()
+    goods = books.add_goods("SOLD")
+    truth = books.sell(goods, "AAAAA-11111", ["AAAAA-11111"])
+    await books.open(empty_mariadb)
+    await grant(empty_mariadb, reader)
+    user, database = make_url(reader).username, make_url(empty_mariadb).database
+    await run(empty_mariadb, f"GRANT UPDATE (note) ON {database}.acg_card TO {user}@localhost")
+    till = Till(ShopDatabase("demo", reader, may_write=True), lambda: now, frozenset({Power.QUARANTINE}))
+    shop, closed = enter(reader, till=till), enter(reader)
+    bad = shop.ground.vault.fingerprint("AAAAA-11111")
+
+    replies = [await shop.quarantine(truth.order_no, one) for one in (bad, bad, "0" * 64)]
+    origin = await shop.origin_of(truth.order_no, bad)
+
+    assert [reply.answer for reply in replies] == [Answer.DONE, Answer.DONE, Answer.REFUSED]
+    assert origin.value is not None
+    assert origin.value.batch.count("坏卡 ") == 1
+    assert (await closed.quarantine(truth.order_no, bad)).answer == Answer.UNSUPPORTED
+    assert (await shop.issue(truth.order_no, "SOLD", "key")).answer == Answer.UNSUPPORTED
 
 
 def test_the_docs_grant_what_is_read_and_no_more() -> None:

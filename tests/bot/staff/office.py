@@ -3,15 +3,13 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import time
 from typing import Any
-
-from sqlmodel import select
 
 from bot.bell import Bell
 from bot.channels.port import Channel
 from bot.fakes.bots import Account
 from bot.fakes.chats import Sent, Topic
+from bot.fakes.people import PIXELS
 from bot.fakes.telegram import FakeTelegram, Limits, serving
 from bot.phrases.retelling import Retelling
 from bot.staff import tables
@@ -21,9 +19,21 @@ from bot.staff.rules import Room, StaffRules
 from console.refusals import problem_of, sentence_of
 from console.words import words
 from tests.bot.conftest import House
-from tickets import conversations
+from tickets import conversations, pictures
 from tickets.link_tables import StaffLink
-from tickets.tables import Agent, Conversation, Level, Message, Role, Ticket
+from tickets.outbox import mark_failed
+from tickets.pixels import draw_anew
+from tickets.tables import (
+    Agent,
+    Conversation,
+    Level,
+    Message,
+    MessageRevision,
+    Outgoing,
+    Role,
+    Sending,
+    Ticket,
+)
 
 TOKEN = "987654321:AAH-fake-token-of-the-bot-of-the-staff-00"
 
@@ -39,6 +49,7 @@ class Office:
     staff: StaffHouse
     channels: list[Channel] = field(default_factory=list)  # of buyers
     people: dict[str, int] = field(default_factory=dict)  # login → Telegram user
+    twins: list[StaffBot] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._offset: int | None = None
@@ -74,8 +85,14 @@ class Office:
         await self.settle()
         return "\n".join(sent.text for sent in self.fake.sent[before:] if sent.chat_id == user)
 
-    async def press(self, user: int, label: str, thread: int | None = None) -> str:
-        """The newest button in the topic whose label holds `label`; the words that pop up."""
+    async def press(self, label: str, *users: int, thread: int | None = None) -> str:
+        """The newest button in the topic whose label holds `label`; the words that pop up.
+
+        Several people press it at one moment.
+        """
+        return await self.press_handle(self.find_button(label, thread), *users)
+
+    def find_button(self, label: str, thread: int | None) -> str:
         buttons = [
             button
             for sent in self.fake.sent
@@ -84,11 +101,12 @@ class Office:
             if label in button["text"]
         ]
         assert buttons, f"no button {label!r} in {thread}"
-        return await self.press_handle(user, buttons[-1]["callback_data"])
+        return str(buttons[-1]["callback_data"])
 
-    async def press_handle(self, user: int, handle: str) -> str:
+    async def press_handle(self, handle: str, *users: int) -> str:
         before = len(self.account.notices)
-        self.fake.press(self.group, handle, bot=self.account, sender=user)
+        for user in users:
+            self.fake.press(self.group, handle, bot=self.account, sender=user)
         await self.settle()
         return "\n".join(self.account.notices[before:])
 
@@ -121,6 +139,50 @@ class Office:
         async with self.house.database.writing() as session:
             return await verb(session, self.house.clock(), *arguments, **options)
 
+    async def agent(self, login: str) -> int:
+        found: Agent = await self.house.one(Agent, login=login)
+        assert found.id is not None
+        return found.id
+
+    async def sent_by_staff(self) -> list[Message]:
+        """What went to buyers as an agent's word."""
+        return [one for one in await self.house.all(Message, author="agent") if not one.is_note]
+
+    async def edit(self, message: Message, text: str) -> None:
+        """The buyer edits what they said."""
+        async with self.house.database.writing() as session:
+            kept = await session.get_one(Message, message.id)
+            session.add(MessageRevision(message_id=kept.id or 0, text=kept.text, replaced_at=self.house.clock()))
+            kept.text = text
+            session.add(kept)
+
+    async def fail_last(self, problem: str) -> None:
+        """The last word of ours does not reach its buyer."""
+        last = (await self.house.all(Outgoing))[-1]
+        await self.do(mark_failed, last.id, Sending.BLOCKED, problem)
+
+    async def show_pictures(self, ticket: Ticket, text: str, count: int) -> None:
+        """The buyer sends screenshots."""
+        message = await self.hear(ticket, text)
+        async with self.house.database.writing() as session:
+            kept = await session.get_one(Message, message.id)
+            for _ in range(count):
+                await pictures.keep(session, self.house.clock(), self.house.vault, kept, draw_anew(PIXELS))
+
+    def twin(self) -> StaffHouse:
+        """The staff bot of another process."""
+        bot = StaffBot(TOKEN, self.fake.base)
+        room = room_of(self.house, self.group, per_minute=600)
+        self.twins.append(bot)
+        return StaffHouse(self.house.database, room, bot, self.house.door.accept, self.house.clock, Bell())
+
+    def expel(self) -> None:
+        """The bot is thrown out of the group."""
+        self.fake.groups[self.group].members.discard(self.account.id)
+
+    def readmit(self) -> None:
+        self.fake.groups[self.group].members.add(self.account.id)
+
     async def fresh(self, ticket: Ticket) -> Ticket:
         found: Ticket = await self.house.one(Ticket, id=ticket.id)
         return found
@@ -144,6 +206,7 @@ class Office:
     async def settle(self, rounds: int = 1) -> None:
         """All that is due now is done."""
         for _ in range(rounds):
+            self.house.clock.advance(seconds=1)
             self._offset = await self.staff.poller.look(self._offset, 0)
             await self.inbox.drain()
             await self.house.delivery(*self.channels).drain()
@@ -155,6 +218,17 @@ class Office:
         for _ in range(max(1, round(seconds / 5))):
             self.house.clock.advance(seconds=5)
             await self.settle()
+
+
+class Counting(Limits):
+    """Telegram's limits, and how often they were hit."""
+
+    refused = 0
+
+    def wait_for(self, chat_id: int, now: float, messages: int = 1) -> int:
+        wait = super().wait_for(chat_id, now, messages)
+        self.refused += bool(wait)
+        return wait
 
 
 def room_of(house: House, group: int, **choices: Any) -> Room:
@@ -182,14 +256,8 @@ async def opened(house: House, *, limits: bool = False, **choices: Any) -> Async
         bot = StaffBot(TOKEN, fake.base)
         room = room_of(house, group, **choices)
         staff = StaffHouse(house.database, room, bot, house.door.accept, house.clock, Bell())
-        yield Office(house, fake, account, group, staff)
+        office = Office(house, fake, account, group, staff)
+        yield office
         staff.close()
-        await bot.close()
-
-
-DIGEST = time(9)
-
-
-async def rows(house: House, table: Any) -> list[Any]:
-    async with house.database.reading() as session:
-        return list((await session.exec(select(table))).all())
+        for one in (bot, *office.twins):
+            await one.close()

@@ -1,0 +1,210 @@
+"""Topics: one for each ticket, made once, filled within the budget, made anew when deleted, caught up later."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from bot.fakes.telegram import Refusal
+from bot.staff.tables import Mirrored, Topic, TopicState
+from tests.bot.conftest import House
+from tests.bot.staff.conftest import ANNA
+from tests.bot.staff.office import Counting, Office, opened
+from tickets.tables import Level, Outcome
+
+
+def living(office: Office) -> list[str]:
+    return [one.name for one in office.fake.groups[office.group].topics.values() if not one.is_deleted]
+
+
+async def test_a_ticket_with_people_gets_a_topic_with_its_card(office: Office) -> None:
+    hidden = await office.open("露露", level=Level.BOT_LANE)
+    ticket = await office.open("小陈", "充值 AB12CD34EF56GH78 没到")
+
+    await office.settle()
+
+    topic = await office.topic(ticket)
+    card, said = office.texts(topic.id)
+    assert topic.name == "K-000002 小陈 · 充值 ****-GH78 没到"
+    assert card.splitlines()[0] == "K-000002 · 待处理 · L1"
+    assert "截止：03-03 12:00" in card
+    assert said == "👤 小陈: 充值 ****-GH78 没到，怎么办"
+    assert await office.house.all(Topic, ticket_id=hidden.id) == []
+
+
+async def test_two_processes_make_one_topic_even_if_both_think_that_they_write(office: Office) -> None:
+    await office.open()
+    other = office.twin()
+
+    await asyncio.gather(*(one.work() for one in (office.staff, other, office.staff, other)))
+    await office.settle()
+
+    assert living(office) == ["K-000001 小陈 · 卡密无效"]
+
+
+async def test_a_topic_whose_making_was_not_confirmed_is_made_again_after_a_while(office: Office) -> None:
+    ticket = await office.open()
+    office.fake.next_fault("createForumTopic", "lost")
+
+    await office.settle()
+    unsure = await office.house.one(Topic)
+    await office.later(seconds=60)
+    waiting = living(office)
+    await office.later(seconds=90)
+
+    assert (unsure.state, unsure.thread_id) == (TopicState.UNKNOWN, None)
+    assert len(waiting) == 1
+    assert len(living(office)) == 2
+    assert (await office.house.one(Topic)).state == TopicState.OPEN
+    assert len(office.texts(await office.thread(ticket))) == 2
+
+
+async def test_who_writes_in_an_unconfirmed_topic_names_it(office: Office) -> None:
+    await office.open()
+    office.fake.next_fault("createForumTopic", "lost")
+    await office.settle()
+
+    await office.write(ANNA, "您好", 1)
+    await office.later(seconds=5)
+    await office.write(ANNA, "您好，请稍等", 1)
+
+    assert living(office) == ["K-000001 小陈 · 卡密无效"]
+    assert any("这个话题就是 K-000001" in text for text in office.texts(1))
+    assert [message.text for message in await office.sent_by_staff()] == ["您好，请稍等"]
+
+
+async def test_a_deleted_topic_is_made_anew_with_the_conversation(office: Office) -> None:
+    ticket = await office.open()
+    await office.settle()
+    await office.write(ANNA, "您好", await office.thread(ticket))
+    office.fake.delete_topic(office.group, await office.thread(ticket))
+
+    await office.hear(ticket, "在吗")
+    await office.later(seconds=10)
+
+    assert len(living(office)) == 1
+    text = "\n".join(office.texts(await office.thread(ticket)))
+    assert "👤 小陈: 卡密无效，怎么办\n💬 安娜: 您好\n👤 小陈: 在吗" in text
+    assert "处理人：安娜" in text
+
+
+async def test_a_topic_closes_with_its_ticket_and_opens_again(office: Office) -> None:
+    ticket = await office.open()
+    await office.settle()
+    await office.do(office.house.desk.resolve, ticket.id, await office.agent("anna"), Outcome.INSTRUCT)
+    await office.later(seconds=5)
+    closed = await office.topic(ticket)
+    was_closed, name = closed.is_closed, closed.name
+
+    await office.hear(ticket, "还是不行")
+    await office.later(seconds=5)
+
+    assert (was_closed, name) == (True, "✅ K-000001 小陈 · 卡密无效")
+    assert not (await office.topic(ticket)).is_closed
+    assert "👤 小陈: 还是不行" in office.texts(closed.id)
+
+
+async def test_a_topic_that_a_person_closed_is_written_in_all_the_same(office: Office) -> None:
+    ticket = await office.open()
+    await office.settle()
+    thread = await office.thread(ticket)
+    office.fake.close_topic(office.group, thread, sender=ANNA)
+    office.fake.next_fault("sendMessage", Refusal(400, "Bad Request: TOPIC_CLOSED"))
+
+    await office.hear(ticket, "在吗")
+    await office.later(seconds=5)
+
+    assert "👤 小陈: 在吗" in office.texts(thread)
+    assert not (await office.topic(ticket)).is_closed
+
+
+async def test_with_the_group_gone_nothing_is_lost_and_it_catches_up_with_a_summary(office: Office) -> None:
+    ticket = await office.open()
+    await office.settle()
+    office.expel()
+    for number in range(15):
+        await office.hear(ticket, f"第 {number + 1} 句")
+        await office.later(seconds=5)
+    silent = office.texts(await office.thread(ticket))[2:]
+
+    office.readmit()
+    await office.later(seconds=60)
+
+    news = office.texts(await office.thread(ticket))[2:]
+    assert silent == []
+    assert news[0].startswith("（还有 10 条更早的没有列出，全部在 https://kadesk.test/console/tickets/K-000001）")
+    assert news[0].endswith("👤 小陈: 第 15 句")
+    assert len(await office.house.all(Mirrored)) == 16
+
+
+async def test_an_answer_that_was_lost_is_shown_again_and_nothing_is_skipped(office: Office) -> None:
+    ticket = await office.open()
+    await office.settle()
+    office.fake.next_fault("sendMessage", "lost")
+
+    await office.hear(ticket, "在吗")
+    await office.later(seconds=10)
+
+    assert office.texts(await office.thread(ticket)).count("👤 小陈: 在吗") == 2
+
+
+async def test_the_group_is_never_written_to_faster_than_it_takes(house: House) -> None:
+    async with opened(house) as office:
+        limits = office.account.limits = Counting()
+        tickets = [await office.open(f"买家{number}") for number in range(6)]
+
+        for _ in range(9):
+            house.clock.advance(seconds=14)
+            await office.settle()
+            await office.hear(tickets[0], "催一下")
+
+        assert len(living(office)) == 6
+        assert limits.refused == 0
+
+
+async def test_an_edit_of_the_buyer_and_a_lost_reply_are_told_in_the_topic(office: Office) -> None:
+    ticket = await office.open()
+    await office.settle()
+    thread = await office.thread(ticket)
+    said = await office.hear(ticket, "少了 10 块")
+    await office.write(ANNA, "好的", thread)
+
+    await office.edit(said, "少了 20 块")
+    await office.fail_last("The buyer cannot be reached: bot was blocked by the user")
+    await office.later(seconds=5)
+
+    assert "🖊 小陈 改成：少了 20 块" in office.texts(thread)
+    assert "❗ 没有送达买家：“好的”。联系不到买家 (bot was blocked by the user)" in office.texts(thread)
+
+
+@pytest.mark.parametrize("pictures", [True, False])
+async def test_pictures_are_shown_as_pictures_unless_the_owner_says_no(house: House, pictures: bool) -> None:
+    async with opened(house, per_minute=600, pictures=pictures) as office:
+        ticket = await office.open()
+        await office.settle()
+        await office.show_pictures(ticket, "截图", 2)
+        await office.later(seconds=5)
+
+        thread = await office.thread(ticket)
+        methods = [sent.method for sent in office.fake.sent if sent.thread_id == thread]
+        assert ("sendMediaGroup" in methods) == pictures
+        assert ("👤 小陈: [2 张图片，请在控制台查看] 截图" in office.texts(thread)) != pictures
+
+
+async def test_rows_that_were_committed_late_are_found(office: Office) -> None:
+    """A number that was passed over may be another transaction's, still under way."""
+    from bot.staff.watch import Tail
+
+    tail, now = Tail(), office.house.clock()
+    tail.begin(0)
+    tail.take([1, 2, 5], now)
+
+    waiting = dict(tail.gaps)
+    tail.take([3], now)
+    later = dict(tail.gaps)
+    tail.take([6], now + timedelta(seconds=31))
+
+    assert waiting.keys() == {3, 4}
+    assert later.keys() == {4}
+    assert not tail.gaps
+    assert tail.last == 6

@@ -17,8 +17,11 @@ DeliveryError                carries the decision: `is_permanent`, and `retry_af
 ├─ Refused                   permanent: the channel says no to this message
 │  ├─ WindowClosed           the buyer was silent for too long
 │  ├─ NotConnected           the shop's account does not let the bot speak for it
-│  └─ TopicGone              the topic that it was for was deleted
+│  ├─ TopicGone              the topic that it was for was deleted
+│  ├─ WrongState             a person has the conversation on the platform itself
+│  └─ BudgetSpent            too many messages since the buyer's last word
 ├─ RateLimited               retry after the time given
+│  └─ QuotaSpent             the platform takes no more calls of this account today
 ├─ ChannelDown               retry later
 ├─ ChatMoved                 retry at the address given
 ├─ Unfinished                a part of it arrived: ask for the rest
@@ -113,12 +116,30 @@ class TopicGone(Refused):
     """The topic was deleted: {reason}"""
 
 
+class WrongState(Refused):
+    """A person of the shop has this conversation on the platform itself: {reason}"""
+
+
+class BudgetSpent(Refused):
+    """Too many messages since the buyer's last word: nothing can be sent before the next."""
+
+    def __init__(self) -> None:
+        super().__init__(reason="all messages that the platform allows were sent")
+
+
 class RateLimited(DeliveryError):
     """The channel asks to wait {seconds} seconds."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds=seconds)
         self.retry_after = timedelta(seconds=seconds)
+
+
+class QuotaSpent(RateLimited):
+    """The platform takes no more calls of this account today."""
+
+    def __init__(self, until_tomorrow: timedelta) -> None:
+        super().__init__(until_tomorrow.total_seconds())
 
 
 class ChannelDown(DeliveryError):

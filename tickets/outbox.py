@@ -16,6 +16,7 @@ from audit import rows
 from audit.trail import record, record_now
 from tickets.changes import lock_ticket
 from tickets.clocks import meet_handling
+from tickets.errors import NotLost
 from tickets.tables import (
     Author,
     Conversation,
@@ -183,6 +184,17 @@ async def mark_failed(session: AsyncSession, now: datetime, outgoing_id: int, st
     return await _leave_queue(session, now, outgoing_id, state, problem=problem)
 
 
+async def take_back(session: AsyncSession, now: datetime, outgoing_id: int, problem: str) -> bool:
+    """The channel took the message, and says now that it did not arrive after all."""
+    failed = update(Outgoing).where(col(Outgoing.id) == outgoing_id, col(Outgoing.state) == Sending.SENT)
+    changed = await session.exec(failed.values(state=Sending.FAILED, problem=problem, not_before=now))
+    if changed.rowcount != 1:
+        return False
+    after = {"state": Sending.FAILED, "problem": problem}
+    record(session, now, "bot", "message.taken_back", f"outgoing:{outgoing_id}", {"state": Sending.SENT}, after)
+    return True
+
+
 async def count_lost(session: AsyncSession, since: datetime) -> int:
     """How many messages did not arrive, or may not have, and were given up since then."""
     return (await session.exec(select(func.count()).select_from(Outgoing).where(*_lost(since)))).one()
@@ -238,22 +250,21 @@ async def move(session: AsyncSession, now: datetime, conversation_id: int, addre
     await session.exec(update(Outgoing).where(*mine).values(address=address))
 
 
-async def send_again(session: AsyncSession, now: datetime, outgoing_id: int, actor: str) -> bool:
+async def send_again(session: AsyncSession, now: datetime, outgoing_id: int, actor: str) -> None:
     """Somebody decides that what did not arrive, or may not have, is sent (again): the same words, before any later.
 
-    False when it waits already, or has arrived.
+    Raises `NotLost` when it waits already, or has arrived.
     """
     outgoing = await session.get(Outgoing, outgoing_id, populate_existing=True)
     if outgoing is None or outgoing.state not in LOST:
-        return False
+        raise NotLost()
     lost = (col(Outgoing.id) == outgoing_id, col(Outgoing.state) == outgoing.state)
     before = {"state": outgoing.state, "problem": outgoing.problem}
     fresh = {"state": Sending.QUEUED, "attempts": 0, "not_before": now, "problem": None}
     changed = await session.exec(update(Outgoing).where(*lost).values(**fresh))
     if changed.rowcount != 1:
-        return False
+        raise NotLost()
     record(session, now, actor, "message.sent_again", f"outgoing:{outgoing_id}", before, {"state": Sending.QUEUED})
-    return True
 
 
 async def _leave_queue(session: AsyncSession, now: datetime, outgoing_id: int, state: Sending, **facts: Any) -> bool:

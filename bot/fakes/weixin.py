@@ -169,22 +169,22 @@ class FakeWeixin:
         self.calls[path] += 1
         fault = self._faults[path].popleft() if self._faults[path] else None
         if isinstance(fault, int):
-            return _error(fault)
+            return error(fault)
         if fault == "cut":
-            return _hang_up(request)
+            return hang_up(request)
         result = await self._answer(request, path)
-        return _hang_up(request) if fault == "lost" else result
+        return hang_up(request) if fault == "lost" else result
 
     async def _answer(self, request: web.Request, path: str) -> web.StreamResponse:
         if path == "/cgi-bin/stable_token":
             return self._give_token(await request.json())
         if self._tokens.get(request.query.get("access_token", ""), 0) <= self.clock():
-            return _error(40001)
+            return error(40001)
         if self.calls[path] > self.quota:
-            return _error(45009)
+            return error(45009)
         if path == "/cgi-bin/media/get":
             media = self._media.get(request.query.get("media_id", ""))
-            return web.Response(body=media) if media is not None else _error(40007)
+            return web.Response(body=media) if media is not None else error(40007)
         if path == "/cgi-bin/media/upload":
             return await self._upload(request)
         does = {
@@ -192,11 +192,11 @@ class FakeWeixin:
             "/cgi-bin/message/custom/typing": self._type,
             "/cgi-bin/menu/create": self._make_menu,
         }.get(path)
-        return does(await request.json()) if does else _error(40066)
+        return does(await request.json()) if does else error(40066)
 
     def _give_token(self, body: Mapping[str, Any]) -> web.Response:
         if (body.get("appid"), body.get("secret")) != (self.envelope.receiver, SECRET):
-            return _error(40125)
+            return error(40125)
         now = self.clock()
         # In normal mode the same token is given until it is about to end.
         good = [token for token, until in self._tokens.items() if until > now + 300]
@@ -207,10 +207,10 @@ class FakeWeixin:
     def _send(self, body: Mapping[str, Any]) -> web.Response:
         follower, kind = str(body.get("touser", "")), body.get("msgtype")
         if follower in self._left or follower not in self._allowances:
-            return _error(45015)
+            return error(45015)
         open_ones = [one for one in self._allowances[follower].values() if one.until > self.clock()]
         if not open_ones:
-            return _error(45015)
+            return error(45015)
         if kind == "text":
             shown = Shown(body["text"]["content"], body=body)
         elif kind == "msgmenu":
@@ -219,32 +219,32 @@ class FakeWeixin:
         elif kind == "image" and body["image"]["media_id"] in self._media:
             shown = Shown("[image]", body=body)
         else:
-            return _error(40008)
+            return error(40008)
         if len(shown.text.encode()) > TEXT_LIMIT:
-            return _error(45002)
+            return error(45002)
         paying = next((one for one in open_ones if one.left), None)
         if paying is None:
-            return _error(45047)
+            return error(45047)
         paying.left -= 1
         self.shown[follower].append(shown)
-        return _error(0)
+        return error(0)
 
     def _type(self, body: Mapping[str, Any]) -> web.Response:
         self.typing.append(str(body.get("touser")))
-        return _error(0)
+        return error(0)
 
     def _make_menu(self, body: Mapping[str, Any]) -> web.Response:
         buttons = body.get("button", [])
         if not 1 <= len(buttons) <= 3 or any(len(one.get("sub_button", [])) > 5 for one in buttons):
-            return _error(40016)
+            return error(40016)
         self.menu = buttons
-        return _error(0)
+        return error(0)
 
     async def _upload(self, request: web.Request) -> web.Response:
         form = await request.post()
         part = form.get("media")
         if not isinstance(part, web.FileField):
-            return _error(41005)
+            return error(41005)
         return web.json_response({"type": request.query.get("type"), "media_id": self._keep(part.file.read())})
 
     def _keep(self, content: bytes) -> str:
@@ -253,11 +253,11 @@ class FakeWeixin:
         return media
 
 
-def _error(code: int) -> web.Response:
+def error(code: int) -> web.Response:
     return web.json_response({"errcode": code, "errmsg": "ok" if not code else f"error hint {code}"})
 
 
-def _hang_up(request: web.Request) -> web.Response:
+def hang_up(request: web.Request) -> web.Response:
     if request.transport is not None:
         request.transport.close()
     return web.Response()

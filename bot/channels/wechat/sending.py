@@ -8,24 +8,15 @@ from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
+from bot.channels.weixin.texts import split
+
 TEXT_LIMIT = 2048  # bytes of one message
 MENU_HEAD_LIMIT = 500  # bytes above the entries of a menu; what is longer goes before it
 
 
-def split(text: str, limit: int = TEXT_LIMIT) -> list[str]:
-    """The text in parts of so many bytes at most, cut at line ends or spaces where there are any."""
-    parts = []
-    while len(text.encode(errors="replace")) > limit:
-        end = len(text.encode(errors="replace")[:limit].decode(errors="ignore"))
-        cut = max(text.rfind("\n", end // 2, end), text.rfind(" ", end // 2, end)) + 1 or end
-        parts.append(text[:cut].rstrip())
-        text = text[cut:].lstrip()
-    return [*parts, text] if text or not parts else parts
-
-
 def bodies(address: str, text: str, buttons: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
     """The calls of `/cgi-bin/message/custom/send` that say this, in their order."""
-    texts = split(text)
+    texts = split(text, TEXT_LIMIT)
     if not buttons:
         return [_text(address, part) for part in texts]
     head = texts.pop() if len(texts[-1].encode(errors="replace")) <= MENU_HEAD_LIMIT else ""

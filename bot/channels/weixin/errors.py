@@ -16,6 +16,7 @@ from bot.errors import (
     RateLimited,
     Refused,
     WindowClosed,
+    WrongState,
 )
 
 OK = 0
@@ -50,8 +51,6 @@ _REFUSED: Mapping[int, str] = {
     87014: "the platform finds something forbidden in the message",
     95008: "the menu has too many entries",
     95009: "the menu has an entry that there may not be",
-    95016: "the conversation is in a state that forbids it",
-    95018: "a person answers this conversation inside 企业微信",
 }
 
 
@@ -69,6 +68,8 @@ _BY_CODE: Mapping[int, Callable[[timedelta], DeliveryError]] = {
     45009: QuotaSpent,
     45011: lambda _: RateLimited(_MINUTE),
     45033: lambda _: RateLimited(_MINUTE),  # too many at once
+    95016: lambda _: WrongState(reason="error 95016"),
+    95018: lambda _: WrongState(reason="error 95018"),
     45015: lambda _: WindowClosed(reason="48 hours after the last word"),  # 48 hours of silence, or the buyer left
     95002: lambda _: WindowClosed(reason="48 hours after the last word"),
     95013: lambda _: WindowClosed(reason="the session ended"),  # the session ended

@@ -1,0 +1,206 @@
+"""微信客服 against the stand-in for 企业微信: the feed and its place, sessions, greetings, accounts that never mix."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from bot.channels.wecom import WeCom, door
+from bot.channels.weixin.access import AccessTokens
+from bot.channels.weixin.api import Api
+from bot.channels.weixin.door import Gate, Nonces
+from bot.errors import Ambiguous
+from bot.fakes.buyer import Buyer
+from bot.fakes.wechat_front import WeComFront
+from bot.fakes.wecom import CORP_ID, OPEN_KFID, FakeWeCom, serving
+from bot.fakes.weixin import SECRET
+from bot.tables import Feed, InboxRow
+from tests.bot.conftest import House
+from tickets.tables import Message, Outgoing, Sending
+
+BUYER, OTHER = "wmBuyer_0001", "wkBBB0002"
+
+
+@pytest.fixture
+async def fake(house: House) -> AsyncIterator[FakeWeCom]:
+    async with serving(FakeWeCom(clock=lambda: house.clock().timestamp(), accounts=(OPEN_KFID, OTHER))) as fake:
+        yield fake
+
+
+@pytest.fixture
+async def accounts(house: House, fake: FakeWeCom) -> AsyncIterator[list[WeCom]]:
+    api = Api(fake.base, house.clock)
+
+    async def ask(is_refused: bool) -> tuple[str, timedelta]:
+        answer = await api.ask("GET", "/cgi-bin/gettoken", params={"corpid": CORP_ID, "corpsecret": SECRET})
+        return answer["access_token"], timedelta(seconds=answer["expires_in"])
+
+    tokens = AccessTokens(house.database, house.vault, house.clock, "wecom", CORP_ID, ask)
+    accounts = [WeCom(account, api, tokens, house.database, house.clock) for account in fake.accounts]
+    app = FastAPI()
+    app.include_router(door.router(CORP_ID, Gate(fake.envelope, Nonces()), accounts, house.clock))
+    fake.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kadesk.test")
+    fake.url = f"/wecom/{CORP_ID}"
+    yield accounts
+    await api.close()
+
+
+@pytest.fixture
+def wecom(accounts: list[WeCom]) -> WeCom:
+    return accounts[0]
+
+
+def looking(house: House, wecom: WeCom) -> Callable[[], Awaitable[object]]:
+    async def look() -> None:
+        await wecom.look(house.door.accept)
+
+    return look
+
+
+@pytest.fixture
+def buyer(house: House, fake: FakeWeCom, wecom: WeCom) -> Buyer:
+    return Buyer(WeComFront(fake, wecom, looking(house, wecom), BUYER), house.settle(wecom))
+
+
+async def test_a_question_is_answered_and_its_buttons_work(fake: FakeWeCom, buyer: Buyer) -> None:
+    answer = await buyer.say("怎么查订单")
+    thanks = await buyer.press("👍")
+
+    assert "发订单号给我就能查" in answer
+    assert thanks
+
+
+async def test_a_callback_tells_the_account_that_it_names(fake: FakeWeCom, accounts: list[WeCom]) -> None:
+    assert await fake.call(OTHER) == 1
+
+    assert [one._feed._word for one in accounts] == ["", f"word-{OTHER}"]
+
+
+async def test_who_opens_the_conversation_is_greeted_at_no_cost(fake: FakeWeCom, buyer: Buyer) -> None:
+    greeting = await buyer.start()
+
+    assert "自动客服" in greeting
+    assert fake.calls["/cgi-bin/kf/send_msg_on_event"] == 1
+    assert fake.calls["/cgi-bin/kf/send_msg"] == 0
+
+
+async def test_what_is_read_twice_takes_effect_once(house: House, fake: FakeWeCom, wecom: WeCom, buyer: Buyer) -> None:
+    await buyer.say("怎么查订单")
+    shown = len(fake.sessions[OPEN_KFID, BUYER].shown)
+    async with house.database.writing() as session:
+        place = await session.get_one(Feed, ("wecom", OPEN_KFID, "messages"))
+        place.cursor = ""
+
+    assert await wecom.look(house.door.accept) == 0
+    await buyer.news()
+
+    assert len(fake.sessions[OPEN_KFID, BUYER].shown) == shown
+
+
+async def test_the_place_is_kept_page_by_page(house: House, fake: FakeWeCom, wecom: WeCom) -> None:
+    fake.page = 2
+    for number in range(5):
+        await fake.say(BUYER, f"第{number}句")
+
+    assert await wecom.look(house.door.accept) == 5
+
+    assert (await house.one(Feed, name="messages")).cursor == fake.numbers()[-1]
+    assert fake.calls["/cgi-bin/kf/sync_msg"] == 3
+
+
+async def test_a_page_that_was_not_stored_is_read_again(house: House, fake: FakeWeCom, wecom: WeCom) -> None:
+    await fake.say(BUYER, "怎么查订单")
+
+    async def away(*_: object) -> int:
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="disk"):
+        await wecom.look(away)
+
+    assert await wecom.look(house.door.accept) == 1
+
+
+async def test_after_two_days_away_every_word_is_there_once_and_in_order(
+    house: House, fake: FakeWeCom, wecom: WeCom, buyer: Buyer
+) -> None:
+    await buyer.say("怎么查订单")
+    fake.is_mute = True
+    said = [f"在吗 {number}" for number in range(30)]
+    for text in said:
+        await fake.say(BUYER, text)
+        house.clock.advance(minutes=90)
+
+    await buyer.news()
+    await wecom.look(house.door.accept)
+    await buyer.news()
+
+    heard = [row.text for row in await house.all(Message, direction="in")]
+    assert heard == ["怎么查订单", *said]
+
+
+async def test_accounts_never_mix(house: House, fake: FakeWeCom, accounts: list[WeCom], buyer: Buyer) -> None:
+    other = accounts[1]
+    second = Buyer(WeComFront(fake, other, looking(house, other), BUYER, OTHER), house.settle(other))
+
+    await buyer.say("怎么查订单")
+    answer = await second.say("能退款吗")
+
+    assert "答复退款" in answer
+    assert {row.account for row in await house.all(InboxRow)} == {OPEN_KFID, OTHER}
+    assert not any("退款" in shown.text for shown in fake.sessions[OPEN_KFID, BUYER].shown)
+
+
+@pytest.mark.parametrize(("state", "sent"), [(2, Sending.SENT), (4, Sending.SENT), (3, Sending.FAILED)])
+async def test_a_session_is_taken_over_unless_a_person_has_it(
+    house: House, fake: FakeWeCom, buyer: Buyer, state: int, sent: Sending
+) -> None:
+    fake.sessions[OPEN_KFID, BUYER].state = state
+
+    await buyer.say("怎么查订单")
+
+    assert (await house.all(Outgoing))[0].state == sent
+
+
+async def test_a_repeat_of_what_was_sent_is_refused_by_the_platform(
+    house: House, fake: FakeWeCom, wecom: WeCom, buyer: Buyer
+) -> None:
+    """The id of a message follows from its place in the outbox: whatever sends it again, it is shown once."""
+    fake.next_fault("/cgi-bin/kf/send_msg", "lost")
+    await buyer.say("怎么查订单")
+    row = (await house.all(Outgoing, state=Sending.UNKNOWN))[0]
+    message = (await house.all(Message, id=row.message_id))[0]
+    shown = len(fake.sessions[OPEN_KFID, BUYER].shown)
+
+    with pytest.raises(Exception, match="40058"):
+        await wecom.deliver(row, message)
+
+    assert len(fake.sessions[OPEN_KFID, BUYER].shown) == shown
+
+
+async def test_what_did_not_arrive_after_all_is_known(house: House, fake: FakeWeCom, buyer: Buyer) -> None:
+    await buyer.say("怎么查订单")
+    row = (await house.all(Outgoing, state=Sending.SENT))[-1]
+
+    await fake.fail(BUYER, row.foreign_id)
+    await buyer.say("在吗")
+
+    assert (await house.one(Outgoing, id=row.id)).state == Sending.FAILED
+
+
+async def test_a_feed_that_is_not_to_be_had_is_weather(house: House, fake: FakeWeCom, wecom: WeCom) -> None:
+    fake.next_fault("/cgi-bin/kf/sync_msg", "cut")
+    await fake.say(BUYER, "怎么查订单")
+
+    with pytest.raises(Ambiguous):
+        await wecom.look(house.door.accept)
+
+    assert await wecom.look(house.door.accept) == 1
+
+
+async def test_an_old_token_is_renewed(fake: FakeWeCom, buyer: Buyer) -> None:
+    await buyer.say("怎么查订单")
+    fake.expire_tokens()
+
+    assert "答复退款" in await buyer.say("能退款吗")

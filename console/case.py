@@ -1,5 +1,6 @@
 """Everything that an agent sees of one ticket, read in one snapshot."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from shop.tables import RevealLink
 from tickets import clocks, lifecycle, queue, sla
 from tickets.labels import tags_of
 from tickets.relations import Relation, children_of, relations_of
+from tickets.said import former_words
 from tickets.tables import (
     Agent,
     Buyer,
@@ -20,6 +22,7 @@ from tickets.tables import (
     Cycle,
     Escalation,
     Message,
+    MessageRevision,
     Metric,
     Outgoing,
     Rating,
@@ -39,6 +42,7 @@ class Line:
     agent: str | None
     sending: Outgoing | None
     link: RevealLink | None  # what the mark in its text stands for
+    former: Sequence[MessageRevision] = ()  # what it said before it was edited, the oldest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,9 @@ async def _lines(session: AsyncSession, ticket: Ticket) -> list[Line]:
         .order_by(col(Message.id).desc())
         .limit(MESSAGES)
     )
-    return [Line(*row) for row in reversed(found.all())]
+    rows = list(reversed(found.all()))
+    former = await former_words(session, [id_of(row[0]) for row in rows])
+    return [Line(*row, former.get(id_of(row[0]), ())) for row in rows]
 
 
 async def _escalations(session: AsyncSession, ticket: Ticket) -> list[Escalation]:

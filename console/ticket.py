@@ -1,5 +1,6 @@
 """The ticket page: the conversation, what is known of the case, and the forms of the verbs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -141,6 +142,7 @@ class TicketPage(Page):
             "told_facts": Facts(say, self.site.rules.time_zone, case.names),
             "may_reopen": case.ticket.phase == Phase.RESOLVED,
             "undelivered": _undelivered(case),
+            "named_facts": lambda attachment: _named_facts(say, attachment),
             "why_lost": lambda problem: problem_of(say, problem),
             "is_spam": case.ending == Ending.SPAM,
             "outcomes": list(Outcome),
@@ -203,6 +205,15 @@ def _undelivered(case: Case) -> Line | None:
     )
     last = next(ours, None)
     return last if last and last.sending and last.sending.state in LOST else None
+
+
+def _named_facts(say: Words, attachment: Mapping[str, Any]) -> str:
+    """What is known of something that came along and is not shown, as " chen.pdf ****8000 (…)"."""
+    place = [str(attachment[side]) for side in ("latitude", "longitude") if side in attachment]
+    known = [str(attachment[fact]) for fact in ("emoji", "file_name", "phone") if fact in attachment]
+    seconds = [f"{attachment['duration']} s"] if "duration" in attachment else []
+    why = [f"({say.named('unread', attachment['problem'])})"] if "problem" in attachment else []
+    return "".join(f" {one}" for one in (*known, *filter(None, [", ".join(place)]), *seconds, *why))
 
 
 def _name(say: Words, case: Case, actor: str) -> str:

@@ -10,11 +10,14 @@ from console.refusals import status_of
 from shop.errors import ShopDown
 from tests.console.conftest import Stage, Visitor, text_of
 from tickets import outbox
+from tickets.absence import leave
 from tickets.conversations import add_message
 from tickets.errors import NotAllowed, StaleTicket, UnknownTicket
+from tickets.said import revise
 from tickets.tables import (
     Agent,
     Clock,
+    Conversation,
     Level,
     Message,
     Metric,
@@ -63,6 +66,28 @@ async def test_a_photo_is_a_placeholder(stage: Stage, signed_in: Visitor) -> Non
     assert "[图片]" in page
     assert "evil.example" not in page
     assert "<b>odd</b>" not in page
+
+
+async def test_what_was_changed_or_taken_back_is_shown_with_what_it_said_before(
+    stage: Stage, signed_in: Visitor
+) -> None:
+    conversation = await stage.meet()
+    ticket = await stage.open(conversation)
+    async with stage.database.writing() as session:
+        attachments = [{"kind": "contact", "phone": "****8000"}, {"kind": "document", "problem": "too_large"}]
+        added = await add_message(
+            session, stage.clock(), conversation, "<i>早的</i>", attachments=attachments, ticket=ticket
+        )
+        await revise(session, stage.clock(), added, "新的", "buyer:1")
+        added.withdrawn_at = stage.clock()
+        session.add(added)
+        await leave(session, stage.clock(), await session.get_one(Conversation, conversation.id), "gone")
+
+    page = (await signed_in.get(f"/console/tickets/{ticket.number}")).text
+
+    assert "&lt;i&gt;早的&lt;/i&gt;" in page
+    for shown in ("新的", "改过 1 次", "已撤回", "买家已屏蔽机器人", "[联系方式] ****8000", "[文件] (太大，没有存下)"):
+        assert shown in page
 
 
 async def test_the_clock_names_its_due_instant_and_the_zone(stage: Stage, signed_in: Visitor) -> None:
@@ -145,6 +170,25 @@ async def test_a_reply_that_did_not_arrive_says_so_and_why(
 
     assert "最后一条回复" not in text_of(await signed_in.get(page))
     assert "没送达" not in text_of(await signed_in.get("/console/?tab=waiting"))
+
+
+async def test_a_reply_that_may_not_have_arrived_is_sent_again_by_one_press(stage: Stage, signed_in: Visitor) -> None:
+    ticket, other = await stage.open(await stage.meet()), await stage.open(await stage.meet("b"))
+    page, foreign = f"/console/tickets/{ticket.number}", f"/console/tickets/{other.number}"
+    await signed_in.submit(f"{page}/reply", text="你好", version=await _version(stage, ticket.number))
+    async with stage.database.writing() as session:
+        outgoing = (await session.exec(select(Outgoing))).one()
+        await outbox.mark_failed(session, stage.clock(), outgoing.id or 0, Sending.UNKNOWN, "no answer")
+    offered = "再发一次</button>" in (await signed_in.get(page)).text
+
+    refused = await signed_in.submit(f"{foreign}/send-again", message=outgoing.message_id)
+    done = await signed_in.submit(f"{page}/send-again", message=outgoing.message_id)
+
+    assert offered
+    assert refused.status_code == 409
+    assert "已重新排队发送" in text_of(await signed_in.get(done.headers["location"]))
+    assert await stage.deliver() == 1
+    assert "再发一次</button>" not in (await signed_in.get(page)).text
 
 
 async def test_a_note_looks_different_and_is_never_sent(stage: Stage, signed_in: Visitor) -> None:

@@ -75,6 +75,11 @@ class StrandedPage(Page):
         """Try a mail again, or drop it."""
         return await self._act(request, {"retry": mail.try_again, "drop": mail.drop})
 
+    @route("/message/{row}/{verb}", methods=["POST"], name="stranded-message-verb")
+    async def act_on_message(self, request: Request) -> Response:
+        """Send a message of ours again."""
+        return await self._act(request, {"again": outbox.send_again})
+
     async def _act(self, request: Request, verbs: Mapping[str, Verb]) -> Response:
         row, name, who = request.path_params["row"], request.path_params["verb"], reader(request)
         verb = verbs.get(name)

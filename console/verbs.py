@@ -105,6 +105,9 @@ class Verbs:
         reply = self._desk.reply_to_all if asked.text("everyone") else self._desk.reply
         await reply(asked.session, asked.now, asked.ticket_id, asked.agent_id, asked.text(), version=asked.version)
 
+    async def do_send_again(self, asked: Asked) -> None:
+        await self._desk.send_again(asked.session, asked.now, asked.ticket_id, asked.agent_id, asked.number("message"))
+
     async def do_note(self, asked: Asked) -> None:
         await self._desk.note(asked.session, asked.now, asked.ticket_id, asked.agent_id, asked.text())
 

@@ -36,6 +36,7 @@ from tickets.queue import QueueRow
 from tickets.raising import Raising
 from tickets.ratings import Ratings
 from tickets.relations import Relations
+from tickets.resending import Resending
 from tickets.rights import require_hands
 from tickets.rules import DeskRules as DeskRules
 from tickets.silence import Silence
@@ -73,6 +74,7 @@ class Desk(
     Raising,
     Ratings,
     Policies,
+    Resending,
     SupplierChecks,
     Undelivered,
 ):

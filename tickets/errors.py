@@ -16,6 +16,7 @@ TicketError
 ├─ NothingChosen                     a split without messages of this ticket
 ├─ Undecided                         a claim is to be decided first
 ├─ NotSpam                           not marked as spam, so nothing to take back
+├─ NotLost                           nothing to send again
 ├─ PastInstant                       a snooze ends later
 ├─ OutcomeMissing                    resolving says how
 ├─ AlreadyTaken                      another agent was first
@@ -138,6 +139,10 @@ class Undecided(TicketError):
 
 class NotSpam(TicketError):
     """Ticket {number} is not marked as spam."""
+
+
+class NotLost(TicketError):
+    """This message has arrived, or waits to be sent."""
 
 
 class PastInstant(TicketError):

@@ -127,11 +127,25 @@ async def test_a_lead_tries_it_again_or_drops_it(
     assert (audit.actor, audit.subject) == ("agent:1", f"inbox:{row}")
 
 
+async def test_a_lead_sends_again_what_may_not_have_arrived(stage: Stage, lead: Visitor) -> None:
+    await lose(stage, "您好", Sending.UNKNOWN)
+
+    done = await lead.submit("/console/stranded/message/1/again")
+    queued = text_of(await lead.get(done.headers["location"]))
+    sent = await stage.deliver()
+    await lead.submit("/console/stranded/message/1/again")
+
+    assert "已重新排队发送" in queued
+    assert sent == 1
+    assert "这条消息已经送达" in text_of(await lead.get("/console/stranded"))
+
+
 async def test_an_agent_may_not(stage: Stage, signed_in: Visitor) -> None:
     row = await lay_aside(stage)
 
     for verb in ("retry", "drop"):
         assert (await signed_in.submit(f"/console/stranded/{row}/{verb}")).status_code == 403
+    assert (await signed_in.submit("/console/stranded/message/1/again")).status_code == 403
 
     assert await state_of(stage, row) == "dead"
 

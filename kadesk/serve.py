@@ -20,6 +20,8 @@ from kadesk.staff_bot import open_staff_bot
 from kadesk.telegram import open_bots
 from kadesk.watchman import keep_watch
 from kadesk.web import create_app
+from kadesk.wechat import open_wechat
+from kadesk.wecom import open_wecom
 from kadesk.wiring import Kadesk, clock
 from scheduler import schedule
 
@@ -49,13 +51,17 @@ async def serve(kadesk: Kadesk, listener: socket.socket, on_ready: Callable[[], 
         is_secure=settings.public_url.startswith("https://"),
     )
     bots = open_bots(settings.telegram, settings.public_url, kadesk.database, kadesk.vault, clock, kadesk.phrases)
-    channels: list[Channel] = [web, IncidentChannel(), *(one.telegram for one in bots)]
+    wechat = open_wechat(settings.wechat, kadesk.database, kadesk.vault, clock)
+    company = open_wecom(settings.wecom, kadesk.database, kadesk.vault, clock)
+    channels: list[Channel] = [web, IncidentChannel(), *(one.telegram for one in bots), *wechat, *company.accounts]
     workers: list[Coroutine[Any, Any, None]] = [one.pulse.run() for one in bots]
     workers += [one.telegram.run(door.accept, kadesk.database.elected) for one in bots]
+    workers += [one.run(door.accept) for one in company.accounts]
     workers += open_staff_bot(kadesk)
     workers += [kadesk.inbox(channels).run(), kadesk.delivery(channels).run(), keep_watch(kadesk)]
     events = EventDoor(kadesk.database, clock, choose_events(settings.shop))
     doors = [web.router, events.router, *(one.telegram.router(door.accept) for one in bots)]
+    doors += [*(one.router(door.accept) for one in wechat), *company.routers]
     server = _Server(create_app(kadesk, doors), web, on_ready)
     alarms = schedule(jobs(kadesk))
     alarms.start()

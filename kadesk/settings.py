@@ -28,6 +28,8 @@ from kadesk.suppliers import BatchesSection, SupplierApiSection, SuppliersSectio
 from kadesk.telegram import BotSection, TelegramSection
 from kadesk.values import Country, Hours, LongSecret, Section, Span, Words, Zone, only
 from kadesk.values import parse_span as parse_span
+from kadesk.wechat import WeChatSection
+from kadesk.wecom import WeComSection
 from shop.errors import BadKeys
 from shop.vault import Keys
 from tickets.grievance import Grievance
@@ -218,6 +220,8 @@ class Settings(BaseSettings):
     faq: Faq
     telegram: TelegramSection
     staff_bot: StaffBotSection
+    wechat: WeChatSection
+    wecom: WeComSection
     console: Console
     metrics: Metrics
     audit: Audit

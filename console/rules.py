@@ -1,6 +1,6 @@
 """What an owner may choose about the web pages, and what the pages are given to work with."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -45,6 +45,22 @@ class Database(Protocol):
     def writing(self) -> AbstractAsyncContextManager[AsyncSession]: ...
 
 
+class Light(Protocol):
+    """One bot as it was when somebody looked; `bot.health.Light` is one."""
+
+    @property
+    def is_red(self) -> bool: ...
+    @property
+    def account(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def troubles(self) -> Sequence[str]: ...
+
+
+Lights = Callable[[AsyncSession, datetime], Awaitable[Sequence[Light]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """Everything a page may touch."""
@@ -58,3 +74,4 @@ class Site:
     rules: ConsoleRules
     stranded: Stranded
     retell: Callable[[str, str], str]  # a kept phrase of ours, as a reader of this language is told it
+    lights: Lights | None = None  # of the bots, where there are any

@@ -206,6 +206,7 @@ async def told_everywhere(site: Site, request: Request) -> dict[str, Any]:
             "banners": await banners(session, now, site.rules.sweep_stale, who.id),
             "to_decide": await count_work(session, who.agent),
             "paused": await count_open(session, now),
+            "dark": sum(one.is_red for one in await site.lights(session, now)) if site.lights else 0,
         }
 
 

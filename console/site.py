@@ -10,6 +10,7 @@ from console import buyer
 from console.account import AccountPage
 from console.banners import DeadLetters, Stranded
 from console.batches import BatchesPage
+from console.bots import BotsPage
 from console.breakers import BreakersPage
 from console.doors import SecureHeaders
 from console.hidden_words import HiddenWordsPage
@@ -21,7 +22,7 @@ from console.provenance import CodePage, CodesPage
 from console.queue import QueuePage
 from console.refunds import RefundsPage
 from console.reports import ReportsPage
-from console.rules import ConsoleRules, Database, Site
+from console.rules import ConsoleRules, Database, Lights, Site
 from console.shell import open_shell
 from console.stranded import StrandedPage
 from console.suppliers import SuppliersPage
@@ -45,9 +46,10 @@ def mount_console(
     rules: ConsoleRules,
     letters: DeadLetters,
     retell: Callable[[str, str], str],
+    lights: Lights | None = None,
 ) -> None:
     """Add /console, /console/static, /chat and /r/{token}. The chat's own API, /chat/api, is the web channel's."""
-    site = Site(database, desk, claims, shop, vault, clock, rules, Stranded(letters), retell)
+    site = Site(database, desk, claims, shop, vault, clock, rules, Stranded(letters), retell, lights)
     app.add_middleware(SecureHeaders, is_secure=rules.cookie_secure)
     app.include_router(buyer.router(site))
     # Before the shell, whose own checks would ask the database about every picture.
@@ -61,6 +63,7 @@ def mount_console(
         HiddenWordsPage(site),
         PicturesPage(site),
         BreakersPage(site),
+        BotsPage(site),
         RefundsPage(site),
         TicketList(site),
         MacrosPage(site),

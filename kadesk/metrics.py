@@ -4,6 +4,7 @@ The sweep cannot report its own silence: whoever reads this from outside, and ra
 the last watchman.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hmac import compare_digest
@@ -15,7 +16,8 @@ from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot import dead_letters
+from bot import dead_letters, health
+from bot.health import Light
 from kadesk.wiring import Kadesk, clock
 from shop import incoming
 from tickets import letters, queue, watch
@@ -51,14 +53,14 @@ def router(kadesk: Kadesk) -> APIRouter:
         if not (_has_token(request, token) or _is_local(request)):
             return Response(status_code=404)
         async with kadesk.database.reading() as session:
-            figures = await measure(session, clock())
+            figures = await measure(session, clock(), kadesk.settings.telegram.places)
         return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST)
 
     return doors
 
 
-async def measure(session: AsyncSession, now: datetime) -> Figures:
-    """Every figure as of `now`."""
+async def measure(session: AsyncSession, now: datetime, bots: Sequence[tuple[str, str]] = ()) -> Figures:
+    """Every figure as of `now`; `bots` are their channels and accounts."""
     figures = Figures()
     seen = await watch.look(session, now)
     age = abs(now - seen.swept_at).total_seconds() if seen.swept_at else float("inf")
@@ -78,6 +80,7 @@ async def measure(session: AsyncSession, now: datetime) -> Figures:
     figures.add("mail_failed", "Letters of the last day that were given up", failed)
     await _measure_queues(session, figures)
     await _measure_outbox(session, now, figures)
+    _tell_bots(figures, now, await health.look(session, now, bots))
     return figures
 
 
@@ -100,6 +103,26 @@ async def _measure_outbox(session: AsyncSession, now: datetime, figures: Figures
     figures.add_each("outbox_length", "Messages to send", ("channel",), [(name, count) for name, count, _ in rows])
     ages: list[tuple[object, ...]] = [(name, max(0.0, (now - oldest).total_seconds())) for name, _, oldest in rows]
     figures.add_each("outbox_age_seconds", "How long the oldest message waits", ("channel",), ages)
+
+
+def _tell_bots(figures: Figures, now: datetime, lights: Sequence[Light]) -> None:
+    labels = ("channel", "account")
+    ways: tuple[tuple[str, str, Callable[[Light], float | None]], ...] = (
+        ("bot_red", "1 when something is wrong with the bot", lambda one: one.is_red),
+        ("bot_inbox_length", "Updates that wait to take effect", lambda one: one.inbox),
+        ("bot_outbox_length", "Messages that wait to be sent", lambda one: one.outbox),
+        ("bot_pending", "Updates that wait at the messenger", lambda one: one.pending),
+        ("bot_look_age_seconds", "How long ago the messenger answered", lambda one: _age(now, one.looked_at)),
+        ("bot_seen_age_seconds", "How long ago a buyer was heard", lambda one: _age(now, one.seen_at)),
+        ("bot_sent_age_seconds", "How long ago a message was sent", lambda one: _age(now, one.sent_at)),
+    )
+    for name, text, tell in ways if lights else ():
+        told = [(one.channel, one.account, tell(one)) for one in lights]
+        figures.add_each(name, text, labels, [row for row in told if row[2] is not None])
+
+
+def _age(now: datetime, instant: datetime | None) -> float | None:
+    return max(0.0, (now - instant).total_seconds()) if instant else None
 
 
 def _has_token(request: Request, token: str) -> bool:

@@ -1,13 +1,14 @@
 """The web application: the pages of the console room, the doors of the channels, and /healthz."""
 
 from collections.abc import Iterable
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse, RedirectResponse
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import dead_letters
+from bot import dead_letters, health
 from bot.phrases.retelling import Retelling
 from console.rules import ConsoleRules
 from console.site import mount_console
@@ -39,6 +40,7 @@ def create_app(kadesk: Kadesk, doors: Iterable[APIRouter]) -> FastAPI:
         rules=rules,
         letters=dead_letters,
         retell=Retelling(kadesk.phrases),
+        lights=partial(health.look, places=places) if (places := settings.telegram.places) else None,
     )
 
     @app.get("/", include_in_schema=False)

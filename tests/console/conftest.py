@@ -16,7 +16,7 @@ from sqlmodel import select
 from bot import dead_letters
 from bot.phrases import Phrases
 from bot.phrases.retelling import Retelling
-from console.rules import ConsoleRules
+from console.rules import ConsoleRules, Lights
 from console.sign_in import begin
 from console.site import mount_console
 from kadesk.database import Database
@@ -62,6 +62,7 @@ class Stage:
     rules: ConsoleRules = field(default_factory=ConsoleRules)
     vault: Vault = field(default_factory=lambda: Vault(Keys.generate()))
     origin: str = ORIGIN
+    lights: Lights | None = None
 
     def __post_init__(self) -> None:
         self.desk = Desk(Phrases())
@@ -79,6 +80,7 @@ class Stage:
             rules=self.rules,
             letters=dead_letters,
             retell=Retelling(Phrases()),
+            lights=self.lights,
         )
 
     async def add_agent(self, login: str = "lin", role: Role = Role.AGENT) -> Agent:

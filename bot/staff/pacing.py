@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from bot.budget import Budget, Rate
 from bot.errors import Ambiguous, DeliveryError
 
-PRIVATE = Rate.at_most(20, timedelta(minutes=1))
+PRIVATE = Rate(timedelta(seconds=1), 5)
 WHOLE = Rate(timedelta(milliseconds=50), 10)  # Telegram takes about 30 a second
 DOWN = timedelta(seconds=30)  # how long a chat that cannot be written to is left alone
 

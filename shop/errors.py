@@ -78,6 +78,10 @@ class BadShopUrl(ShopError):
     """The url of the shop {shop} must be like 'mysql://user:password@host/name' (or mariadb, postgresql, sqlite)."""
 
 
+class BadShopOption(BadShopUrl):
+    """The url of the shop {shop} may not say {option!r}: behind its "?" it may say {known}."""
+
+
 class BadColumns(ShopError):
     """The columns of the shop {shop} are wrong: {problem}."""
 

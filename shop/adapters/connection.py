@@ -6,6 +6,7 @@ A read-only user suffices. A statement that takes too long is ended there; a los
 import asyncio
 import logging
 import re
+import struct
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,11 +19,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.expression import TableClause
 
-from shop.errors import BadCredentials, BadShopUrl, NothingGranted, SchemaMismatch, ShopDown
+from shop.errors import BadCredentials, BadShopOption, BadShopUrl, NothingGranted, SchemaMismatch, ShopDown
 
 log = logging.getLogger(__name__)
 
 DRIVERS = {"mysql": "aiomysql", "mariadb": "aiomysql", "postgresql": "asyncpg", "sqlite": "aiosqlite"}
+# What a url may say behind its "?"; drivers take more, and some of it reads our files.
+_OPTIONS = {
+    "mysql": ("unix_socket", "charset"),
+    "mariadb": ("unix_socket", "charset"),
+    "postgresql": ("host", "port", "ssl", "sslmode"),
+}
 SECONDS = 5.0  # that an answer may take, connection and second try included
 SHARE = 0.9  # of which a statement has this much: the server ends it before we have to leave
 TRIES = 2
@@ -35,6 +42,7 @@ _REFUSALS = {
     **dict.fromkeys(("1049", "3D000"), "it has no database of this name"),
 }
 _NOTHING_GRANTED = "1044"  # MySQL says so too when there is no such database
+_WEATHER = re.compile("|None|2[0-9]{3}|08...|1040|1205|1213")  # lines that break, and servers that are busy
 _DENIED = {"1142", "1143", "42501"}
 _OF_SQLITE = ("no such column", "no such table")
 _COLUMN = re.compile(r"for column '(?P<column>[^']*)' in table '(?P<table>[^']*)'")
@@ -82,7 +90,14 @@ class ShopDatabase:
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._ask(statement, facts)
-        except (DBAPIError, OSError, TimeoutError, NoneFree) as error:
+        except (
+            DBAPIError,
+            OSError,
+            TimeoutError,
+            NoneFree,
+            struct.error,
+            IndexError,
+        ) as error:  # the last two: no MySQL
             raise self._translate(error) from None  # its words may hold what it was asked
 
     @asynccontextmanager
@@ -116,7 +131,7 @@ class ShopDatabase:
             found = _COLUMN.search(words) or _TABLE.search(words)
             name = ".".join(found[part] for part in ("table", "column") if part in found.groupdict()) if found else "it"
             return BadCredentials(shop=self.shop, problem=f"this user may not read {name}")
-        if code:  # its words may hold what it was asked
+        if isinstance(error, DBAPIError) and not _WEATHER.fullmatch(code):  # its words may hold what it was asked
             log.warning("the database of the shop %s answers with its error %s", self.shop, code)
         return ShopDown(shop=self.shop)
 
@@ -163,6 +178,11 @@ def _read_url(shop: str, url: str) -> URL:
         raise BadShopUrl(shop=shop) from None
     if backend not in DRIVERS:
         raise BadShopUrl(shop=shop)
+    known = _OPTIONS.get(backend, parsed.query)
+    if unknown := [option for option in parsed.query if option not in known]:
+        raise BadShopOption(shop=shop, option=unknown[0], known=", ".join(known))
+    if "sslmode" in parsed.query:  # as others than our driver call it
+        parsed = parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": parsed.query["sslmode"]})
     return parsed.set(drivername=f"{backend}+{DRIVERS[backend]}")
 
 

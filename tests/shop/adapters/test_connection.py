@@ -11,7 +11,7 @@ from sqlalchemy import column, table, text
 from sqlalchemy.engine import make_url
 
 from shop.adapters.connection import ShopDatabase
-from shop.errors import BadCredentials, SchemaMismatch, ShopDown
+from shop.errors import BadCredentials, BadShopOption, SchemaMismatch, ShopDown
 from tests.shop.adapters.conftest import make_reader, run
 from tests.shop.adapters.line import Line
 
@@ -137,6 +137,30 @@ async def test_what_the_server_refuses_is_said_without_secrets(
             await database.rows(text(f"SELECT {asked} FROM t"))
 
     assert PASSWORD not in str(refused.value)
+
+
+@pytest.mark.parametrize("greeting", [b"\x00" * 6, b"\x01\x00\x00\x00\x0a", b"HTTP/1.1 400 Bad\r\n\r\n", b""])
+@pytest.mark.parametrize("kind", ["mysql", "postgresql"])
+async def test_what_is_no_such_server_does_not_answer(kind: str, greeting: bytes) -> None:
+    async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    async with server, opened(f"{kind}://u:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}/x") as database:
+        with pytest.raises(ShopDown) as raised:
+            await database.rows(text("SELECT 1"))
+
+    assert type(raised.value) is ShopDown
+
+
+def test_a_url_says_no_more_than_where() -> None:
+    with pytest.raises(BadShopOption, match="may not say 'local_infile'") as refused:
+        ShopDatabase("main", "mysql://u:secret@db.example.com/x?local_infile=1")
+    required = ShopDatabase("main", "postgresql://u:secret@db.example.com/x?sslmode=require")
+
+    assert "secret" not in str(refused.value)
+    assert required.engine.url.query == {"ssl": "require"}
 
 
 async def test_unknown_names_are_said(empty_mariadb: str) -> None:

@@ -141,6 +141,7 @@ class Ownership(Section):
 class Bot(Section):
     message_limit: int = Field(ge=100, le=100_000)
     hurry_every: Span
+    hush: Span
     rate: int = Field(ge=1)
 
 

@@ -188,6 +188,7 @@ def desk_rules(settings: Settings) -> DeskRules:
     return DeskRules(
         handling=sla.handling,
         hurry_every=settings.bot.hurry_every,
+        hush=settings.bot.hush,
         message_limit=settings.bot.message_limit,
         staff_language=settings.console.language,
         head_starts=settings.routing.head_starts,

@@ -1,6 +1,6 @@
 """What the shop's own people say to buyers past us, from the account in whose name we answer: it is an answer too."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -24,9 +24,8 @@ class Overheard(Owed):
         conversation: Conversation,
         text: str,
         foreign_id: str,
-        hush: timedelta,
     ) -> Message:
-        """Keep these words, masked by the caller, as an answer that has arrived; the bot is silent here for `hush`.
+        """Keep these words, masked by the caller, as an answer that has arrived; the bot is silent here for a while.
 
         The ticket spoken of last is handled by it, as by any reply of a person.
         """
@@ -42,6 +41,6 @@ class Overheard(Owed):
         assert outgoing is not None
         await mark_sent(session, now, outgoing, foreign_id)
         await self.follow_arrival(session, now, outgoing)
-        conversation.hushed_until = now + hush
+        conversation.hushed_until = now + self.rules.hush
         session.add(conversation)
         return message

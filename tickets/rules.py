@@ -73,6 +73,7 @@ class DeskRules:
 
     handling: timedelta = timedelta(hours=24)
     hurry_every: timedelta = timedelta(minutes=30)
+    hush: timedelta = timedelta(minutes=30)  # that the bot is silent where a person of the shop wrote past it
     message_limit: int = 4_000  # characters
     # How much longer a tier counts as waiting.
     head_starts: Mapping[Tier, timedelta] = field(default_factory=_head_starts)

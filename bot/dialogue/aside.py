@@ -5,7 +5,7 @@ bot leaves the word to them for a while.
 """
 
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -21,7 +21,6 @@ from tickets.hidden_words import keep_typed
 from tickets.overheard import ACTOR
 from tickets.tables import Conversation, id_of
 
-HUSH = timedelta(minutes=30)  # that the bot is silent after a person of the shop spoke
 UNSAID = frozenset({Kind.LEFT, Kind.BACK, Kind.WITHDRAWN, Kind.BUSINESS})
 
 
@@ -42,7 +41,7 @@ async def take(parts: Parts, session: AsyncSession, now: datetime, inbound: Inbo
     elif conversation is None:
         return
     elif inbound.kind == Kind.LEFT:
-        await absence.leave(session, now, conversation, str(BuyerBlocked(reason="they want nothing more from this bot")))
+        await absence.leave(session, now, conversation, str(BuyerBlocked(reason="seen before sending")))
     elif inbound.kind == Kind.BACK:
         absence.come_back(session, now, conversation)
     else:
@@ -79,8 +78,7 @@ async def _overhear(
     stored = hiding.hide(typed, hiding.Known(own))
     message = await said.find_said(session, id_of(conversation), inbound.message_id)
     if message is None:
-        facts = (stored, inbound.message_id, HUSH)
-        message = await parts.desk.overhear(session, now, conversation, *facts)
+        message = await parts.desk.overhear(session, now, conversation, stored, inbound.message_id)
         message.attachments = [dict(one) for one in inbound.attachments]
     elif inbound.kind == Kind.EDIT and typed != said.typed(parts.vault, message):
         await said.revise(session, now, message, stored, ACTOR)

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from bot.channels.telegram import Telegram
-from bot.dialogue.aside import HUSH
 from bot.fakes.telegram import FakeTelegram
 from bot.tables import BusinessConnection, InboxRow
 from tests.bot.conftest import CODE, House
@@ -72,7 +71,7 @@ async def test_while_a_person_of_the_shop_speaks_the_bot_is_silent(house: House,
     await shop.says("您好，我是店主")
     await shop.hears("能退款吗")
     silent = len(shop.answers)
-    house.clock.advance(seconds=HUSH.total_seconds())
+    house.clock.advance(seconds=house.desk.rules.hush.total_seconds())
     await shop.hears("能退款吗")
 
     spoken = await house.one(Message, author="agent")

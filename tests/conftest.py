@@ -15,6 +15,7 @@ from jinja2.bccache import Bucket
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import kadesk.database
@@ -48,27 +49,83 @@ for name in list(os.environ):
 def _compile_each_statement_once() -> None:
     """Let all engines of this process share what they compiled: each test has an engine, and runs 60 statements.
 
-    SQLAlchemy keys its caches by dialect, and each engine has its own, which differs from no other of its class.
+    SQLAlchemy keys its caches, the engine's and those of the mappers, by dialect, and each engine has a dialect of its
+    own. Here two are the same when every setting is: whatever is made with other options, or talks to another version
+    of the server, compiles for itself. What remains to be hidden is a statement that must not be cached at all; that it
+    is not told apart shows sooner where engines share than where each begins anew, and the stories run processes
+    that never see this file.
     """
     compiled: dict[object, object] = {}
     kadesk.database.create_async_engine = partial(create_async_engine, execution_options={"compiled_cache": compiled})
     for dialect in (SQLiteDialect_aiosqlite, PGDialect_asyncpg):
-        dialect.__eq__ = lambda one, other: type(one) is type(other)
+        dialect.__eq__ = lambda one, other: type(one) is type(other) and _settings(one) == _settings(other)
         dialect.__hash__ = lambda one: hash(type(one))
 
 
+def _settings(dialect: Dialect) -> dict[str, object]:
+    """All by which dialects of a class may differ: what they were made with, and what they learned of the server.
+
+    Kept until a dialect learns more. An object, such as what writes JSON, is another setting for each dialect that has
+    one of its own; those that every dialect makes for itself follow from the rest.
+    """
+    facts = vars(dialect)
+    count, known = facts.setdefault("kept_settings", (0, {}))
+    if count != len(facts):
+        known = {name: value for name, value in facts.items() if name not in OF_EACH_DIALECT}
+        facts["kept_settings"] = (len(facts), known)
+    settings: dict[str, object] = known
+    return settings
+
+
+OF_EACH_DIALECT = {
+    "dbapi",
+    "loaded_dbapi",
+    "identifier_preparer",
+    "type_compiler",
+    "type_compiler_instance",
+    "_type_memos",
+    "_supports_statement_cache",
+    "kept_settings",
+}
+
+
 class Compiled(BytecodeCache):
-    """What templates became, for all consoles of this process: each test has one, and draws a few large pages."""
+    """What templates became, for all consoles of this process: each test has one, and draws a few large pages.
+
+    The code of a template follows from its text and from how its environment reads and escapes it: one that escapes
+    nothing gets none of what an escaping one has made.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[str, bytes] = {}
+        self._known: dict[tuple[object, ...], bytes] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        if known := self._known.get(f"{bucket.key} {bucket.checksum}"):
+        if known := self._known.get(_place(bucket)):
             bucket.bytecode_from_string(known)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        self._known[f"{bucket.key} {bucket.checksum}"] = bucket.bytecode_to_string()
+        self._known[_place(bucket)] = bucket.bytecode_to_string()
+
+
+def _place(bucket: Bucket) -> tuple[object, ...]:
+    return (bucket.key, bucket.checksum, *(getattr(bucket.environment, name) for name in READS), *_parts(bucket))
+
+
+READS = (
+    "autoescape",
+    "trim_blocks",
+    "lstrip_blocks",
+    "newline_sequence",
+    "keep_trailing_newline",
+    "optimized",
+    "is_async",
+)
+
+
+def _parts(bucket: Bucket) -> tuple[object, ...]:
+    """What is called while compiling."""
+    environment = bucket.environment
+    return environment.undefined, *sorted(environment.extensions), *sorted(environment.filters)
 
 
 _compile_each_statement_once()

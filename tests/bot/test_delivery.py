@@ -303,6 +303,27 @@ async def test_a_budget_is_kept_and_the_urgent_use_it_first(house: House, pigeon
     assert pigeon.sent == ["回复", "通知 0", "通知 1", "通知 2", "又一条"]
 
 
+async def test_who_takes_over_from_another_process_begins_slowly(
+    house: House, pigeon: Pigeon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other may have used the budget up a moment ago."""
+    await post(house, "一")
+    every = timedelta(milliseconds=40)
+    delivery, elected = house.delivery(pigeon, budget=lambda channel: Budget(Rate(every, burst=5))), [False, True, True]
+
+    @asynccontextmanager
+    async def elect(name: str) -> AsyncIterator[bool]:
+        yield elected.pop(0)
+
+    monkeypatch.setattr(house.database, "elected", elect)
+    sent = []
+    for _ in range(3):
+        sent.append(await delivery.drain())
+        house.clock.now += every
+
+    assert sent == [0, 0, 1]
+
+
 async def test_two_drains_of_one_sender_send_once(house: House, pigeon: Pigeon) -> None:
     await post(house, "一", "二", "三")
     delivery = house.delivery(pigeon)

@@ -30,9 +30,9 @@ from shop.errors import UnknownKey
 from shop.reveals import make_link, read_token
 from shop.tables import Code, RevealLink
 from shop.vault import Keys, Vault
-from tickets import conversations, letters
+from tickets import conversations, letters, said
 from tickets.hidden_words import keep_typed
-from tickets.tables import Mail, Message
+from tickets.tables import Mail, Message, MessageRevision
 
 Run = Callable[..., tuple[int, str, str]]
 OLD = Keys.generate()
@@ -49,6 +49,8 @@ async def fill(session: AsyncSession, now: datetime, vault: Vault) -> dict[str, 
     talk = await conversations.find_or_create(session, now, "web", "main", "a", "a", "zh")
     facts = {"goal": "look", "order": vault.seal_text(SEAL, str(talk.id), "AB12CD34")}
     message = await conversations.add_message(session, now, talk, "卡密 ****-2345")
+    keep_typed(vault, message, "卡密 ABCDE-12354")
+    await said.revise(session, now, message, "卡密 ****-2345", "buyer:1")
     keep_typed(vault, message, "卡密 ABCDE-12345")
     await letters.write_letter(session, now, vault, "chen@qq.example", "验证码", "123456", now)
     session.add(DialogueRow(conversation_id=talk.id, facts=facts, updated_at=now))
@@ -61,7 +63,10 @@ async def read(session: AsyncSession, vault: Vault) -> dict[str, Any]:
     codes = (await session.exec(select(Code).order_by(col(Code.id)))).all()
     link, row = (await session.exec(select(RevealLink))).one(), (await session.exec(select(InboxRow))).one()
     message = (await session.exec(select(Message))).one()
-    dialogue = (await session.exec(select(DialogueRow))).one()
+    dialogue, former = (
+        (await session.exec(select(DialogueRow))).one(),
+        (await session.exec(select(MessageRevision))).one(),
+    )
     mail = (await session.exec(select(Mail))).one()
     return {
         "codes": [(read_code(vault, code), code.fingerprint) for code in codes],
@@ -69,6 +74,7 @@ async def read(session: AsyncSession, vault: Vault) -> dict[str, Any]:
         "update": vault.open_text("inbox", "web:main:1", row.sealed),
         "letter": vault.open_text(letters.SEAL, mail.seal_id, mail.sealed),
         "typed": vault.open_text("message", str(message.id), message.sealed or ""),
+        "former": vault.open_text("message", str(message.id), former.sealed or ""),
         "order": vault.open_text(SEAL, str(dialogue.conversation_id), dialogue.facts["order"]),
     }
 

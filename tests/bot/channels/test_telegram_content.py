@@ -32,6 +32,29 @@ async def arrive(house: House, telegram: Telegram) -> None:
     await house.settle(telegram)()
 
 
+async def test_signs_that_no_database_stores_are_no_poison(
+    house: House, fake: FakeTelegram, telegram: Telegram
+) -> None:
+    odd = "能退款吗\x00\ud800"
+    person = {"id": 42, "first_name": odd, "language_code": odd}
+    contents: list[dict[str, Any]] = [
+        {"text": odd},
+        {"document": {"file_id": odd, "file_name": odd, "mime_type": odd, "file_size": 10**30}, "caption": odd},
+        {"location": {"latitude": float("nan"), "longitude": 10**400}},
+        {"contact": {"phone_number": odd}},
+        {"photo": [odd], "media_group_id": odd},
+        {"reply_to_message": {"message_id": odd}, "text": "在吗"},
+    ]
+    for content in contents:
+        fake.send(42, content | {"from": person})
+    await arrive(house, telegram)
+    house.clock.advance(seconds=2)
+    await house.settle(telegram)()
+
+    assert {(row.state, row.attempts) for row in await house.all(InboxRow)} == {(InboxState.DONE, 0)}
+    assert len(await house.all(Message, direction="in")) == len(contents)
+
+
 async def test_a_picture_is_drawn_anew_and_belongs_to_its_message(
     house: House, fake: FakeTelegram, telegram: Telegram, buyer: Buyer
 ) -> None:

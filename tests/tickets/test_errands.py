@@ -11,16 +11,16 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from audit.tables import AuditRow
-from shop import errands, taken
+from shop import errands, ledger, taken
 from shop.errors import PoolEmpty, ShopDown
 from shop.port import Answer, Issued, Order, OrderStatus, Power, Powerless, Reply
 from shop.tables import Batch, Code, Errand, Replacement
 from tests.tickets.counter import ORDER, Counter
 from tickets.breakers import BreakerRules, Limit, Scope
 from tickets.claims import Claims
-from tickets.errands import LEASE, Errands
+from tickets.errands import LEASE, WAITS, Errands
 from tickets.errors import OverLimit
-from tickets.fetched import LOOKS, Fetched
+from tickets.fetched import COLLISIONS, LOOKS, Fetched
 from tickets.second_person import SecondPerson
 from tickets.tables import Approval, Claim, Notice, Outcome, Role, Ticket
 
@@ -445,3 +445,63 @@ async def newest_link(counter: Counter) -> Any:
     from shop.tables import RevealLink
 
     return (await counter.floor.all(RevealLink))[-1]
+
+
+async def test_an_agent_may_want_the_code_again_that_is_still_on_its_way(
+    counter: Counter, shelf: Shelf, chen: int
+) -> None:
+    shelf.silences = [ShopDown]
+    await counter.file()
+    await shelf.run()
+
+    settled = await counter.grant(await counter.floor.one(Ticket), chen)
+    await shelf.settle()
+
+    assert (settled.kind, len(shelf.given)) == ("fetching", 1)
+    assert (await counter.floor.one(Errand)).state == "done"
+    assert (await counter.floor.one(Replacement)).issued_by == f"agent:{chen}"
+
+
+async def test_a_shop_that_never_answers_is_told_to_the_managers(counter: Counter, shelf: Shelf) -> None:
+    shelf.silences = [ShopDown] * 20
+    await counter.file()
+
+    for wait in (timedelta(), *WAITS):
+        await shelf.later(wait)
+
+    errand = await counter.floor.one(Errand)
+    assert (errand.state, errand.attempts, len(shelf.given)) == ("dead", len(WAITS) + 1, 1)
+    assert len(await told(counter, "notice.errand_dead")) == 1
+    assert len(await counter.floor.all(Ticket)) == 1
+
+
+async def test_a_stock_of_which_every_card_is_sold_twice_brings_a_person(counter: Counter, shelf: Shelf) -> None:
+    shelf.settles = timedelta(seconds=2)
+    shelf.cards = [f"STOCK-{number:04d}-ZZZZ" for number in range(9)]
+    shelf.resold = {f"card of {card}": "STRANGER-1" for card in shelf.cards}
+    await counter.file()
+
+    await shelf.settle()
+
+    assert [one.state for one in await counter.floor.all(Errand)] == ["collided"] * COLLISIONS
+    assert (await counter.floor.one(Claim)).why == "pool_empty"
+    assert len(await told(counter, "notice.stock_collided")) == COLLISIONS
+
+
+async def test_a_code_that_waits_for_a_second_person_is_put_out_of_use_too(
+    counter: Counter, shelf: Shelf, chen: int
+) -> None:
+    shelf.settles = timedelta(seconds=2)
+    ticket = (await counter.file(reason="other")).ticket
+    claim = (await counter.grant(ticket, chen)).claim
+    await counter.floor.do(counter.claims.explain, ticket.id if ticket else 0, chen, claim.id, Outcome.REJECT, "no")
+    await shelf.settle()
+    other = (await counter.file(reason="other", code=counter.new_code("SOLD-2222-BBBB", 2))).claim
+    vault, order = counter.claims.vault, ORDER
+    await counter.floor.do(ledger.reserve, vault, claim_id=other.id, order=order, actor="agent:1")
+    shelf.resold = {"card of STOCK-0001-AAAA": "STRANGER-1"}
+
+    await shelf.later(LOOKS[0])
+
+    assert (await counter.floor.one(Code)).state == "quarantined"
+    assert len(await told(counter, "notice.stock_collided")) == 1

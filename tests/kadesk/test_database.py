@@ -192,3 +192,61 @@ def test_a_file_that_cannot_be_opened_leaves_nobody_behind_who_speaks_into_a_clo
         asyncio.run(look())
 
     assert set(threading.enumerate()) == before
+
+
+async def test_a_brief_transaction_is_a_transaction(database: Database, now: datetime) -> None:
+    async def look() -> list[str]:
+        async with database.reading(is_brief=True) as session:
+            return list((await session.exec(select(AuditRow.action))).all())
+
+    seen = []
+
+    async def fail() -> None:
+        async with database.writing(is_brief=True) as session:
+            record(session, now, "bot", "test.dropped", "test:1")
+            await session.flush()
+            seen.append(await look())
+            raise RuntimeError
+
+    async with database.writing(is_brief=True) as session:
+        record(session, now, "bot", "test.kept", "test:1")
+    with pytest.raises(RuntimeError):
+        await fail()
+
+    assert (seen, await look()) == ([["test.kept"]], ["test.kept"])
+
+
+async def test_brief_work_that_is_cancelled_on_its_way_leaves_a_sound_connection(
+    database: Database, now: datetime
+) -> None:
+    async def write(number: int) -> None:
+        async with database.writing(is_brief=True) as session:
+            record(session, now, "bot", "test.happened", f"test:{number}")
+            await session.flush()
+            record(session, now, "bot", "test.happened", f"test:{number}")
+
+    for number in range(20):
+        task = asyncio.create_task(write(number))
+        for _ in range(number):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await write(20)
+
+    async with database.reading() as session:
+        rows = (await session.exec(select(AuditRow.subject, func.count()).group_by(col(AuditRow.subject)))).all()
+
+    assert {count for _, count in rows} == {2}
+    assert "test:20" in {subject for subject, _ in rows}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_without_wal_no_transaction_is_brief(database: Database, now: datetime) -> None:
+    """A reader at once would wait in the event loop for a writer that needs the loop to end."""
+    is_sound = has_sound_wal(sqlite_module().sqlite_version_info)
+
+    async with database.reading(is_brief=True) as session:
+        await session.exec(select(AuditRow.id))
+        driver: Any = (await (await session.connection()).get_raw_connection()).dbapi_connection
+
+    assert driver.is_brief == is_sound

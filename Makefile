@@ -48,6 +48,7 @@ soak: .venv/ready-dev ## try for an hour what the suite tries for seconds
 	FUZZED=1000000 POWER_CUTS=50000 STEPS=1500000 DESK_STEPS=150000 LOSSY_CHATS=500 $(RUN)/python -m pytest -q -n auto \
 		tests/faq/test_fuzz.py tests/shop/test_power_cut.py tests/shop/test_stateful.py tests/tickets/test_stateful.py \
 		tests/bot/test_lossy_telegram.py
+	TELEGRAM_UPDATES=100000 TELEGRAM_KILLS=300 $(RUN)/python -m pytest -q tests/stories/test_telegram_kill.py
 
 screenshots: .venv/ready-dev ## draw the screenshots of the docs anew
 	SCREENSHOTS=docs/screenshots $(RUN)/python -m pytest -q tests/stories/test_first_day.py

@@ -13,8 +13,21 @@ from shop import money
 # Facts whose value has a word, and the room of words where it stands.
 _ROOMS = {
     name: name
-    for name in ("phase", "trigger", "category", "outcome", "metric", "reason", "channel", "language", "tier")
-} | {"role": "role"}
+    for name in (
+        "phase",
+        "trigger",
+        "category",
+        "outcome",
+        "metric",
+        "reason",
+        "channel",
+        "language",
+        "tier",
+        "role",
+        "why",
+        "ending",
+    )
+}
 # Whose state it is, its word tells.
 _STATES = ("sending", "refund_state", "claim_state", "code_state")
 
@@ -41,6 +54,8 @@ class Facts:
         return f"{self.say.named('author', kind)} {number}".strip()
 
     def _value(self, name: str, value: Any) -> str:
+        if isinstance(value, bool):
+            return self.say("fact_is.yes" if value else "fact_is.no")
         if isinstance(value, list):
             return ", ".join(self._value("", one) for one in value) or "–"
         if name in ("assignee", "agent") and isinstance(value, int):

@@ -27,6 +27,11 @@ ZONE = ZoneInfo("Asia/Shanghai")
             "level: L2, trigger: buyer asked for a person",
         ),
         ({"told": ["agent:3", "buyer:7"]}, "已通知: 小林, buyer:7", "told: 小林, buyer:7"),
+        (
+            {"buyer_told": True, "why": "risk"},
+            "买家已被告知: 是, 原因: 需要人工核实（见风险）",
+            "buyer told: yes, why: a person should look (see the risk)",
+        ),
         ({"assignee": None, "hm": {"a": 1}}, "hm: {'a': 1}", "hm: {'a': 1}"),
         ({"assignee": 9, "number": "2026-T"}, "处理人: 9, 工单: 2026-T", "holder: 9, ticket: 2026-T"),
         (

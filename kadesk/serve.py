@@ -58,22 +58,28 @@ async def serve(kadesk: Kadesk, listener: socket.socket, on_ready: Callable[[], 
     workers += [one.telegram.run(door.accept, kadesk.database.elected) for one in bots]
     workers += [one.run(door.accept) for one in company.accounts]
     workers += open_staff_bot(kadesk)
-    workers += [kadesk.inbox(channels).run(), kadesk.delivery(channels).run(), keep_watch(kadesk)]
+    workers += [kadesk.inbox(channels).run(), keep_watch(kadesk)]
     events = EventDoor(kadesk.database, clock, choose_events(settings.shop))
     doors = [web.router, events.router, *(one.telegram.router(door.accept) for one in bots)]
     doors += [*(one.router(door.accept) for one in wechat), *company.routers]
     server = _Server(create_app(kadesk, doors), web, on_ready)
     alarms = schedule(jobs(kadesk))
     alarms.start()
+    sender = asyncio.create_task(kadesk.delivery(channels).run())
     tasks = [asyncio.create_task(worker) for worker in workers]
     try:
         await server.serve(sockets=[listener])
     finally:
         alarms.shutdown(wait=False)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _stop(sender)  # first: what is on its way may arrive while the channels can still hear of it
+        await _stop(*tasks)
         await kadesk.close()
+
+
+async def _stop(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Server(uvicorn.Server):

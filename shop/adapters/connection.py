@@ -36,7 +36,7 @@ TRIES = 2
 DEADLOCK, WRITE_TRIES = 1213, 3
 CONNECTIONS = 4
 # The servers' own numbers: of MySQL and MariaDB, then the states of PostgreSQL.
-_UNKNOWN = {"1054", "1146", "42703", "42P01"}
+_UNKNOWN = {"1054", "1146", "42703", "42P01", "42883"}  # the last: a column of another type
 _REFUSALS = {
     **dict.fromkeys(("1045", "28P01", "28000"), "the user or its password is wrong"),
     **dict.fromkeys(("1049", "3D000"), "it has no database of this name"),
@@ -167,7 +167,7 @@ def _read_error(error: Exception) -> tuple[str, str]:
     number = problem.args[0] if problem.args else ""
     if isinstance(number, int):
         return str(number), str(problem.args[-1]).partition("\n")[0]
-    return str(getattr(problem, "sqlstate", "")), words.partition(": ")[2] or words
+    return str(getattr(problem, "sqlstate", "")), re.sub("^<class '[^']*'>: ", "", words)
 
 
 def _read_url(shop: str, url: str) -> URL:

@@ -181,6 +181,7 @@ async def test_postgresql_says_the_same(postgres_url: str) -> None:
     cases = {
         "SELECT nosuch FROM product": (there, SchemaMismatch, "nosuch"),
         "SELECT 1 FROM nosuch": (there, SchemaMismatch, "nosuch"),
+        "SELECT 1 FROM product WHERE id = 'x'::varchar": (there, SchemaMismatch, "operator does not exist"),
         "SELECT 1": (there.set(database="nosuch"), BadCredentials, "no database of this name"),
         "SELECT 2": (there.set(username="nobody"), BadCredentials, "the user or its password is wrong"),
         "SELECT pg_sleep(5)": (there, ShopDown, "does not answer"),

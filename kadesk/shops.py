@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from kadesk.database import Database
 from kadesk.events import EventsSection
 from kadesk.values import LongSecret, Span, Words, Zone, only
-from shop.adapters import acg_faka, dujiaoka_stock
+from shop.adapters import acg_faka, dujiaoka_balance, dujiaoka_stock
 from shop.adapters.card_system import CardSystem
 from shop.adapters.connection import ShopDatabase
 from shop.adapters.dujiao_next import DujiaoNext
@@ -99,11 +99,14 @@ def _local(section: ShopSection, database: Database, vault: Vault) -> Shop:
 
 def _dujiaoka(section: ShopSection, database: Database, vault: Vault) -> Shop:
     ground, url = make_ground(section, database, vault), section.url.get_secret_value()
-    seconds, till = section.timeout.total_seconds(), None
+    seconds, till, balances = section.timeout.total_seconds(), None, None
     if Power.ISSUE in section.writes:
         stock = ShopDatabase(section.name, url, seconds=seconds, may_write=True)
         till = dujiaoka_stock.Till(section.name, stock, database, lambda: datetime.now(UTC), ground.zone)
-    return Dujiaoka(ground, url, seconds=seconds, till=till)
+    if Power.REFUND in section.writes:
+        money = ShopDatabase(section.name, url, seconds=seconds, may_write=True)
+        balances = dujiaoka_balance.Balances(section.name, money, vault, lambda: datetime.now(UTC), ground.zone)
+    return Dujiaoka(ground, url, seconds=seconds, till=till, balances=balances)
 
 
 def _acg_faka(section: ShopSection, database: Database, vault: Vault) -> Shop:

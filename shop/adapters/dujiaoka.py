@@ -17,6 +17,7 @@ from sqlalchemy import table as called
 from sqlalchemy.sql.expression import TableClause
 
 from shop.adapters.connection import SECONDS
+from shop.adapters.dujiaoka_balance import Balances
 from shop.adapters.dujiaoka_stock import UNSOLD, Till
 from shop.adapters.dujiaoka_stock import Goods as CardsOf
 from shop.adapters.foreign import DatabaseShop, Ground, Sold, minor
@@ -82,11 +83,19 @@ class Dujiaoka(DatabaseShop):
     powers = DatabaseShop.powers | {Power.STOCK}
     tables: Sequence[TableClause] = (ORDERS, CARMIS)
 
-    def __init__(self, ground: Ground, url: str, *, seconds: float = SECONDS, till: Till | None = None) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        url: str,
+        *,
+        seconds: float = SECONDS,
+        till: Till | None = None,
+        balances: Balances | None = None,
+    ) -> None:
         super().__init__(ground, url, seconds=seconds)
-        self._till = till
+        self._till, self._balances = till, balances
         self.tables = (ORDERS, STOCK if till else CARMIS)
-        self.powers = Dujiaoka.powers | ({Power.ISSUE} if till else set())
+        self.powers = Dujiaoka.powers | ({Power.ISSUE} if till else set()) | ({Power.REFUND} if balances else set())
         self.settles = SETTLES if till else timedelta(0)
         self._needed: Sequence[TableClause] = ()  # once it is known which of the two it is
         self._loops: dict[int, tuple[float, frozenset[str]]] = {}  # fingerprints by goods, and until when they count
@@ -151,6 +160,14 @@ class Dujiaoka(DatabaseShop):
         sold = (_SOLD_BY_FORK if FORK_ITEMS in rest else _SOLD_BY_ORIGINAL).params(changed)
         return Reply(Answer.DONE, await self._till.find_resold(sold, references, cards))
 
+    async def refund(self, order_no: str, amount: int, key: str) -> Reply[str]:
+        """To the balance of the member who bought it, which only the fork has."""
+        if self._balances is None:
+            return await super().refund(order_no, amount, key)
+        if FORK_BALANCES not in await self.find_tables():
+            return Reply(Answer.MANUAL, note="this release has no balances")
+        return await self._balances.refund(order_no, amount, key)
+
     async def examine(self) -> None:
         await super().examine()
         if self._till is not None:
@@ -158,8 +175,9 @@ class Dujiaoka(DatabaseShop):
 
     async def close(self) -> None:
         await super().close()
-        if self._till is not None:
-            await self._till.database.close()
+        for part in (self._till, self._balances):
+            if part is not None:
+                await part.database.close()
 
     async def _rows(self, order_no: str) -> list[Any]:
         """A row for each of its goods."""

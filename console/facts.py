@@ -25,7 +25,6 @@ _ROOMS = {
         "tier",
         "role",
         "why",
-        "ending",
     )
 }
 # Whose state it is, its word tells.

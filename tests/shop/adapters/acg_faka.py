@@ -14,6 +14,7 @@ GONE = "很抱歉，有人在你付款之前抢走了商品，请联系客服。
 SOON = "正在发货中，请耐心等待，如有疑问，请联系客服。"
 OPENED, SHANGHAI = datetime(2026, 1, 5, 1, 30, tzinfo=UTC), timedelta(hours=8)
 UTF8 = "CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
+OLD_SIGNS = "CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci"
 NUMBER = "int unsigned NOT NULL DEFAULT 0"
 MONEY = "decimal(10,2) unsigned NOT NULL DEFAULT 0.00"
 FLAG = "tinyint unsigned NOT NULL DEFAULT 0"
@@ -42,7 +43,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "price": MONEY,
         "user_price": MONEY,
         "owner": NUMBER,
-        "code": "varchar(64) CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci NOT NULL",
+        "code": f"varchar(64) {OLD_SIGNS} NOT NULL",
         "delivery_way": FLAG,
         "delivery_auto_mode": FLAG,
         "contact_type": FLAG,
@@ -111,7 +112,9 @@ async def install(url: str, prefix: str = "acg_", *, is_old: bool = False) -> No
     for name, columns in TABLES.items():
         lines = [f"`{one}` {kind}" for one, kind in columns.items() if not (is_old and (name, one) in NEWER)]
         lines = ["`id` int unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY", *lines, *filter(None, [KEYS.get(name)])]
-        await run(url, f"CREATE TABLE `{prefix}{name}` ({', '.join(lines)}) ENGINE=InnoDB ROW_FORMAT=DYNAMIC")
+        signs = OLD_SIGNS if name == "commodity" else UTF8
+        table = f"CREATE TABLE `{prefix}{name}` ({', '.join(lines)})"
+        await run(url, f"{table} ENGINE=InnoDB DEFAULT {signs} ROW_FORMAT=DYNAMIC")
 
 
 @dataclass

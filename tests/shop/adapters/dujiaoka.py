@@ -52,7 +52,7 @@ FORK = (
         actual_price decimal(10,2) NOT NULL DEFAULT 0, coupon_discount_price decimal(10,2) NOT NULL DEFAULT 0,
         user_discount_rate decimal(3,2) NOT NULL DEFAULT 1, user_discount_amount decimal(10,2) NOT NULL DEFAULT 0,
         status tinyint NOT NULL DEFAULT 1, pay_id int, payment_method tinyint NOT NULL DEFAULT 1,
-        balance_used decimal(10,2) NOT NULL DEFAULT 0, search_pwd varchar(200) {NEW} DEFAULT '',
+        balance_used decimal(10,2) NOT NULL DEFAULT 0, search_pwd varchar(200) {NEW} NOT NULL DEFAULT '',
         buy_ip varchar(50) {NEW} NOT NULL, trade_no varchar(200) {NEW}, {DELETED},
         KEY orders_order_sn_index (order_sn), KEY orders_email_index (email)
     ) {OLD_TABLE}""",
@@ -71,7 +71,8 @@ FORK = (
     f"""CREATE TABLE user_balance_records (
         id bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY, user_id bigint unsigned NOT NULL,
         type varchar(20) NOT NULL, amount decimal(10,2) NOT NULL, balance_before decimal(10,2) NOT NULL,
-        balance_after decimal(10,2) NOT NULL, description varchar(255), related_order_sn varchar(255), {TIMES},
+        balance_after decimal(10,2) NOT NULL, description varchar(255), related_order_sn varchar(255),
+        admin_id bigint unsigned, meta json, {TIMES},
         KEY user_balance_records_related_order_sn_index (related_order_sn)
     ) {NEW_TABLE}""",
     PAYS,

@@ -15,8 +15,10 @@ from bot.budget import Budget
 from bot.channels.port import Channel
 from bot.errors import Ambiguous, BuyerUnreachable, ChatMoved, DeliveryError, Unfinished
 from bot.faults import place_of
-from bot.plan import Plan, Ready
-from bot.receipts import Receipts, Verdict
+from bot.plan import Plan
+from bot.rations import Rations
+from bot.ready import Ready
+from bot.receipts import Receipts, Verdict, together
 from bot.transactions import Transactions
 from tickets import outbox
 from tickets.links import Links
@@ -99,6 +101,7 @@ class Route:
         self._clock = clock
         self._budget = budget
         self._plan = Plan(database, channel, links, budget)
+        self._rations = Rations(database, channel, clock)
         self._receipts = Receipts(database)
         self._verdicts: dict[int, Verdict] = {}  # of outgoing messages, until they are written down
         self._turn = asyncio.Lock()  # two drains at once would send twice
@@ -164,7 +167,7 @@ class Route:
         # What is known and could not be written is not tried again: it would arrive twice.
         verdict = self._verdicts.get(number) or await self._try(ready)
         self._verdicts[number] = verdict
-        if ready.row.ticket_id is None:
+        if all(row.ticket_id is None for row in ready.rows):
             await self._receipts.write(verdict.write)
         else:
             await self._receipts.write_alone(verdict.write)
@@ -172,14 +175,15 @@ class Route:
         return verdict.is_sent
 
     async def _try(self, ready: Ready) -> Verdict:
-        row = ready.row
         try:
-            foreign_id = await self._channel.deliver(row, ready.message)
+            foreign_id = await self._rations.deliver(ready.row, ready.message)
         except DeliveryError as error:
-            return self._settle(self._clock(), row, error)
+            return together([self._settle(self._clock(), row, error) for row in ready.rows])
         except Exception as error:
-            return self._give_way(self._clock(), row, place_of(error))
-        at = self._clock()
+            return together([self._give_way(self._clock(), row, place_of(error)) for row in ready.rows])
+        return together([self._arrived(self._clock(), row, foreign_id) for row in ready.rows])
+
+    def _arrived(self, at: datetime, row: Outgoing, foreign_id: str) -> Verdict:
         return Verdict(lambda session: self._record(session, at, row, foreign_id), is_sent=True)
 
     async def _record(self, session: AsyncSession, at: datetime, row: Outgoing, foreign_id: str) -> None:

@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from audit import rows
 from audit.trail import record
 from bot.bell import Bell
-from bot.channels.port import Channel, Fetches, Inbound, Kind, Update
+from bot.channels.port import Channel, Fetches, Inbound, Kind, Rationed, Update
 from bot.errors import FileAway
 from bot.faults import place_of
 from bot.tables import InboxRow, InboxState
@@ -26,6 +26,8 @@ from bot.together import Together, Work
 from bot.transactions import Transactions
 from shop.rotation import Seals, text_not_under
 from shop.vault import Vault
+from tickets import conversations, reply_windows
+from tickets.tables import id_of
 
 log = logging.getLogger(__name__)
 
@@ -159,6 +161,7 @@ class Inbox:
             for part in parts:  # who has the first has them all
                 await _finish(session, part)
             await self._dialogue.answer(session, self._clock(), inbound, looked)
+            await self._allow(session, row, inbound)
             if row.problem == FLOOD:
                 await self._dialogue.calm(session, self._clock(), inbound)
             return True
@@ -166,6 +169,14 @@ class Inbox:
         is_ours = await self._write(row, answer)
         self._outbox_bell.ring()
         return is_ours
+
+    async def _allow(self, session: AsyncSession, row: InboxRow, inbound: Inbound) -> None:
+        """Note how long, and how often, the messenger lets us answer this."""
+        channel = self._channels[row.channel, row.account]
+        if isinstance(channel, Rationed) and (allowance := channel.allowance_after(inbound)) is not None:
+            conversation = await conversations.find(session, row.channel, row.account, inbound.address)
+            if conversation is not None:
+                await reply_windows.renew(session, inbound.sent_at, id_of(conversation), allowance)
 
     async def _write(self, row: InboxRow, work: Work[bool]) -> bool:
         """Where one writes at a time buyers share a commit; elsewhere they need not wait for each other's locks."""

@@ -2,28 +2,21 @@
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlmodel import col, select
 
 from bot.budget import Budget
-from bot.channels.port import Channel
+from bot.channels.port import Channel, Rationed
+from bot.rations import HELD, ration
+from bot.ready import Ready
 from bot.transactions import Transactions
 from tickets import outbox
 from tickets.links import Links
-from tickets.tables import Message, Outgoing
+from tickets.tables import Message
 
 AHEAD = 64  # messages read at a time
 LONGEST = 1.0  # seconds that what was read is good for, however long the reading took
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A message and its place in the outbox; its text is the one to send, not the one that is kept."""
-
-    row: Outgoing
-    message: Message
 
 
 class Plan:
@@ -91,11 +84,18 @@ class Plan:
             found = await outbox.waiting(session, now, *place, AHEAD, but_not)
             if not found:
                 return []
+            if isinstance(self._channel, Rationed):
+                found = await outbox.queue_of(session, now, [row.conversation_id for row in found])
             wanted = select(Message).where(col(Message.id).in_([row.message_id for row in found]))
             messages = {message.id: message for message in (await session.exec(wanted)).all()}
             said = [messages[row.message_id] for row in found]
             texts = await self._links.texts(session, now, said)
             session.expunge_all()  # what the channel is to send is not what is kept
-        for message, text in zip(said, texts, strict=True):
-            message.text = text
-        return [Ready(row, message) for row, message in zip(found, said, strict=True)]
+            for message, text in zip(said, texts, strict=True):
+                message.text = text
+            read = [Ready(row, message) for row, message in zip(found, said, strict=True)]
+            if not isinstance(self._channel, Rationed):
+                return read
+            chosen, held = await ration(session, now, self._channel, read)
+        self._resting |= dict.fromkeys(held, now + HELD)
+        return chosen

@@ -1,7 +1,7 @@
 """Writes down what became of deliveries: those that end together share a transaction, and its one wait for the disk."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,6 +17,18 @@ class Verdict:
 
     write: Verb
     is_sent: bool = False
+
+
+def together(verdicts: Sequence[Verdict]) -> Verdict:
+    """What is known of messages that went out as one."""
+    if len(verdicts) == 1:
+        return verdicts[0]
+
+    async def write(session: AsyncSession) -> None:
+        for one in verdicts:
+            await one.write(session)
+
+    return Verdict(write, is_sent=all(one.is_sent for one in verdicts))
 
 
 class Receipts:

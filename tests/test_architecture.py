@@ -66,7 +66,7 @@ def test_names_are_words_of_the_trade(path: Path) -> None:
         ("apscheduler", "scheduler"),
         ("starlette_admin", "console"),
         ("asyncpg", "kadesk/database"),
-        ("httpx", "shop/adapters/remote"),
+        ("httpx", ("shop/adapters/remote", "bot/channels/weixin/api", "bot/fakes")),
         ("holidays", "tickets/holidays"),
         ("PIL", "tickets/pixels"),
         ("prometheus_client", "kadesk/metrics"),

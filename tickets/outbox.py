@@ -113,6 +113,17 @@ async def waiting(
     return list(found.all())
 
 
+async def queue_of(session: AsyncSession, now: datetime, conversations: Iterable[int]) -> list[Outgoing]:
+    """All that may be sent now to these conversations, each in its order."""
+    found = await session.exec(
+        select(Outgoing)
+        .where(col(Outgoing.conversation_id).in_(conversations), Outgoing.state == Sending.QUEUED)
+        .where(col(Outgoing.not_before) <= now)
+        .order_by(col(Outgoing.id))
+    )
+    return list(found.all())
+
+
 async def places_with_mail(session: AsyncSession, places: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Those of these channel accounts for which something is queued, whether it may be sent now or not."""
     known = list(places)
@@ -184,15 +195,20 @@ async def mark_failed(session: AsyncSession, now: datetime, outgoing_id: int, st
     return await _leave_queue(session, now, outgoing_id, state, problem=problem)
 
 
-async def take_back(session: AsyncSession, now: datetime, outgoing_id: int, problem: str) -> bool:
-    """The channel took the message, and says now that it did not arrive after all."""
-    failed = update(Outgoing).where(col(Outgoing.id) == outgoing_id, col(Outgoing.state) == Sending.SENT)
-    changed = await session.exec(failed.values(state=Sending.FAILED, problem=problem, not_before=now))
-    if changed.rowcount != 1:
-        return False
-    after = {"state": Sending.FAILED, "problem": problem}
-    record(session, now, "bot", "message.taken_back", f"outgoing:{outgoing_id}", {"state": Sending.SENT}, after)
-    return True
+async def take_back(session: AsyncSession, now: datetime, outgoing_id: int, foreign_id: str, problem: str) -> int:
+    """The channel took a message, and says now that it did not arrive after all; how many went out in it.
+
+    `outgoing_id` is the first of them.
+    """
+    conversation = select(Outgoing.conversation_id).where(Outgoing.id == outgoing_id).scalar_subquery()
+    same = (col(Outgoing.conversation_id) == conversation, col(Outgoing.id) >= outgoing_id)
+    sent = select(Outgoing).where(*same, Outgoing.foreign_id == foreign_id, Outgoing.state == Sending.SENT)
+    lost = (await session.exec(sent.with_for_update())).all()
+    for one in lost:
+        one.state, one.problem, one.not_before = Sending.FAILED, problem, now
+        after = {"state": Sending.FAILED, "problem": problem}
+        record(session, now, "bot", "message.taken_back", f"outgoing:{one.id}", {"state": Sending.SENT}, after)
+    return len(lost)
 
 
 async def count_lost(session: AsyncSession, since: datetime) -> int:

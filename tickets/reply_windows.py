@@ -33,12 +33,12 @@ class Verdict(Enum):
     CLOSED = auto()  # nothing goes out before the buyer's next word
 
 
-def judge(window: ReplyWindow | None, now: datetime, priority: int) -> Verdict:
+def judge(window: ReplyWindow | None, now: datetime, priority: int, cost: int = 1) -> Verdict:
     """Without a window the buyer never said a word, and may not be written to."""
     if window is None or now >= window.closes_at or window.messages_left < 1:
         return Verdict.CLOSED
     is_for_a_matter = priority <= Priority.OUTCOME
-    return Verdict.SEND if is_for_a_matter or window.messages_left > KEPT_BACK else Verdict.HOLD
+    return Verdict.SEND if is_for_a_matter or window.messages_left - cost >= KEPT_BACK else Verdict.HOLD
 
 
 async def renew(session: AsyncSession, said_at: datetime, conversation_id: int, allowance: Allowance) -> None:
@@ -49,6 +49,7 @@ async def renew(session: AsyncSession, said_at: datetime, conversation_id: int, 
         window = ReplyWindow(conversation_id=conversation_id, closes_at=closes_at, messages_left=allowance.messages)
     elif closes_at >= window.closes_at:
         window.closes_at, window.messages_left = closes_at, allowance.messages
+        window.asked_at = window.warned_at = None
     session.add(window)
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from tickets.pixels import Pixels
+from tickets.reply_windows import Allowance
 from tickets.tables import Message, Outgoing
 
 
@@ -117,3 +118,17 @@ class Fetches(Protocol):
 
         Raises `FileAway` when a later try may bring more; after the last try, that has a `problem` as well.
         """
+
+
+@runtime_checkable
+class Rationed(Protocol):
+    """A channel whose messenger lets us answer a buyer only so long, and so often."""
+
+    def allowance_after(self, inbound: Inbound) -> Allowance | None:
+        """What may be sent after this; None: it allows nothing new."""
+
+    def cost(self, message: Message) -> int:
+        """How many messages of the allowance it takes."""
+
+    async def deliver_free(self, outgoing: Outgoing, message: Message) -> str | None:
+        """Send it in a way that costs nothing, where there is one now: the channel's id of it, else None."""

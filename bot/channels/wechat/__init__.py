@@ -131,14 +131,18 @@ class WeChat:
 
     # Sending
 
-    async def deliver(self, outgoing: Outgoing, message: Message) -> str:
-        """Say it in the platform's own call when that waits, else by the interface; WeChat gives no id of it."""
-        address = outgoing.address
-        # Of an answer in passing nobody confirms that it arrived: what handles a ticket goes the other way.
+    async def deliver_free(self, outgoing: Outgoing, message: Message) -> str | None:
+        """Say it in the platform's own call, when that waits.
+
+        That it arrived is known only as far as the connection says so: what handles a ticket goes the other way.
+        """
         text = in_passing(message.text, message.buttons) if outgoing.priority > Priority.OUTCOME else None
-        if text is not None and await self._passive.answer(address, text, WRITE_SECONDS):
-            return PASSIVE
-        for body in bodies(address, message.text, message.buttons):
+        is_said = text is not None and await self._passive.answer(outgoing.address, text, WRITE_SECONDS)
+        return PASSIVE if is_said else None
+
+    async def deliver(self, outgoing: Outgoing, message: Message) -> str:
+        """Say it by the interface; WeChat gives no id of it."""
+        for body in bodies(outgoing.address, message.text, message.buttons):
             await self._api.call(self._tokens, "/cgi-bin/message/custom/send", body)
         return ""
 

@@ -1,6 +1,7 @@
 """企业微信's 微信客服 for buyers, one account. All that is its own stops here: limits, errors and shapes."""
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -86,20 +87,24 @@ class WeCom:
                     number, reason = failure
                     outgoing_id = _outgoing_of(number)
                     if outgoing_id is not None:
-                        await outbox.take_back(session, self._clock(), outgoing_id, f"fail_type {reason}")
+                        await outbox.take_back(session, self._clock(), outgoing_id, number, f"fail_type {reason}")
 
     # Sending
 
+    async def deliver_free(self, outgoing: Outgoing, message: Message) -> str | None:
+        """Say it as the greeting of who opened the conversation a moment ago."""
+        said = contents(message.text, message.buttons)
+        number = _number(outgoing, message, 0)
+        return number if len(said) == 1 and await self._greet(outgoing.address, {"msgid": number} | said[0]) else None
+
     async def deliver(self, outgoing: Outgoing, message: Message) -> str:
         """Our own id of each message makes the platform take a repeat for what it is."""
-        sent = ""
-        for number, content in enumerate(contents(message.text, message.buttons)):
-            sent = f"k-{outgoing.id}-{number}"
-            if number == 0 and await self._greet(outgoing.address, {"msgid": sent} | content):
-                continue
-            receiver = {"touser": outgoing.address, "open_kfid": self.account, "msgid": sent}
+        number = ""
+        for part, content in enumerate(contents(message.text, message.buttons)):
+            number = _number(outgoing, message, part)
+            receiver = {"touser": outgoing.address, "open_kfid": self.account, "msgid": number}
             await self._send(receiver | content)
-        return sent
+        return number
 
     def cost(self, message: Message) -> int:
         """How many messages of the allowance it takes."""
@@ -126,7 +131,7 @@ class WeCom:
         return True
 
     async def _greet(self, address: str, content: dict[str, Any]) -> bool:
-        """Say it as the greeting of who opened the conversation a moment ago: that costs none of the allowance."""
+        """Whether there was a code for it, good once and for a moment, and the platform took it."""
         async with self._database.writing() as session:
             row = await session.get(Feed, (self.name, self.account, f"welcome {address}"))
             if row is None:
@@ -142,7 +147,13 @@ class WeCom:
         return True
 
 
+def _number(outgoing: Outgoing, message: Message, part: int) -> str:
+    """The platform's id of a message; another one when more was said in it."""
+    said = hashlib.sha256(message.text.encode(errors="replace")).hexdigest()[:6]
+    return f"k-{outgoing.id}-{part}-{said}"
+
+
 def _outgoing_of(number: str) -> int | None:
     """Which message of the outbox an id of ours stands for."""
     parts = number.split("-")
-    return int(parts[1]) if len(parts) == 3 and parts[0] == "k" and parts[1].isdecimal() else None
+    return int(parts[1]) if len(parts) == 4 and parts[0] == "k" and parts[1].isdecimal() else None

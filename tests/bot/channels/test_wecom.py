@@ -18,7 +18,8 @@ from bot.fakes.wecom import CORP_ID, OPEN_KFID, FakeWeCom, serving
 from bot.fakes.weixin import SECRET
 from bot.tables import Feed, InboxRow
 from tests.bot.conftest import House
-from tickets.tables import Message, Outgoing, Sending
+from tickets import outbox
+from tickets.tables import Author, Conversation, Message, Outgoing, Priority, ReplyWindow, Sending
 
 BUYER, OTHER = "wmBuyer_0001", "wkBBB0002"
 
@@ -167,6 +168,7 @@ async def test_a_repeat_of_what_was_sent_is_refused_by_the_platform(
     house: House, fake: FakeWeCom, wecom: WeCom, buyer: Buyer
 ) -> None:
     """The id of a message follows from its place in the outbox: whatever sends it again, it is shown once."""
+    await buyer.start()
     fake.next_fault("/cgi-bin/kf/send_msg", "lost")
     await buyer.say("怎么查订单")
     row = (await house.all(Outgoing, state=Sending.UNKNOWN))[0]
@@ -186,7 +188,7 @@ async def test_what_did_not_arrive_after_all_is_known(house: House, fake: FakeWe
     await fake.fail(BUYER, row.foreign_id)
     await buyer.say("在吗")
 
-    assert (await house.one(Outgoing, id=row.id)).state == Sending.FAILED
+    assert {one.state for one in await house.all(Outgoing, foreign_id=row.foreign_id)} == {Sending.FAILED}
 
 
 async def test_a_feed_that_is_not_to_be_had_is_weather(house: House, fake: FakeWeCom, wecom: WeCom) -> None:
@@ -204,3 +206,64 @@ async def test_an_old_token_is_renewed(fake: FakeWeCom, buyer: Buyer) -> None:
     fake.expire_tokens()
 
     assert "答复退款" in await buyer.say("能退款吗")
+
+
+async def test_what_waits_goes_out_as_one_message(house: House, fake: FakeWeCom, buyer: Buyer) -> None:
+    """The greeting of a first word and its answer: two rows of the outbox, one of the five messages."""
+    await buyer.say("怎么查订单")
+
+    (shown,) = fake.sessions[OPEN_KFID, BUYER].shown
+    assert "自动客服" in shown.text
+    assert "发订单号给我就能查" in shown.text
+    assert [row.state for row in await house.all(Outgoing)] == [Sending.SENT, Sending.SENT]
+    assert (await house.one(ReplyWindow)).messages_left == 4
+
+
+async def test_two_messages_are_kept_for_a_person_and_the_outcome(
+    house: House, fake: FakeWeCom, wecom: WeCom, buyer: Buyer
+) -> None:
+    await buyer.say("怎么查订单")
+    (conversation,) = await house.all(Conversation)
+    for number in range(4):
+        await say(house, conversation, f"通知{number}", Priority.NOTICE)
+        await buyer.news()
+    before = [shown.text for shown in fake.sessions[OPEN_KFID, BUYER].shown]
+
+    await say(house, conversation, "我是小林，已经给您换了一张。", Priority.AGENT_REPLY)
+    house.clock.advance(minutes=1)
+    await buyer.news()
+
+    shown = [shown.text for shown in fake.sessions[OPEN_KFID, BUYER].shown]
+    assert before[1:] == ["通知0", "通知1"]
+    assert shown[3] == "通知2\n\n通知3\n\n我是小林，已经给您换了一张。"
+    assert (await house.one(ReplyWindow)).messages_left == 1
+
+
+async def test_nothing_is_sent_after_the_window_closed(house: House, fake: FakeWeCom, buyer: Buyer) -> None:
+    await buyer.say("怎么查订单")
+    (conversation,) = await house.all(Conversation)
+    calls = fake.calls["/cgi-bin/kf/send_msg"]
+    house.clock.advance(hours=48)
+
+    await say(house, conversation, "我是小林，已经给您换了一张。", Priority.AGENT_REPLY)
+    await buyer.news()
+
+    assert fake.calls["/cgi-bin/kf/send_msg"] == calls
+    row = (await house.all(Outgoing))[-1]
+    assert (row.state, "silent for too long" in row.problem) == (Sending.FAILED, True)
+
+
+async def test_what_the_platform_refused_was_not_spent(house: House, fake: FakeWeCom, buyer: Buyer) -> None:
+    await buyer.say("怎么查订单")
+    (conversation,) = await house.all(Conversation)
+    fake.next_fault("/cgi-bin/kf/send_msg", -1)
+
+    await say(house, conversation, "在的。", Priority.AGENT_REPLY)
+    await buyer.news()
+
+    assert (await house.one(ReplyWindow)).messages_left == 4
+
+
+async def say(house: House, conversation: Conversation, text: str, priority: Priority) -> None:
+    async with house.database.writing() as session:
+        await outbox.post(session, house.clock(), conversation, text, author=Author.BOT, priority=priority)

@@ -2,11 +2,14 @@
 
 import re
 from datetime import datetime
+from functools import partial
+from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import bindparam, func
 from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit import rows
 from tickets import lifecycle
 from tickets.changes import get_ticket
 from tickets.tables import Author, Conversation, Cycle, Ending, LinkKind, Message, Phase, Ticket, TicketLink
@@ -25,6 +28,8 @@ async def spoken_of(session: AsyncSession, conversation: Conversation) -> list[T
     Spoken of is what the buyer or an agent wrote on a ticket, so that an answer to an agent goes to that agent's
     ticket. A matter that was merged into a ticket of the buyer's other conversation is spoken of there.
     """
+    if not await has_unsettled(session, conversation.buyer_id):
+        return []
     said_here = select(Message.ticket_id).where(Message.conversation_id == conversation.id)
     last = (
         select(func.max(Message.id))
@@ -39,6 +44,19 @@ async def spoken_of(session: AsyncSession, conversation: Conversation) -> list[T
         .order_by(func.coalesce(last, 0).desc(), col(Ticket.id).desc())
     )
     return list(found.all())
+
+
+_UNSETTLED: Any = (
+    select(Ticket.id)
+    .where(col(Ticket.buyer_id) == bindparam("buyer"), or_(*(col(Ticket.phase) == phase for phase in lifecycle.ACTIVE)))
+    .limit(1)
+)
+
+
+async def has_unsettled(session: AsyncSession, buyer_id: int) -> bool:
+    """Whether anything of this buyer waits to be settled: few have, and everybody's words ask for it."""
+    look = partial(rows.find, statement=_UNSETTLED, buyer=buyer_id)
+    return await rows.in_one_trip(session, look) is not None
 
 
 async def find_named(session: AsyncSession, buyer_id: int, text: str) -> Ticket | None:

@@ -31,6 +31,7 @@ class Line:
     message: Message
     author: str  # name
     pictures: tuple[int, ...] = ()  # those that we have
+    revision: int = 0  # the last edit that is in it
 
 
 def topic_name(row: QueueRow) -> str:
@@ -54,7 +55,7 @@ def card(room: Room, row: QueueRow, product: str, claims: Sequence[Claim] = ()) 
         f"{ticket.number} · {status_of(room, row)} · L{int(ticket.level)}",
         mask_text(ticket.subject),
         words("card.buyer", name=row.buyer + tier, channel=_word(room, "channel", row.channel)),
-        words("card.about", category=_word(room, "category", ticket.category), product=product or "-"),
+        " · ".join(filter(None, (_word(room, "category", ticket.category), product))),
         *([words("card.order", order=hidden_order(order))] if order else []),
         *(words("card.claim", masked=one.masked, reason=_reason(room, one.reason)) for one in claims),
         *([words("card.due", due=due_of(room, row))] if row.due_at else []),
@@ -100,7 +101,8 @@ def line_text(room: Room, line: Line) -> str:
     media = [room.words(f"media.{kind if kind in _KINDS else 'other'}") for kind in kinds]
     if line.pictures and not room.rules.pictures:
         media.append(room.words("media.pictures", count=len(line.pictures)))
-    return f"{face} {line.author}: {' '.join(filter(None, (*media, text)))}".rstrip()
+    who = f"{face} {line.author}:" if line.author else face
+    return " ".join(filter(None, (who, *media, text)))
 
 
 def edit_text(room: Room, line: Line) -> str:

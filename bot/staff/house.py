@@ -72,6 +72,6 @@ class StaffHouse:
 
     async def work(self) -> int:
         """What can be done now, answers to people first."""
-        done = await self._posts.drain()
-        done += await self._news.collect() + await self._news.digest()
-        return done + await self._posts.drain() + await self._mirror.look()
+        done = await self._posts.drain() + await self._mirror.look()
+        done += await self._news.collect() + await self._news.digest()  # which lead to the topics
+        return done + await self._posts.drain()

@@ -35,8 +35,16 @@ MADE_WITHIN = timedelta(minutes=2)  # a topic whose answer was lost, or whose ma
 ALBUM = 10  # pictures of one message
 
 
-class OutOfBudget(Exception):
-    """The group takes no more for now; what is left is done later."""
+class NotYet(Exception):
+    """What is left of this ticket is done later."""
+
+
+class OutOfBudget(NotYet):
+    """The group takes no more for now."""
+
+    def __init__(self, chat_id: str) -> None:
+        super().__init__(chat_id)
+        self.chat_id = chat_id
 
 
 class Mirror:
@@ -53,25 +61,32 @@ class Mirror:
         self._clock = clock
         self._watch = Watch(bot.account, room.rules.from_level)
         self._due: dict[int, None] = {}  # tickets to look at, in order
+        self._chats: dict[int, str] = {}  # of those that are due: the group that they wait for
 
     async def look(self) -> int:
         """Do what is due and the groups' budgets allow; how many tickets are up to date now."""
         async with self._database.reading() as session:
             self._due |= dict.fromkeys(await self._watch.find(session, self._clock()))
-        done = 0
+        done, full = 0, set[str]()
         for ticket_id in list(self._due):
+            if self._chats.get(ticket_id) in full:
+                continue
             try:
                 await self._serve(ticket_id)
-            except OutOfBudget:
+            except NotYet as error:
+                if isinstance(error, OutOfBudget):
+                    self._chats[ticket_id] = error.chat_id
+                    full.add(error.chat_id)
                 continue
             except Exception as error:
                 log.error("staff: the topic of ticket %s stumbled: %s", ticket_id, place_of(error))
             self._due.pop(ticket_id, None)
+            self._chats.pop(ticket_id, None)
             done += 1
         return done
 
     async def _serve(self, ticket_id: int) -> None:
-        """One step after the other, each from what stands in the database then. Raises OutOfBudget."""
+        """One step after the other, each from what stands in the database then. Raises NotYet."""
         while True:
             async with self._database.reading() as session:
                 view = await views.read(session, self._clock(), self._bot.account, ticket_id)
@@ -93,7 +108,7 @@ class Mirror:
         except DeliveryError as error:
             self._pacing.hold(topic.chat_id, self._clock(), error)
             log.warning("staff: the topic of %s was not written: %s", view.ticket.number, error)
-            raise OutOfBudget from error
+            raise OutOfBudget(topic.chat_id) from error
 
     async def _give_way(self, topic: Topic, error: Refused) -> bool:
         """A topic that a person closed is opened again; what else the group refuses waits for the next full look."""
@@ -133,9 +148,7 @@ class Mirror:
         if not chat_id or not is_active(ticket.phase) or ticket.level < self._rules.from_level:
             return False
         if view.topic is not None and not _may_make(view.topic, now):
-            raise OutOfBudget
-        if self._pacing.is_held(chat_id, now):
-            raise OutOfBudget
+            raise NotYet
         self._spend(chat_id)
         topic = await self._claim(view, chat_id)
         if topic is None:
@@ -149,7 +162,7 @@ class Mirror:
             await self._write(topic, state=state, problem=str(error))
             self._pacing.hold(chat_id, self._clock(), error)
             log.warning("staff: no topic for %s: %s", ticket.number, error)
-            raise OutOfBudget from error
+            raise OutOfBudget(chat_id) from error
         await self._write(topic, thread_id=thread_id, state=TopicState.OPEN, name=name, problem=None)
         return True
 
@@ -189,7 +202,7 @@ class Mirror:
         self._spend(topic.chat_id)
         if is_open:
             await self._bot.reopen_topic(topic.chat_id, topic.thread_id)
-        elif name != topic.name:
+        if name != topic.name:
             await self._bot.rename_topic(topic.chat_id, topic.thread_id, name)
             self._pacing.may_send(topic.chat_id, self._clock())
         if not is_open:
@@ -275,7 +288,9 @@ class Mirror:
         there = set((await session.exec(known)).all())
         for line in lines:
             if (message_id := id_of(line.message)) not in there:
-                session.add(Mirrored(topic_id=id_of(topic), message_id=message_id, telegram_id=number))
+                shown = Mirrored(topic_id=id_of(topic), message_id=message_id, telegram_id=number)
+                shown.revision_id = line.revision
+                session.add(shown)
 
     async def _show_edits(self, view: View, topic: Topic) -> None:
         self._spend(topic.chat_id)
@@ -318,7 +333,7 @@ class Mirror:
 
     def _spend(self, chat_id: str, cost: int = 1) -> None:
         if not self._pacing.may_send(chat_id, self._clock(), cost):
-            raise OutOfBudget
+            raise OutOfBudget(chat_id)
 
     async def _write(self, topic: Topic, **values: object) -> None:
         async with self._database.writing() as session:

@@ -142,7 +142,7 @@ class Talk:
             text = corrected
         was_seen = topic.known_version == ticket.version
         message = await self._room.desk.reply(session, now, id_of(ticket), id_of(agent), text)
-        self._show(session, topic, message, None if said.is_edit else said.number)
+        self._show(session, topic, message, said.number)
         await session.flush()
         if was_seen:
             topic.known_version = ticket.version
@@ -155,17 +155,16 @@ class Talk:
         Raises `TooLateToEdit`.
         """
         here = (Mirrored.topic_id == topic.id, Mirrored.telegram_id == said.number)
-        found = await session.exec(
-            select(Message).join(Mirrored, col(Mirrored.message_id) == col(Message.id)).where(*here)
-        )
-        message = found.first()
+        shown = select(Message).join(Mirrored, col(Mirrored.message_id) == col(Message.id)).where(*here)
+        message = (await session.exec(shown.order_by(col(Message.id).desc()))).first()
         if message is None or message.author != Author.AGENT or message.agent_id != agent.id:
             return None
-        if message.text == said.text.strip():
+        corrected = self._room.words("correction", text=said.text.strip())
+        if message.text in (said.text.strip(), corrected):
             return None
         if message.is_note or said.sent_at - message.created_at > EDIT_WITHIN:
             raise TooLateToEdit(minutes=int(EDIT_WITHIN.total_seconds() // 60))
-        return self._room.words("correction", text=said.text.strip())
+        return corrected
 
     async def _press(
         self,

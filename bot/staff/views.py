@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -84,7 +85,14 @@ async def _news(session: AsyncSession, ticket: Ticket, buyer: str, topic: Topic 
     )
     before = await _before(session, ticket) if is_fresh else []
     said = [(message, None) for message in before] + list(found.all())
-    return [_line(message, name, buyer) for message, name in said]
+    edited = await _last_edits(session, [message.id for message, _ in said])
+    return [_line(message, name, buyer, edited.get(message.id, 0)) for message, name in said]
+
+
+async def _last_edits(session: AsyncSession, message_ids: Sequence[int | None]) -> dict[int | None, int]:
+    last = select(MessageRevision.message_id, func.max(MessageRevision.id))
+    mine = last.where(col(MessageRevision.message_id).in_(message_ids)).group_by(col(MessageRevision.message_id))
+    return {message_id: revision or 0 for message_id, revision in (await session.exec(mine)).all()}
 
 
 async def _before(session: AsyncSession, ticket: Ticket) -> list[Message]:
@@ -124,7 +132,7 @@ async def _lost(session: AsyncSession, topic: Topic) -> list[Lost]:
     return [Lost(number or 0, shown, text, problem or "") for number, shown, text, problem in found.all()]
 
 
-def _line(message: Message, agent: str | None, buyer: str) -> Line:
+def _line(message: Message, agent: str | None, buyer: str, revision: int = 0) -> Line:
     pictures = tuple(int(one["picture"]) for one in message.attachments if one.get("picture"))
     author = buyer if message.author == Author.BUYER else agent or ""
-    return Line(message, mask_text(author), pictures)
+    return Line(message, mask_text(author), pictures, revision)

@@ -106,7 +106,9 @@ class Understanding:
             return replace(cut, stored=f"{cut.stored}…")
         if command := reading.find_command(text):
             return Intent(command, text)
-        return self._keep(scene, self._at_step(scene, text), text)
+        intent = self._keep(scene, self._at_step(scene, text), text)
+        # "看这个" under a picture says nothing by itself, and is no miss.
+        return replace(intent, act=Act.MEDIA, match=None) if came_along and _is_unknown(intent) else intent
 
     def _keep(self, scene: Scene, intent: Intent, text: str) -> Intent:
         """The intent with the buyer's words as they may be kept."""
@@ -277,6 +279,11 @@ class Understanding:
     def _order(self, scene: Scene, number: str, text: str, goal: Goal) -> Intent:
         proof = reading.find_proof(text, number)
         return Intent(Act.ORDER, "", goal=goal, order_no=number, secret=proof or "")
+
+
+def _is_unknown(intent: Intent) -> bool:
+    is_none = intent.match is not None and intent.match.outcome == "none"
+    return intent.act in (Act.ASK, Act.UNCLEAR) and is_none and intent.beside is None
 
 
 def _is_unread(inbound: Inbound) -> bool:

@@ -68,6 +68,12 @@ async def test_a_picture_is_drawn_anew_and_belongs_to_its_message(
     assert message.attachments == [{"kind": "photo", "picture": picture.id}]
 
 
+async def test_words_that_only_point_at_a_picture_are_no_miss(buyer: Buyer) -> None:
+    await buyer.start()
+
+    assert "图片收到了" in await buyer.photo("看这个")
+
+
 async def test_a_screenshot_sent_as_a_file_is_a_picture_too(
     house: House, fake: FakeTelegram, telegram: Telegram
 ) -> None:

@@ -12,7 +12,7 @@ from shop.masking import mask_text
 from tickets.lifecycle import is_active
 from tickets.links import MARK
 from tickets.queue import QueueRow
-from tickets.routing import Level, Tier
+from tickets.routing import Tier
 from tickets.tables import Author, Claim, Message, Phase
 
 NAME_PART = 40  # characters of a subject in a topic's name
@@ -38,7 +38,7 @@ def topic_name(row: QueueRow) -> str:
     """What the list of topics shows; settled ones have a tick before them."""
     subject = mask_text(row.ticket.subject)
     tick = "" if is_active(row.ticket.phase) else "✅ "
-    return f"{tick}{row.ticket.number} {row.buyer} · {subject[:NAME_PART]}"
+    return f"{tick}{row.ticket.number} {mask_text(row.buyer)} · {subject[:NAME_PART]}"
 
 
 def number_in(name: str) -> str:
@@ -54,7 +54,7 @@ def card(room: Room, row: QueueRow, product: str, claims: Sequence[Claim] = ()) 
     lines = [
         f"{ticket.number} · {status_of(room, row)} · L{int(ticket.level)}",
         mask_text(ticket.subject),
-        words("card.buyer", name=row.buyer + tier, channel=_word(room, "channel", row.channel)),
+        words("card.buyer", name=mask_text(row.buyer) + tier, channel=_word(room, "channel", row.channel)),
         " · ".join(filter(None, (_word(room, "category", ticket.category), product))),
         *([words("card.order", order=hidden_order(order))] if order else []),
         *(words("card.claim", masked=one.masked, reason=_reason(room, one.reason)) for one in claims),
@@ -87,9 +87,8 @@ def row_text(room: Room, row: QueueRow) -> str:
     """A ticket as one line of a list."""
     due = f" · {due_of(room, row)}" if row.due_at else ""
     hands = f" · {row.assignee}" if row.assignee else ""
-    return (
-        f"{row.ticket.number} L{int(Level(row.ticket.level))} {row.buyer} · {mask_text(row.ticket.subject)}{due}{hands}"
-    )
+    about = mask_text(f"{row.buyer} · {row.ticket.subject}")
+    return f"{row.ticket.number} L{int(row.ticket.level)} {about}{due}{hands}"
 
 
 def line_text(room: Room, line: Line) -> str:

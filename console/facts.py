@@ -10,23 +10,8 @@ from console import times
 from console.words import Words
 from shop import money
 
-# Facts whose value has a word, and the room of words where it stands.
-_ROOMS = {
-    name: name
-    for name in (
-        "phase",
-        "trigger",
-        "category",
-        "outcome",
-        "metric",
-        "reason",
-        "channel",
-        "language",
-        "tier",
-        "role",
-        "why",
-    )
-}
+# Facts whose value has a word, in the room of words that is called like them.
+_NAMED = ("phase", "trigger", "category", "outcome", "metric", "reason", "channel", "language", "tier", "role", "why")
 # Whose state it is, its word tells.
 _STATES = ("sending", "refund_state", "claim_state", "code_state")
 
@@ -65,8 +50,8 @@ class Facts:
             return next(
                 (self.say.named(room, value) for room in _STATES if self.say.has(f"{room}.{value}")), str(value)
             )
-        if name in _ROOMS:
-            return self.say.named(_ROOMS[name], value)
+        if name in _NAMED:
+            return self.say.named(name, value)
         return self._text(value) if isinstance(value, str) else str(value)
 
     def _text(self, text: str) -> str:

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from tickets import clocks, compensation
-from tickets.changes import lock_ticket
 from tickets.ladder import Ladder
 from tickets.tables import Metric, Outgoing, Phase, Ticket
 
@@ -17,13 +16,13 @@ class Owed(Ladder):
         """An answer has arrived at `now`: from here on its buyer is waited for, and their silence counts.
 
         Not where an answer is owed that was not written yet or has not arrived, nor where money or a second person's
-        word is awaited: that wait has a clock of its own. Called in the transaction that records the delivery. What
-        never arrives stops no clock.
+        word is awaited: that wait has a clock of its own. Called in the transaction that records the delivery, and
+        holds the ticket. What never arrives stops no clock.
         """
-        outgoing = await session.get_one(Outgoing, outgoing_id, populate_existing=True)
+        outgoing = await session.get_one(Outgoing, outgoing_id)
         if not outgoing.handles or outgoing.ticket_id is None:
             return
-        ticket = await lock_ticket(session, outgoing.ticket_id)
+        ticket = await session.get_one(Ticket, outgoing.ticket_id)
         if ticket.phase != Phase.WAITING or await clocks.owes_answer(session, ticket):
             return
         if await compensation.find_under_way(session, ticket) is None:

@@ -6,9 +6,9 @@ when it should have been delivered. Any number of processes may do it: an event 
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 PAGE = 200  # events of one round
 ANSWERS_WITHIN = timedelta(seconds=30)
 LEASE = timedelta(minutes=2)  # longer than that, so that no two ask at once
+REVISITED_EVERY = timedelta(minutes=15)  # the order of a case, of which its shop may tell no more
 WAITS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 720))  # after each look without an answer
 
 
@@ -68,6 +69,7 @@ class Follower:
     vault: Vault
     find_shop: Callable[[str], Shop | None]
     rules: Mapping[str, MissedRules]  # by the shop's name
+    _looked: dict[int, datetime] = field(default_factory=dict)  # at the orders of cases, by their tickets
 
     async def follow(self) -> int:
         """Look at every order that is due; how many events were settled. A shop that is away is asked once."""
@@ -82,7 +84,7 @@ class Follower:
             if event is None:
                 continue
             try:
-                order = await self._look(event)
+                order = await self._look(event.shop, event.order_no)
                 async with self.database.writing() as session:
                     settled += await self._settle(session, self.clock(), event, order)
             except (ShopDown, TimeoutError) as silence:
@@ -93,13 +95,34 @@ class Follower:
                 await self._put_off(event, type(error).__name__)
         return settled
 
-    async def _look(self, event: ShopEvent) -> Order | None:
+    async def revisit(self) -> int:
+        """Look again at the orders of cases that nobody is at: some shops tell of an order once. How many came."""
+        came, away = 0, set[str]()
+        async with self.database.reading() as session:
+            cases = await _find_cases(session)
+        for gone in self._looked.keys() - {ticket_id for ticket_id, *_ in cases}:
+            del self._looked[gone]
+        for ticket_id, name, order_no, since in cases:
+            if name in away or self.clock() < self._looked.get(ticket_id, since) + REVISITED_EVERY:
+                continue
+            self._looked[ticket_id] = self.clock()
+            try:
+                order = await self._look(name, order_no)
+            except (ShopDown, TimeoutError):
+                away.add(name)
+                continue
+            if order is not None and order.status == OrderStatus.DELIVERED:
+                async with self.database.writing() as session:
+                    came += await self._answer(session, self.clock(), order, is_told=False)
+        return came
+
+    async def _look(self, name: str, order_no: str) -> Order | None:
         """The order as it stands; None when there is none, or the shop is not ours any more."""
-        shop = self.find_shop(event.shop)
+        shop = self.find_shop(name)
         if shop is None:
             return None
         async with asyncio.timeout(ANSWERS_WITHIN.total_seconds()):
-            return await shop.find_order(event.order_no)
+            return await shop.find_order(order_no)
 
     async def _put_off(self, event: ShopEvent, problem: str) -> None:
         """The shop is away: weather, until it lasts for most of a day."""
@@ -147,8 +170,12 @@ class Follower:
             await self._tell_staff(session, now, Level.HUMAN_QUEUE, "notice.undelivered", minutes=minutes, **facts)
         return True
 
-    async def _answer(self, session: AsyncSession, now: datetime, order: Order) -> None:
-        """It came after all: its case is over, unless somebody is at it, or the buyer wrote since; then they look."""
+    async def _answer(self, session: AsyncSession, now: datetime, order: Order, *, is_told: bool = True) -> int:
+        """It came after all: its case is over, unless somebody is at it, or the buyer wrote since; then they look.
+
+        How many cases ended; `is_told`: the shop told it, and so it is told on.
+        """
+        ended = 0
         about = (Ticket.order_ref == f"{order.shop}/{order.order_no}", Ticket.category == Category.UNDELIVERED)
         found = select(Ticket.id).where(*about, col(Ticket.phase).in_(lifecycle.ACTIVE)).order_by(col(Ticket.id))
         for ticket_id in (await session.exec(found)).all():
@@ -158,9 +185,11 @@ class Follower:
             if ticket.assignee_id is None and not await _has_spoken(session, ticket):
                 text = await self.desk.words(session, ticket, "undelivered.arrived", product=order.goods.name)
                 await self.desk.conclude(session, now, ticket, None, Outcome.INSTRUCT, text)
-            else:
+                ended += 1
+            elif is_told:
                 key, to = "notice.delivered_meanwhile", ticket.assignee_id
                 await self.desk.tell_staff(session, now, ticket, key, agent_id=to, order_no=order.order_no)
+        return ended
 
     async def _tell_staff(self, session: AsyncSession, now: datetime, level: Level, key: str, **facts: object) -> None:
         rules = self.desk.rules
@@ -182,6 +211,19 @@ async def _find_conversation(session: AsyncSession, vault: Vault, order: Order) 
         return None
     known = (await session.exec(latest.where(OrderBinding.contact_hash == contact).limit(20))).all()
     return known[0] if len({one.buyer_id for one in known}) == 1 else None
+
+
+async def _find_cases(session: AsyncSession) -> Sequence[tuple[int, str, str, datetime]]:
+    """(ticket, shop, order number, since when) of the cases that events opened and nobody has taken."""
+    ref = col(ShopEvent.shop) + "/" + col(ShopEvent.order_no)
+    open_ = (col(Ticket.phase).in_(lifecycle.ACTIVE), col(Ticket.assignee_id).is_(None))
+    found = (
+        select(Ticket.id, ShopEvent.shop, ShopEvent.order_no, Ticket.created_at)
+        .join(ShopEvent, ref == col(Ticket.order_ref))
+        .where(ShopEvent.became == incoming.CASE, Ticket.category == Category.UNDELIVERED, *open_)
+    )
+    rows = (await session.exec(found.order_by(col(Ticket.id)).limit(PAGE))).all()
+    return [(number, name, order_no, since) for number, name, order_no, since in rows if number is not None]
 
 
 async def _has_spoken(session: AsyncSession, ticket: Ticket) -> bool:

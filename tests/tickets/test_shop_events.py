@@ -191,6 +191,26 @@ async def test_what_comes_after_its_case_was_opened_ends_it(street: Street) -> N
     assert (resolved.actor, (resolved.after or {})["outcome"]) == ("bot", "instruct")
 
 
+async def test_a_shop_that_tells_once_is_looked_at_again_while_its_case_is_open(street: Street) -> None:
+    await street.know()
+    await street.tell()
+    await street.follow(31 * MINUTE)
+    follower = street.follower()
+    asked = street.stall.asked
+
+    early = await follower.revisit()
+    street.now += 15 * MINUTE
+    waiting = await follower.revisit(), await follower.revisit()
+    assert street.stall.order is not None
+    street.stall.order = replace(street.stall.order, status=OrderStatus.DELIVERED)
+    street.now += 15 * MINUTE
+    came = await follower.revisit(), await follower.revisit()
+
+    assert (early, waiting, came) == (0, (0, 0), (1, 0))
+    assert street.stall.asked == asked + 2
+    assert (await street.floor.one(Ticket)).phase == Phase.RESOLVED
+
+
 @pytest.mark.parametrize("who", ["agent", "buyer"])
 async def test_a_case_that_somebody_is_at_is_left_to_them(street: Street, who: str) -> None:
     await street.know()

@@ -18,7 +18,8 @@ from bot.faults import place_of
 from bot.plan import Plan
 from bot.rations import Rations
 from bot.ready import Ready
-from bot.receipts import Receipts, Verdict, together
+from bot.receipts import Verdict, together
+from bot.together import Together
 from bot.transactions import Transactions
 from tickets import outbox
 from tickets.links import Links
@@ -102,7 +103,7 @@ class Route:
         self._budget = budget
         self._plan = Plan(database, channel, links, budget)
         self._rations = Rations(database, channel, clock)
-        self._receipts = Receipts(database)
+        self._together = Together(database, LANES)
         self._verdicts: dict[int, Verdict] = {}  # of outgoing messages, until they are written down
         self._turn = asyncio.Lock()  # two drains at once would send twice
         self._was_refused = False  # the last election: another process sends
@@ -168,9 +169,10 @@ class Route:
         verdict = self._verdicts.get(number) or await self._try(ready)
         self._verdicts[number] = verdict
         if all(row.ticket_id is None for row in ready.rows):
-            await self._receipts.write(verdict.write)
-        else:
-            await self._receipts.write_alone(verdict.write)
+            await self._together.write(verdict.write)
+        else:  # a transaction that locked several tickets would wait for another that locked them in another order
+            async with self._database.writing() as session:
+                await verdict.write(session)
         del self._verdicts[number]
         return verdict.is_sent
 

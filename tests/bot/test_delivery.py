@@ -13,7 +13,6 @@ from bot.budget import Budget, Rate
 from bot.channels.port import Inbound, Update
 from bot.delivery import Delivery
 from bot.errors import Ambiguous, BuyerUnreachable, ChannelDown, RateLimited, Refused
-from bot.receipts import Receipts
 from kadesk.database import Database
 from tests.bot.conftest import House
 from tickets import conversations, outbox
@@ -238,7 +237,7 @@ async def test_what_was_sent_is_not_sent_again_because_it_could_not_be_written_d
     pigeon.weather = lambda text: Ambiguous() if text == "二" else None
     delivery, writing = house.delivery(pigeon), house.database.writing
 
-    monkeypatch.setattr(house.database, "writing", lambda: writing_fails())
+    monkeypatch.setattr(house.database, "writing", writing_fails)
     with pytest.raises(ConnectionError):
         await delivery.drain()
     monkeypatch.setattr(house.database, "writing", writing)
@@ -255,35 +254,15 @@ async def test_what_arrives_together_is_written_down_together(
         await post(house, "一", address=f"buyer {number}")
     transactions, writing = [], house.database.writing
 
-    def counted() -> AbstractAsyncContextManager[AsyncSession]:
+    def counted(**options: bool) -> AbstractAsyncContextManager[AsyncSession]:
         transactions.append(1)
-        return writing()
+        return writing(**options)
 
     monkeypatch.setattr(house.database, "writing", counted)
     await house.delivery(pigeon).drain()
 
     assert len(pigeon.sent) == 32
     assert len(transactions) <= 3
-
-
-async def test_one_that_cannot_be_written_down_keeps_no_other_from_it(house: House) -> None:
-    receipts, written = Receipts(house.database), []
-
-    async def fail(session: AsyncSession) -> None:
-        raise ZeroDivisionError
-
-    async def write(session: AsyncSession, number: int) -> None:
-        written.append(number)
-
-    outcomes = await asyncio.gather(
-        receipts.write(lambda session: write(session, 1)),
-        receipts.write(fail),
-        receipts.write(lambda session: write(session, 2)),
-        return_exceptions=True,
-    )
-
-    assert [type(outcome) for outcome in outcomes] == [type(None), ZeroDivisionError, type(None)]
-    assert set(written) == {1, 2}
 
 
 async def test_a_budget_is_kept_and_the_urgent_use_it_first(house: House, pigeon: Pigeon) -> None:
@@ -410,7 +389,7 @@ async def test_without_the_election_several_send(house: House, database_url: str
 
 
 @asynccontextmanager
-async def writing_fails() -> AsyncIterator[AsyncSession]:
+async def writing_fails(**_: bool) -> AsyncIterator[AsyncSession]:
     raise ConnectionError
     yield
 

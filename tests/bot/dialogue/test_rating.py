@@ -5,7 +5,7 @@ import pytest
 from bot.dialogue.reading import find_score
 from bot.fakes.buyer import Buyer
 from tests.bot.conftest import House
-from tickets.tables import Message, Outcome, Phase, Rating, Ticket
+from tickets.tables import Message, Outcome, Pause, Phase, Rating, Ticket
 
 CODE = "STEAM-8K2Q-9XWZ-77AB"
 
@@ -138,3 +138,18 @@ async def test_an_old_button_says_that_the_rating_stands(house: House) -> None:
 
     assert "已经记录好了" in await buyer.press("1 分")
     assert (await house.one(Rating)).score is None
+
+
+async def test_the_buyers_turn_begins_when_an_answer_has_arrived(house: House) -> None:
+    """What is delivered for real brings what `tickets.owed` says of it."""
+    buyer = house.buyer()
+    await buyer.say("转人工")
+    agent, ticket = await house.hire(), await house.one(Ticket)
+    async with house.database.writing() as session:
+        await house.desk.reply(session, house.clock(), ticket.id, agent, "请发一下截图")
+    before = await house.all(Pause)
+
+    await buyer.news()
+
+    assert before == []
+    assert [(pause.since, pause.until) for pause in await house.all(Pause)] == [(house.clock(), None)]

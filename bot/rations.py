@@ -57,7 +57,7 @@ class Rations:
 
     async def _give_back(self, conversation_id: int) -> None:
         async with self._database.writing() as session:
-            await reply_windows.give_back(session, conversation_id)
+            await reply_windows.give_back(session, self._clock(), conversation_id)
 
 
 async def ration(

@@ -28,6 +28,7 @@ from tickets import (
     payouts,
     reminders,
     supplier_checks,
+    window_alarms,
 )
 from tickets.complaints import Complaints
 from tickets.errands import Errands
@@ -115,6 +116,9 @@ def _wake(kadesk: Kadesk) -> Work:
         if done.warned or done.closed:
             kadesk.outbox_bell.ring()
             log.info("woke %s tickets, warned of %s, closed %s", done.woken, done.warned, done.closed)
+        before = kadesk.settings.escalation.before_window
+        if warned := await window_alarms.ring(kadesk.database, clock, kadesk.desk, before):
+            log.info("escalated %s tickets before their windows close", warned)
         if counts and (await claim_alarms.ring(kadesk.database, clock, kadesk.claims, _unheard)).silent:
             kadesk.outbox_bell.ring()
         async with kadesk.database.reading() as session:

@@ -104,6 +104,7 @@ class Sla(Section):
 class Escalation(Section):
     quiet_hours: Annotated[str, AfterValidator(_one_window)]
     urgent_from: Literal["", "L1", "L2", "L3"]
+    before_window: Span
     repeat_after: Span
     repeat_times: int = Field(ge=0, le=20)
     reopened_times: int = Field(ge=1)

@@ -67,10 +67,10 @@ async def spend(session: AsyncSession, now: datetime, conversation_id: int, coun
     return bool(taken.rowcount == 1)
 
 
-async def give_back(session: AsyncSession, conversation_id: int, count: int = 1) -> None:
+async def give_back(session: AsyncSession, now: datetime, conversation_id: int, count: int = 1) -> None:
     """The platform refused them: they were not spent."""
     await session.exec(
         update(ReplyWindow)
-        .where(col(ReplyWindow.conversation_id) == conversation_id)
+        .where(col(ReplyWindow.conversation_id) == conversation_id, col(ReplyWindow.closes_at) > now)
         .values(messages_left=ReplyWindow.messages_left + count)
     )

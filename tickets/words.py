@@ -70,6 +70,7 @@ class Trigger(StrEnum):
     BATCH = "batch"  # many codes of one batch are claimed to be bad
     STAFF = "staff"  # somebody who had it asks for a higher hand
     SUPPLIER_SILENT = "supplier_silent"  # the supplier was asked about a claim and has not answered in time
+    WINDOW = "window"  # the messenger soon takes no answer any more
     RISK = "risk"  # the law, a payment dispute or a public complaint was spoken of
 
 

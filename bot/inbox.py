@@ -5,6 +5,7 @@ Any number of processes may work it off: a row's state says who was first.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (1, 4, 10, 30))
 FLOOD = "the first of a flood"  # the problem of a row after which its buyer is told that the rest is queued
 LANES = 8  # buyers served at a time by one process
-WAITING = 24  # more of them whose lane waits for a shop or for a file
+MORE = {"shop": 8, "file": 64}  # buyers served beside these, while their lanes wait for others; a shop may be our own
 LOOK_EVERY = 1.0  # seconds between looks for rows that another process stored
 FETCH_TRIES = 4  # before a message is read without the file that came along: with their waits, under a minute
 QUIET = timedelta(seconds=1)  # without another part, before an album is taken for complete
@@ -84,7 +85,7 @@ class Inbox:
         self._bell = bell
         self._outbox_bell = outbox_bell
         self._busy: set[str] = set()  # threads that a lane of this process serves now
-        self._waiting = 0  # lanes that wait for something outside of this house
+        self._away = Counter[str]()  # lanes that wait for others, by what for
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -101,7 +102,7 @@ class Inbox:
         lanes: set[asyncio.Task[int]] = set()
         try:
             while True:
-                room = LANES - len(lanes) + min(self._waiting, WAITING)
+                room = LANES - len(lanes) + sum(min(self._away[what], most) for what, most in MORE.items())
                 for row in await self._heads(room) if room > 0 else ():
                     self._busy.add(row.thread)
                     lanes.add(asyncio.create_task(self._serve(row)))
@@ -152,7 +153,7 @@ class Inbox:
         inbound = await self._fetch(row, join([self._read(one) for one in (row, *parts)]))
         async with self._database.reading(is_brief=True) as session:
             scene = await self._dialogue.set_scene(session, self._clock(), inbound)
-        with self._outside():
+        with self._waiting("shop"):
             looked = await self._dialogue.look_up(scene, inbound)
 
         async def answer(session: AsyncSession) -> bool:
@@ -195,17 +196,17 @@ class Inbox:
         channel = self._channels[row.channel, row.account]
         if not inbound.attachments or not isinstance(channel, Fetches):
             return inbound
-        with self._outside():
+        with self._waiting("file"):
             return await channel.fetch(inbound, is_last=row.attempts + 1 >= FETCH_TRIES)
 
     @contextmanager
-    def _outside(self) -> Iterator[None]:
+    def _waiting(self, what: str) -> Iterator[None]:
         """While a lane waits for others, it does not keep other buyers waiting."""
-        self._waiting += 1
+        self._away[what] += 1
         try:
             yield
         finally:
-            self._waiting -= 1
+            self._away[what] -= 1
 
     def _read(self, row: InboxRow) -> Inbound:
         channel = self._channels[row.channel, row.account]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -313,3 +314,31 @@ async def test_who_floods_is_told_once_and_queued(house: House) -> None:
     await inbox.drain()
     assert [text for text in await house.heard() if text != "在吗"] == [f"在吗 {number}" for number in range(10)]
     assert len([message for message in await house.all(Message) if "发得很快" in message.text]) == 1
+
+
+async def test_files_that_hang_keep_nobody_else_waiting(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(Paper):
+        go_on = asyncio.Event()
+
+        def read(self, update: Update) -> Inbound:
+            inbound = Paper.read(self, update)
+            return replace(inbound, attachments=({"kind": "photo"},)) if "图" in inbound.text else inbound
+
+        async def fetch(self, inbound: Inbound, *, is_last: bool) -> Inbound:
+            await self.go_on.wait()
+            return replace(inbound, attachments=())
+
+    monkeypatch.setattr(inbox_module, "LOOK_EVERY", 0.02)
+    slow = Slow()
+    await house.door.accept(*(written("图", str(number), f"slow{number}") for number in range(20)))
+    await house.door.accept(written("能退款吗", "quick", "quick"))
+    working = asyncio.create_task(house.inbox(slow).drain())
+
+    async with asyncio.timeout(10):
+        while (await house.all(InboxRow))[-1].state != InboxState.DONE:
+            await house.outbox_bell.wait(0.02)
+    waiting = len(await house.all(InboxRow, state=InboxState.PENDING))
+    slow.go_on.set()
+
+    assert await working == 21
+    assert waiting == 20

@@ -17,8 +17,8 @@ from bot.errors import FileAway
 from tickets.errors import NoPicture, PictureTooLarge
 from tickets.pixels import BYTES, Pixels
 
-TIMEOUT = 10  # seconds that one file may take to name, and as many to come
-AT_ONCE = 4  # files that come at a time
+TIMEOUT = 10  # seconds that one file may take, with its wait for others
+AT_ONCE = 8  # files that come at a time
 GONE = frozenset({400, 403, 404, 410})  # HTTP answers after which the file will never come
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 
@@ -57,8 +57,11 @@ class Files:
         if not _is_picture(attachment):
             return None
         try:
-            async with self._room:
-                return await self._drawing.draw(await self._download(attachment))
+            async with asyncio.timeout(TIMEOUT), self._room:
+                content = await self._download(attachment)
+            return await self._drawing.draw(content)
+        except TimeoutError:
+            return FileAway()
         except (FileAway, Unusable) as error:
             return error
         except PictureTooLarge:
@@ -73,15 +76,14 @@ class Files:
         url = self._bot.session.api.file_url(self._bot.token, path)
         content = bytearray()
         try:
-            async with asyncio.timeout(TIMEOUT):
-                async for chunk in self._bot.session.stream_content(url, timeout=TIMEOUT, raise_for_status=True):
-                    content += chunk
-                    if len(content) > BYTES:
-                        raise Unusable("too_large")
+            async for chunk in self._bot.session.stream_content(url, timeout=TIMEOUT, raise_for_status=True):
+                content += chunk
+                if len(content) > BYTES:
+                    raise Unusable("too_large")
         except ClientResponseError as error:
             # Without the cause: its words have the address in them, and that has the token.
             raise (Unusable("gone") if error.status in GONE else FileAway()) from None
-        except (ClientError, TimeoutError):
+        except ClientError:
             raise FileAway() from None
         return bytes(content)
 

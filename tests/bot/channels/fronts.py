@@ -2,20 +2,29 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import httpx
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from bot.channels.telegram import Telegram
 from bot.channels.web import WebChat
+from bot.channels.wechat import WeChat
+from bot.channels.wecom import WeCom, door
+from bot.channels.weixin.access import AccessTokens
+from bot.channels.weixin.api import Api
+from bot.channels.weixin.door import Gate, Nonces
+from bot.fakes import wecom as fake_wecom
+from bot.fakes import weixin as fake_weixin
 from bot.fakes.buyer import Buyer, TelegramFront, WebFront
 from bot.fakes.telegram import TOKEN, FakeTelegram, serving
+from bot.fakes.wechat_front import WeChatFront, WeComFront
 from tests.bot.conftest import House
 
 
 @asynccontextmanager
 async def buyer_on(channel: str, house: House) -> AsyncIterator[Buyer]:
-    """`channel` is "terminal", "web" or "telegram"."""
+    """`channel` is "terminal", "web", "telegram", "wechat" or "wecom"."""
     if channel == "terminal":
         yield house.buyer()
     elif channel == "web":
@@ -24,6 +33,20 @@ async def buyer_on(channel: str, house: House) -> AsyncIterator[Buyer]:
         app.include_router(web.router)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kadesk.test") as client:
             yield Buyer(WebFront(client, web), house.settle(web))
+    elif channel == "wechat":
+        fake = fake_weixin.FakeWeixin(clock=lambda: house.clock().timestamp())
+        async with fake_weixin.serving(fake):
+            wechat = open_wechat(house, fake)
+            yield Buyer(WeChatFront(fake, wechat), house.settle(wechat))
+            await wechat.close()
+    elif channel == "wecom":
+        company = fake_wecom.FakeWeCom(clock=lambda: house.clock().timestamp())
+        async with fake_wecom.serving(company), open_wecom(house, company) as (wecom, *_):
+
+            async def read() -> None:
+                await wecom.look(house.door.accept)
+
+            yield Buyer(WeComFront(company, wecom, read), house.settle(wecom))
     else:
         async with serving(FakeTelegram()) as fake:
             telegram = Telegram(TOKEN, fake.base)
@@ -33,3 +56,45 @@ async def buyer_on(channel: str, house: House) -> AsyncIterator[Buyer]:
 
             yield Buyer(TelegramFront(fake, telegram, look), house.settle(telegram))
             await telegram._bot.session.close()
+
+
+def open_wechat(house: House, fake: fake_weixin.FakeWeixin, patience: float = 0) -> WeChat:
+    """A 公众号 whose platform is the stand-in."""
+    api = Api(fake.base, house.clock)
+
+    async def ask(is_refused: bool) -> tuple[str, timedelta]:
+        body = {"appid": fake_weixin.APP_ID, "secret": fake_weixin.SECRET, "force_refresh": is_refused}
+        answer = await api.ask("POST", "/cgi-bin/stable_token", json=body)
+        return answer["access_token"], timedelta(seconds=answer["expires_in"])
+
+    tokens = AccessTokens(house.database, house.vault, house.clock, "wechat", fake_weixin.APP_ID, ask)
+    gate = Gate(fake.envelope, Nonces())
+    wechat = WeChat(fake_weixin.APP_ID, gate, api, tokens, house.clock, patience=timedelta(seconds=patience))
+    fake.client, fake.url = calling(wechat.router(house.door.accept)), f"/wechat/{fake_weixin.APP_ID}"
+    return wechat
+
+
+@asynccontextmanager
+async def open_wecom(house: House, fake: fake_wecom.FakeWeCom) -> AsyncIterator[list[WeCom]]:
+    """The accounts of a 微信客服 whose platform is the stand-in."""
+    api = Api(fake.base, house.clock)
+
+    async def ask(is_refused: bool) -> tuple[str, timedelta]:
+        secrets = {"corpid": fake_wecom.CORP_ID, "corpsecret": fake_weixin.SECRET}
+        answer = await api.ask("GET", "/cgi-bin/gettoken", params=secrets)
+        return answer["access_token"], timedelta(seconds=answer["expires_in"])
+
+    tokens = AccessTokens(house.database, house.vault, house.clock, "wecom", fake_wecom.CORP_ID, ask)
+    accounts = [WeCom(account, api, tokens, house.database, house.clock) for account in fake.accounts]
+    gate = Gate(fake.envelope, Nonces())
+    fake.client = calling(door.router(fake_wecom.CORP_ID, gate, accounts, house.clock))
+    fake.url = f"/wecom/{fake_wecom.CORP_ID}"
+    yield accounts
+    await api.close()
+
+
+def calling(router: APIRouter) -> httpx.AsyncClient:
+    """What a platform calls this door with."""
+    app = FastAPI()
+    app.include_router(router)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kadesk.test")

@@ -10,7 +10,7 @@ from tests.bot.conftest import CODE, ORDER, PASSWORD, House
 from tickets.tables import Claim
 
 
-@pytest.fixture(params=["terminal", "web", "telegram"])
+@pytest.fixture(params=["terminal", "web", "telegram", "wechat", "wecom"])
 async def buyer(house: House, request: pytest.FixtureRequest) -> AsyncIterator[Buyer]:
     async with buyer_on(request.param, house) as one:
         yield one

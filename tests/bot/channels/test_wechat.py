@@ -2,20 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
-import httpx
 import pytest
-from fastapi import FastAPI
 
 from bot.channels.wechat import WeChat
-from bot.channels.weixin.access import AccessTokens
-from bot.channels.weixin.api import Api
-from bot.channels.weixin.door import Gate, Nonces
 from bot.fakes.buyer import Buyer
 from bot.fakes.wechat_front import WeChatFront
-from bot.fakes.weixin import APP_ID, SECRET, FakeWeixin, serving
+from bot.fakes.weixin import FakeWeixin, serving
 from bot.tables import InboxRow
+from tests.bot.channels.fronts import calling, open_wechat
 from tests.bot.conftest import House
 from tickets.tables import Outgoing, Sending
 
@@ -28,27 +23,9 @@ async def fake(house: House) -> AsyncIterator[FakeWeixin]:
         yield fake
 
 
-def open_account(house: House, fake: FakeWeixin, patience: float = 0) -> WeChat:
-    api = Api(fake.base, house.clock)
-
-    async def ask(is_refused: bool) -> tuple[str, timedelta]:
-        body = {"appid": APP_ID, "secret": SECRET, "force_refresh": is_refused}
-        answer = await api.ask("POST", "/cgi-bin/stable_token", json=body)
-        return answer["access_token"], timedelta(seconds=answer["expires_in"])
-
-    tokens = AccessTokens(house.database, house.vault, house.clock, "wechat", APP_ID, ask)
-    gate = Gate(fake.envelope, Nonces())
-    wechat = WeChat(APP_ID, gate, api, tokens, house.clock, patience=timedelta(seconds=patience))
-    app = FastAPI()
-    app.include_router(wechat.router(house.door.accept))
-    fake.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kadesk.test")
-    fake.url = f"/wechat/{APP_ID}"
-    return wechat
-
-
 @pytest.fixture
 async def wechat(house: House, fake: FakeWeixin) -> AsyncIterator[WeChat]:
-    wechat = open_account(house, fake)
+    wechat = open_wechat(house, fake)
     yield wechat
     await wechat.close()
 
@@ -80,7 +57,7 @@ async def test_a_question_is_answered_by_the_interface(buyer: Buyer, fake: FakeW
 
 
 async def test_an_answer_that_is_ready_goes_out_in_the_call_itself(house: House, fake: FakeWeixin) -> None:
-    wechat = open_account(house, fake, patience=4)
+    wechat = open_wechat(house, fake, patience=4)
     inbox, delivery = house.inbox(wechat), house.delivery(wechat)
     workers = [asyncio.create_task(worker.run()) for worker in (inbox, delivery)]
 
@@ -114,7 +91,7 @@ async def test_a_repeated_call_takes_effect_once(house: House, fake: FakeWeixin,
 
 
 async def test_when_the_store_is_away_the_platform_calls_again(house: House, fake: FakeWeixin) -> None:
-    wechat = open_account(house, fake)
+    wechat = open_wechat(house, fake)
     calls = 0
 
     async def accept(*updates: object) -> int:
@@ -124,9 +101,7 @@ async def test_when_the_store_is_away_the_platform_calls_again(house: House, fak
             raise OSError("the disk is full")
         return await house.door.accept(*updates)  # type: ignore[arg-type]
 
-    app = FastAPI()
-    app.include_router(wechat.router(accept))
-    fake.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kadesk.test")
+    fake.client = calling(wechat.router(accept))
 
     tries = await fake.say(FOLLOWER, "怎么查订单")
 
@@ -147,7 +122,7 @@ async def test_an_old_token_is_renewed_and_the_message_sent_once(fake: FakeWeixi
 
 async def test_two_processes_share_one_token(house: House, fake: FakeWeixin, buyer: Buyer) -> None:
     await buyer.say("怎么查订单")
-    other = open_account(house, fake)
+    other = open_wechat(house, fake)
 
     await Buyer(WeChatFront(fake, other, "oBuyer_0002"), house.settle(other)).say("能退款吗")
 

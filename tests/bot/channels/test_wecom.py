@@ -1,22 +1,16 @@
 """微信客服 against the stand-in for 企业微信: the feed and its place, sessions, greetings, accounts that never mix."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
 
-import httpx
 import pytest
-from fastapi import FastAPI
 
-from bot.channels.wecom import WeCom, door
-from bot.channels.weixin.access import AccessTokens
-from bot.channels.weixin.api import Api
-from bot.channels.weixin.door import Gate, Nonces
+from bot.channels.wecom import WeCom
 from bot.errors import Ambiguous
 from bot.fakes.buyer import Buyer
 from bot.fakes.wechat_front import WeComFront
-from bot.fakes.wecom import CORP_ID, OPEN_KFID, FakeWeCom, serving
-from bot.fakes.weixin import SECRET
+from bot.fakes.wecom import OPEN_KFID, FakeWeCom, serving
 from bot.tables import Feed, InboxRow
+from tests.bot.channels.fronts import open_wecom
 from tests.bot.conftest import House
 from tickets import outbox
 from tickets.tables import Author, Conversation, Message, Outgoing, Priority, ReplyWindow, Sending
@@ -32,20 +26,8 @@ async def fake(house: House) -> AsyncIterator[FakeWeCom]:
 
 @pytest.fixture
 async def accounts(house: House, fake: FakeWeCom) -> AsyncIterator[list[WeCom]]:
-    api = Api(fake.base, house.clock)
-
-    async def ask(is_refused: bool) -> tuple[str, timedelta]:
-        answer = await api.ask("GET", "/cgi-bin/gettoken", params={"corpid": CORP_ID, "corpsecret": SECRET})
-        return answer["access_token"], timedelta(seconds=answer["expires_in"])
-
-    tokens = AccessTokens(house.database, house.vault, house.clock, "wecom", CORP_ID, ask)
-    accounts = [WeCom(account, api, tokens, house.database, house.clock) for account in fake.accounts]
-    app = FastAPI()
-    app.include_router(door.router(CORP_ID, Gate(fake.envelope, Nonces()), accounts, house.clock))
-    fake.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://kadesk.test")
-    fake.url = f"/wecom/{CORP_ID}"
-    yield accounts
-    await api.close()
+    async with open_wecom(house, fake) as accounts:
+        yield accounts
 
 
 @pytest.fixture

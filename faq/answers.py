@@ -1,6 +1,6 @@
 """The answers that the bot gives now: published entries and the matcher built from them, swapped together."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 
 from faq.errors import UnknownEntry
 from faq.matcher import Match, Matcher
@@ -16,22 +16,27 @@ class KnownAnswers:
         self.swap(entries, matcher)
 
     def swap(self, entries: Iterable[Entry], matcher: Matcher) -> None:
-        known: dict[str, tuple[Match, ...]] = {}
+        known: dict[Hashable, tuple[Match, ...]] = {}
         self._now = ({entry.key: entry for entry in entries}, matcher, known)  # at once: no reader sees half of it
 
     def match(self, text: str, language: str | None = None) -> Match:
-        return self._now[1].match(text, language)
+        (found,) = self._recall((text, language), lambda matcher: (matcher.match(text, language),))
+        return found
 
     def match_all(self, text: str) -> tuple[Match, ...]:
-        """One match per question in the message. Many buyers use the same words: the last thousands are remembered."""
+        """One match per question in the message."""
+        return self._recall(text, lambda matcher: matcher.match_all(text))
+
+    def _recall(self, asked: Hashable, ask: Callable[[Matcher], tuple[Match, ...]]) -> tuple[Match, ...]:
+        """Many buyers use the same words: what thousands of texts mean is remembered."""
         _, matcher, known = self._now
-        found = known.get(text)
+        found = known.get(asked)
         if found is None:
-            found = matcher.match_all(text)
+            found = ask(matcher)
             if len(known) >= REMEMBERED:
                 known.clear()
             if not any(one.slots for one in found):  # words with a number or a code are one buyer's alone
-                known[text] = found
+                known[asked] = found
         return found
 
     def get(self, key: str) -> Entry:

@@ -6,6 +6,7 @@ Related entries are preferred where the words fit one of them; a question that s
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 
 from faq.matcher import Candidate, Match
 from faq.phrasing import Entry
@@ -99,7 +100,12 @@ def _fit(core: str, entry: Entry) -> float:
     if not units:
         return 0.0
     texts = [phrasing.text for phrasing in entry.phrasings] + [text.question for text in entry.texts.values()]
-    return max((len(units & _units(normalise(text))) / len(units) for text in texts), default=0.0)
+    return max((len(units & _held(text)) / len(units) for text in texts), default=0.0)
+
+
+@lru_cache(maxsize=20_000)  # the texts of the answers, which every follow-up is compared with
+def _held(text: str) -> frozenset[str]:
+    return frozenset(_units(normalise(text)))
 
 
 def _units(plain: str) -> set[str]:

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.bell import Bell
 from bot.budget import Budget
 from bot.channels.port import Channel
-from bot.errors import Ambiguous, BuyerUnreachable, ChatMoved, DeliveryError, Unfinished
+from bot.errors import Ambiguous, BuyerBlocked, BuyerUnreachable, ChatMoved, DeliveryError, Unfinished
 from bot.faults import place_of
 from bot.plan import Plan
 from bot.rations import Rations
@@ -21,9 +21,9 @@ from bot.ready import Ready
 from bot.receipts import Verdict, together
 from bot.together import Together
 from bot.transactions import Transactions
-from tickets import outbox
+from tickets import absence, outbox
 from tickets.links import Links
-from tickets.tables import Outgoing, Sending, id_of
+from tickets.tables import Conversation, Outgoing, Sending, id_of
 
 log = logging.getLogger(__name__)
 
@@ -201,6 +201,8 @@ class Route:
         log.warning("message %s was not delivered on %s: %s", row.message_id, row.channel, problem)
         if isinstance(error, ChatMoved):
             return Verdict(lambda session: outbox.move(session, at, row.conversation_id, error.address))
+        if isinstance(error, BuyerBlocked):
+            return Verdict(lambda session: _leave(session, at, row, problem))
         if error.is_permanent or isinstance(error, Ambiguous):
             return _lost(at, row, _state_after(error), problem)
         if error.retry_after is not None:
@@ -232,6 +234,11 @@ async def _land(lanes: Iterable[asyncio.Task[bool]]) -> None:
 
 def _lost(at: datetime, row: Outgoing, state: Sending, problem: str) -> Verdict:
     return Verdict(lambda session: outbox.mark_failed(session, at, id_of(row), state, problem))
+
+
+async def _leave(session: AsyncSession, at: datetime, row: Outgoing, problem: str) -> None:
+    """What else waits for this buyer would go the same way."""
+    await absence.leave(session, at, await session.get_one(Conversation, row.conversation_id), problem)
 
 
 def _postponed(at: datetime, row: Outgoing, wait: timedelta, problem: str) -> Verdict:

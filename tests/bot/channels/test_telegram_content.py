@@ -309,6 +309,23 @@ async def test_a_buyer_who_blocks_the_bot_is_not_written_to_until_they_come_back
     assert all(sent.text != "您好" for sent in fake.sent)
 
 
+async def test_who_turns_out_to_have_blocked_us_is_tried_once(
+    house: House, fake: FakeTelegram, telegram: Telegram, buyer: Buyer
+) -> None:
+    await buyer.say("转人工")
+    agent = await house.hire()
+    fake.blocked.add(42)  # and we were never told
+    async with house.database.writing() as session:
+        for text in ("您好", "在吗"):
+            await house.desk.reply(session, house.clock(), 1, agent, text)
+    fake.paths.clear()
+    await house.settle(telegram)()
+
+    assert len([path for path in fake.paths if path.endswith("/sendMessage")]) == 1
+    assert [row.state for row in (await house.all(Outgoing))[-2:]] == ["blocked", "blocked"]
+    assert (await house.one(Conversation)).blocked_at is not None
+
+
 async def test_a_stranger_who_blocks_us_is_nobody(house: House, fake: FakeTelegram, telegram: Telegram) -> None:
     fake.block(77)
     await arrive(house, telegram)

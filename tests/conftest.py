@@ -65,16 +65,18 @@ def _compile_each_statement_once() -> None:
 def _settings(dialect: Dialect) -> dict[str, object]:
     """All by which dialects of a class may differ: what they were made with, and what they learned of the server.
 
-    Kept until a dialect learns more. An object, such as what writes JSON, is another setting for each dialect that has
-    one of its own; those that every dialect makes for itself follow from the rest.
+    Taken down once, when it knows its server: memory that is keyed by what changes its mind gives the statements of
+    one for those of another. An object, such as what writes JSON, is another setting for each dialect that has one of
+    its own; those that every dialect makes for itself follow from the rest.
     """
     facts = vars(dialect)
-    count, known = facts.setdefault("kept_settings", (0, {}))
-    if count != len(facts):
-        known = {name: value for name, value in facts.items() if name not in OF_EACH_DIALECT}
-        facts["kept_settings"] = (len(facts), known)
-    settings: dict[str, object] = known
-    return settings
+    if "kept_settings" in facts:
+        kept: dict[str, object] = facts["kept_settings"]
+        return kept
+    known = {name: value for name, value in facts.items() if name not in OF_EACH_DIALECT}
+    if "server_version_info" in facts:
+        facts["kept_settings"] = known
+    return known
 
 
 OF_EACH_DIALECT = {

@@ -19,6 +19,7 @@ from kadesk.settings import Settings
 from kadesk.shell import AsJson, out, print_json, read_settings
 from kadesk.shop_cli import shop_commands
 from kadesk.sla_cli import sla_commands
+from kadesk.wechat_cli import wechat_commands
 from shop.masking import mask_text
 
 if TYPE_CHECKING:  # a command loads only what it needs
@@ -46,6 +47,7 @@ users_commands.command("manage")(staff_cli.set_manager)
 app.add_typer(sla_commands, name="sla")
 app.add_typer(keys_commands, name="keys")
 app.add_typer(shop_commands, name="shop")
+app.add_typer(wechat_commands, name="wechat")
 
 
 def main() -> None:

@@ -2,19 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import SecretStr, model_validator
 
-from bot.channels.wechat import WeChat
-from bot.channels.weixin.access import AccessTokens
-from bot.channels.weixin.api import Api
-from bot.channels.weixin.door import Gate, Nonces
 from bot.channels.weixin.envelope import Envelope
 from bot.errors import BadSealKey
 from kadesk.database import Database
 from kadesk.values import Section, Span
 from shop.vault import Vault
+
+if TYPE_CHECKING:  # the settings are read by every command: only who serves needs the rest
+    from bot.channels.wechat import WeChat
 
 CHANNEL = "wechat"
 PLAIN_KEY = "A" * 43  # stands where the owner chose that nothing is sealed
@@ -27,6 +26,7 @@ class WeChatSection(Section):
     api_base: str
     plain: bool
     patience: Span
+    language: Literal["zh", "en"]
     secret: SecretStr = SecretStr("")
     token: SecretStr = SecretStr("")
     aes_key: SecretStr = SecretStr("")
@@ -59,10 +59,15 @@ class WeChatSection(Section):
 
 def open_wechat(
     section: WeChatSection, database: Database, vault: Vault, clock: Callable[[], datetime]
-) -> list[WeChat]:
+) -> list["WeChat"]:
     """None without an account."""
     if not section.app_id:
         return []
+    from bot.channels.wechat import WeChat
+    from bot.channels.weixin.access import AccessTokens
+    from bot.channels.weixin.api import Api
+    from bot.channels.weixin.door import Gate, Nonces
+
     api = Api(section.api_base, clock)
 
     async def ask(is_refused: bool) -> tuple[str, timedelta]:

@@ -3,20 +3,20 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from fastapi import APIRouter
 from pydantic import SecretStr, model_validator
 
-from bot.channels.wecom import WeCom, door
-from bot.channels.weixin.access import AccessTokens
-from bot.channels.weixin.api import Api
-from bot.channels.weixin.door import Gate, Nonces
 from bot.channels.weixin.envelope import Envelope
 from bot.errors import BadSealKey
 from kadesk.database import Database
 from kadesk.values import Section, Words
 from shop.vault import Vault
+
+if TYPE_CHECKING:  # the settings are read by every command: only who serves needs the rest
+    from fastapi import APIRouter
+
+    from bot.channels.wecom import WeCom
 
 CHANNEL = "wecom"
 
@@ -59,14 +59,19 @@ class WeComSection(Section):
 class Company:
     """Its accounts, and the one door that tells them of news."""
 
-    accounts: Sequence[WeCom]
-    routers: Sequence[APIRouter]
+    accounts: Sequence["WeCom"]
+    routers: Sequence["APIRouter"]
 
 
 def open_wecom(section: WeComSection, database: Database, vault: Vault, clock: Callable[[], datetime]) -> Company:
     """All accounts of the company that the settings name, none without one."""
     if not section.corp_id:
         return Company((), ())
+    from bot.channels.wecom import WeCom, door
+    from bot.channels.weixin.access import AccessTokens
+    from bot.channels.weixin.api import Api
+    from bot.channels.weixin.door import Gate, Nonces
+
     api = Api(section.api_base, clock)
 
     async def ask(_is_refused: bool) -> tuple[str, timedelta]:

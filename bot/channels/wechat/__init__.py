@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Request, Response
@@ -119,6 +119,11 @@ class WeChat:
 
     async def close(self) -> None:
         await self._api.close()
+
+    async def set_menu(self, entries: Mapping[str, str]) -> None:
+        """Show these under the conversation: what stands on each, and what its press says. Raises `DeliveryError`."""
+        buttons = [{"type": "click", "name": name, "key": word} for name, word in entries.items()]
+        await self._api.call(self._tokens, "/cgi-bin/menu/create", {"button": buttons})
 
     def read(self, update: Update) -> Inbound:
         return reading.read(update)

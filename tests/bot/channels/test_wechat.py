@@ -183,3 +183,11 @@ async def test_strangers_are_refused(house: House, fake: FakeWeixin, wechat: WeC
 
     assert answer.status_code == (413 if path == "too long" else 401)
     assert not await house.all(InboxRow)
+
+
+async def test_the_menu_under_the_conversation_speaks(fake: FakeWeixin, wechat: WeChat, buyer: Buyer) -> None:
+    await wechat.set_menu({"查订单": "怎么查订单", "找人工": "转人工"})
+
+    await fake.click(FOLLOWER, fake.menu[0]["key"])
+
+    assert "发订单号给我就能查" in await buyer.news()

@@ -10,10 +10,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.channels.port import Kind, Update
 from bot.channels.telegram import Telegram, files
+from bot.channels.telegram.menu import set_menus
+from bot.dialogue.commands import menus
 from bot.door import Door
 from bot.fakes.buyer import Buyer
 from bot.fakes.telegram import FakeTelegram, Refusal
 from bot.inbox import BACKOFF, Inbox
+from bot.phrases import Phrases
 from bot.tables import InboxRow, InboxState
 from tests.bot.conftest import House
 from tickets.pixels import BYTES
@@ -191,6 +194,23 @@ async def test_an_album_is_one_message_with_all_its_pictures_in_order_and_one_an
     assert len({picture.content_hash for picture in pictures}) == 3
 
 
+async def test_without_gathering_its_parts_an_album_is_cut(
+    house: House, fake: FakeTelegram, telegram: Telegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broken twin: a worker that takes each part by itself."""
+
+    async def take_none(self: Inbox, row: InboxRow) -> tuple[InboxRow, ...]:
+        return ()
+
+    monkeypatch.setattr(Inbox, "_parts", take_none)
+    fake.album(42, [drawn("red"), drawn("blue")])
+    await arrive(house, telegram)
+    house.clock.advance(seconds=2)
+    await house.settle(telegram)()
+
+    assert len(await house.all(Message, direction="in")) == 2
+
+
 async def test_an_album_waits_for_the_part_after_it_but_not_for_ever(
     house: House, fake: FakeTelegram, telegram: Telegram
 ) -> None:
@@ -360,3 +380,13 @@ async def test_commands_do_what_the_buttons_do(buyer: Buyer) -> None:
     assert "K-000001" in await buyer.say("/human")
     assert "K-000001" in await buyer.say("/tickets")
     assert "K-000001" in await buyer.say("/hurry")
+
+
+async def test_the_menu_lists_the_commands_in_both_languages(fake: FakeTelegram, telegram: Telegram) -> None:
+    await set_menus(telegram._bot, menus(Phrases(), "en"))
+
+    shown = [[one["description"] for one in commands] for commands in fake.bot.commands.values()]
+    listed = {tuple(one["command"] for one in commands) for commands in fake.bot.commands.values()}
+    assert listed == {("help", "orders", "tickets", "hurry", "human", "cancel")}
+    assert shown[0] == shown[2] != shown[1]
+    assert "转人工" in shown[1]

@@ -7,6 +7,7 @@ from bot.channels.telegram import Telegram
 from bot.fakes.buyer import Buyer
 from bot.fakes.telegram import FakeTelegram
 from tests.bot.conftest import CODE, ORDER, PASSWORD, House
+from tickets import said
 from tickets.said import typed
 from tickets.tables import Claim, Conversation, Message, MessageRevision, Outgoing, OwnershipMiss, Ticket
 
@@ -31,6 +32,19 @@ async def test_a_change_that_nobody_sees_is_none(house: House, buyer: Buyer) -> 
 
     assert said == ""
     assert await house.all(MessageRevision) == []
+
+
+async def test_without_comparing_the_words_every_invisible_change_is_a_revision(
+    house: House, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broken twin: an edit that is believed."""
+    monkeypatch.setattr(said, "typed", lambda vault, message: "")
+    await buyer.say("转人工")
+    await buyer.say(f"卡密 {CODE} 用不了")
+
+    await buyer.edit(f"卡密 {CODE} 用不了")
+
+    assert len(await house.all(MessageRevision)) == 1
 
 
 async def test_codes_stand_masked_in_both_wordings_and_sealed_beside_them(house: House, buyer: Buyer) -> None:

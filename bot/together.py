@@ -1,6 +1,7 @@
 """Several pieces of work in one transaction: a commit waits for the disk as long as some of them take together."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ T = TypeVar("T")
 Work = Callable[[AsyncSession], Awaitable[T]]
 Job = tuple[Work[Any], asyncio.Future[Any]]
 
+LONGEST = 0.02  # seconds that a transaction takes more work in, for others wait to write
 AWAY = (OperationalError, InterfaceError, OSError)  # the database itself: what fails so would fail alone as well
 
 
@@ -52,9 +54,15 @@ class Together:
                 done.cancel()
 
     async def _do(self, jobs: list[Job]) -> None:
+        results: list[Any] = []
+        ends = time.monotonic() + LONGEST
         try:
             async with self._database.writing(is_brief=True) as session:
-                results = [await work(session) for work, _ in jobs]
+                for work, _ in jobs:
+                    results.append(await work(session))
+                    if time.monotonic() > ends:
+                        break
+                    await asyncio.sleep(0)  # brief work waits for nothing: let others of this process have their turn
         except Exception as error:
             if len(jobs) > 1 and not isinstance(error, AWAY):
                 for job in jobs:
@@ -64,6 +72,7 @@ class Together:
                 if not done.done():
                     done.set_exception(error)
             return
-        for (_, done), result in zip(jobs, results, strict=True):
+        self._waiting[:0] = jobs[len(results) :]  # they are first in the next one
+        for (_, done), result in zip(jobs, results, strict=False):
             if not done.done():
                 done.set_result(result)

@@ -126,12 +126,16 @@ async def thread(
 
 async def find(session: AsyncSession, channel: str, account: str, address: str) -> Conversation | None:
     """The conversation with this address, if there is one."""
-    found = await session.exec(
-        select(Conversation)
-        .join(Identity, col(Identity.id) == col(Conversation.identity_id))
-        .where(Identity.channel == channel, Identity.account == account, Identity.address == address)
-    )
-    return found.first()
+    place = {"channel": channel, "account": account, "address": address}
+    return (await session.exec(_AT, params=place)).first()
+
+
+_AT = (  # made once: every message asks for it
+    select(Conversation)
+    .join(Identity, col(Identity.id) == col(Conversation.identity_id))
+    .where(col(Identity.channel) == bindparam("channel"), col(Identity.account) == bindparam("account"))
+    .where(col(Identity.address) == bindparam("address"))
+)
 
 
 async def _create(

@@ -74,7 +74,7 @@ class Delivery:
 
     async def _pass_on(self) -> None:
         """Ring at the routes that something waits for: one question for all of them, where each would ask its own."""
-        async with self._database.reading() as session:
+        async with self._database.reading(is_brief=True) as session:
             for place in await outbox.places_with_mail(session, self._routes):
                 self._routes[place].bell.ring()
 
@@ -168,7 +168,7 @@ class Route:
         # What is known and could not be written is not tried again: it would arrive twice.
         verdict = self._verdicts.get(number) or await self._try(ready)
         self._verdicts[number] = verdict
-        if all(row.ticket_id is None for row in ready.rows):
+        if self._database.has_one_writer or all(row.ticket_id is None for row in ready.rows):
             await self._together.write(verdict.write)
         else:  # a transaction that locked several tickets would wait for another that locked them in another order
             async with self._database.writing() as session:

@@ -262,7 +262,7 @@ async def test_what_arrives_together_is_written_down_together(
     await house.delivery(pigeon).drain()
 
     assert len(pigeon.sent) == 32
-    assert len(transactions) <= 3
+    assert len(transactions) <= 16
 
 
 async def test_a_budget_is_kept_and_the_urgent_use_it_first(house: House, pigeon: Pigeon) -> None:

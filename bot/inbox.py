@@ -5,6 +5,7 @@ Any number of processes may work it off: a row's state says who was first.
 
 import asyncio
 import logging
+import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (1, 4, 10, 30))
 FLOOD = "the first of a flood"  # the problem of a row after which its buyer is told that the rest is queued
 LANES = 8  # buyers served at a time by one process
+SPREAD = 4  # times as many of the oldest among which several processes choose theirs
 MORE = {"shop": 8, "file": 64}  # buyers served beside these, while their lanes wait for others; a shop may be our own
 LOOK_EVERY = 1.0  # seconds between looks for rows that another process stored
 FETCH_TRIES = 4  # before a message is read without the file that came along: with their waits, under a minute
@@ -133,10 +135,12 @@ class Inbox:
             .where(col(InboxRow.id).in_(heads), known, col(InboxRow.not_before) <= self._clock())
             .where(col(InboxRow.thread).not_in(self._busy))
             .order_by(col(InboxRow.id))
-            .limit(limit)
+            .limit(limit if self._database.has_one_writer else limit * SPREAD)
         )
         async with self._database.reading(is_brief=True) as session:
-            return (await session.exec(ready)).all()
+            found = (await session.exec(ready)).all()
+        # Other processes look at the same moment: who takes a row that another has taken has worked for nothing.
+        return found if len(found) <= limit else random.sample(found, limit)
 
     async def _serve(self, row: InboxRow) -> int:
         try:

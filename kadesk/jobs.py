@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from audit.anchors import append_anchor
 from audit.trail import find_head, link_rows
 from bot.inbox import forget_done, has_unheard
+from bot.staff.forgetting import forget as forget_staff_posts
 from faq.entries import published
 from faq.learning import forget
 from faq.versions import entries_version
@@ -61,6 +62,7 @@ INSPECT_EVERY = timedelta(days=1)
 INBOX_KEPT = timedelta(days=7)
 EVENTS_KEPT = timedelta(days=30)  # longer than any shop sends one again
 LETTERS_KEPT = timedelta(days=30)  # without their text: whether and when they went out
+STAFF_POSTS_KEPT = timedelta(days=30)  # what was said to staff on Telegram, and the buttons under it
 MAILED_CODES_KEPT = timedelta(days=1)  # longer than any limit counts
 
 
@@ -296,6 +298,7 @@ def _tidy(kadesk: Kadesk) -> Work:
             await incoming.forget(session, now - EVENTS_KEPT)
             await letters.forget(session, now - LETTERS_KEPT)
             await mailed_codes.forget(session, now - MAILED_CODES_KEPT)
+            await forget_staff_posts(session, now - STAFF_POSTS_KEPT)
 
     return tidy
 

@@ -5,10 +5,12 @@ console until it is seen there: this is a second way to it, not the record.
 """
 
 import hashlib
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import func
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -22,6 +24,8 @@ from tickets import notices, queue, reports
 from tickets.link_tables import StaffLink
 from tickets.routing import GENERAL
 from tickets.tables import Agent, Notice, Role, Ticket
+
+log = logging.getLogger(__name__)
 
 PAGE = 200
 KEPT = timedelta(days=3)  # an older notice that nobody has seen is not news any more
@@ -99,8 +103,11 @@ class News:
             is_told = (await session.exec(known)).first() is not None
             post.cause = None if is_told else cause
             post.state = PostState.TOLD if is_told or not group else PostState.QUEUED
-        session.add(post)
-        await session.flush()
+        try:
+            async with session.begin_nested():
+                session.add(post)
+        except IntegrityError:  # another process was first
+            log.info("staff: notice %s was told already", notice.id)
 
     async def _words(self, session: AsyncSession, notice: Notice, ticket: Ticket | None) -> str:
         rules = self._room.rules

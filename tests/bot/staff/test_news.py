@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.staff.forgetting import forget
 from bot.staff.tables import StaffPost
 from tests.bot.conftest import CODE, House
 from tests.bot.staff.conftest import ANNA, BEN
@@ -127,3 +128,18 @@ async def test_what_was_stored_before_a_kill_takes_effect_once_after_it(office: 
     await office.inbox.drain()
 
     assert [one.text for one in await office.sent_by_staff()] == ["您好"]
+
+
+async def test_what_was_said_long_ago_is_forgotten_and_not_said_again(office: Office) -> None:
+    ticket = await office.open()
+    await office.settle(2)
+    said = len(office.fake.sent)
+    office.house.clock.advance(days=4)
+
+    async with office.house.database.writing() as session:
+        await forget(session, office.house.clock())
+    await office.settle()
+
+    assert await office.house.all(StaffPost) == []
+    assert len(office.fake.sent) == said
+    assert office.find_button("接手", await office.thread(ticket))

@@ -16,7 +16,8 @@ from tickets.links import Links
 from tickets.tables import Message
 
 AHEAD = 64  # messages read at a time
-LONGEST = 1.0  # seconds that what was read is good for, however long the reading took
+# Seconds that what was read is good for, at least and at most: between them, four times as long as the reading took.
+FRESH, LONGEST = 0.25, 1.0
 
 
 class Plan:
@@ -43,7 +44,7 @@ class Plan:
         self._resting = {one: until for one, until in self._resting.items() if until > now}
         self._ahead = await self._read(now, {*but_not, *self._resting})
         self._has_more = len(self._ahead) == AHEAD
-        self._good_until = loop.time() + min(4 * (loop.time() - begun), LONGEST)
+        self._good_until = loop.time() + min(max(4 * (loop.time() - begun), FRESH), LONGEST)
         return bool(self._ahead or self._resting)
 
     async def next(self, now: datetime, room: int, busy: Collection[int]) -> list[Ready]:

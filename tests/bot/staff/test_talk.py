@@ -8,6 +8,8 @@ import pytest
 from audit.tables import AuditRow
 from bot.fakes.telegram import Refusal
 from bot.staff.tables import StaffPost
+from shop.tables import Refund
+from tests.bot.conftest import ORDER
 from tests.bot.staff.conftest import ANNA, BEN, CHEN, STRANGER
 from tests.bot.staff.office import Office
 from tickets import staff, staff_links
@@ -192,6 +194,25 @@ async def test_commands_work_in_chinese_and_english(office: Office, ticket: Tick
     told = office.texts(thread)
     assert "✅ 休眠到 03-02 14:00；买家说话或到期会提前醒" in told
     assert "✅ 已并入 K-000002，请到那边继续" in told
+
+
+async def test_a_refund_asks_the_shop_first_and_then_whoever_may(office: Office, ticket: Ticket, thread: int) -> None:
+    async with office.house.database.writing() as session:
+        kept = await session.get_one(Ticket, ticket.id)
+        kept.order_ref = f"demo/{ORDER}"
+    await office.later(seconds=5)
+
+    await office.write(CHEN, "/refund 12.50", thread)
+    asked = await office.house.all(Refund)
+    await office.write(CHEN, "/退款 9999", thread)
+    await office.write(ANNA, "/refund abc", thread)
+
+    assert [(one.amount, one.order_no) for one in asked] == [(1250, ORDER)]
+    first, second, third = (text for text in office.texts(thread) if text.startswith(("✅", "✋")))
+    assert first == "✅ 已申请退款，进展会告诉买家"
+    assert second.startswith("✋")
+    assert "没看懂" in third
+    assert len(await office.house.all(Refund)) == 1
 
 
 async def test_a_macro_is_shown_before_it_is_sent(office: Office, ticket: Ticket, thread: int) -> None:

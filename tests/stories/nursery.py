@@ -13,6 +13,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import asyncpg  # noqa: F401  # it and aiogram take seconds to import: each child would wait for them
+
+from bot import inbox
+from bot.channels.telegram.arrivals import Arrivals
+from bot.dialogue import Dialogue
 from kadesk.logs import set_up_logs
 from kadesk.serve import open_socket, serve
 from kadesk.settings import Settings
@@ -22,10 +27,6 @@ from kadesk.wiring import wire
 
 def plant(faults: str) -> None:
     """Break what a story wants broken, in words such as "poison hasty"."""
-    from bot import inbox
-    from bot.channels.telegram.arrivals import Arrivals
-    from bot.dialogue import Dialogue
-
     answer, keep, side = Dialogue.answer, Arrivals.keep, set()
 
     async def stumble(self: Any, session: Any, now: Any, inbound: Any, looked: Any) -> None:
@@ -35,7 +36,7 @@ def plant(faults: str) -> None:
 
     async def keep_later(self: Any, accept: Any, raw: Any) -> None:
         async def work() -> None:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.5)
             await keep(self, accept, raw)
 
         task = asyncio.create_task(work())

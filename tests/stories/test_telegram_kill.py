@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 from collections import defaultdict
@@ -28,6 +29,7 @@ from sqlmodel import col, select
 from bot.fakes.telegram import TOKEN, FakeTelegram, serving
 from bot.tables import InboxRow, InboxState
 from kadesk.database import Database
+from kadesk.settings import SHIPPED
 from tests.stories.conftest import share_cache
 from tickets.tables import Author, Conversation, Message, Outgoing, Sending
 
@@ -64,6 +66,13 @@ class Family:
                 await asyncio.sleep(0.05)
         raise TimeoutError(port)
 
+    async def hears(self) -> None:
+        """Wait until something is acknowledged: it is in the midst of its work then."""
+        waiting = self.fake.bot.updates.pending
+        async with asyncio.timeout(60):
+            while self.fake.bot.updates.pending >= waiting:  # noqa: ASYNC110  # others work
+                await asyncio.sleep(0.01)
+
     def kill(self, port: int) -> None:
         os.kill(self.living.pop(port), signal.SIGKILL)
 
@@ -82,11 +91,15 @@ class Balancer:
 async def nursery(tmp_path_factory: pytest.TempPathFactory, matcher_cache: Path) -> AsyncIterator[Any]:
     folder = tmp_path_factory.mktemp("nursery") / "data"
     share_cache(folder, matcher_cache)
+    shutil.copy(SHIPPED, folder.parent / "settings.toml")
     environment = os.environ | {
+        "KADESK_SETTINGS": str(folder.parent / "settings.toml"),
         "KADESK_DATA__DIR": str(folder),
         "KADESK_FAQ__ENCODER": "false",
         "KADESK_LOG__LEVEL": "error",
         "KADESK_BOT__RATE": "100000",
+        "KADESK_TELEGRAM__PER_SECOND": "10000",
+        "KADESK_TELEGRAM__CHAT_EVERY": "1 ms",
         "PYTHONPATH": str(Path(__file__).parent.parent.parent),
     }
     process = await asyncio.create_subprocess_exec(
@@ -174,7 +187,8 @@ async def live_through(family: Family, crowd: Crowd, receive: str, faults: str, 
         await family.birth(port, receive, faults)
     for _ in range(kills):
         crowd.say(updates // kills)
-        await asyncio.sleep(crowd.chance.uniform(0.1, 0.8))
+        await family.hears()
+        await asyncio.sleep(crowd.chance.uniform(0, 0.3))
         port = crowd.chance.choice(family.ports)
         family.kill(port)
         await asyncio.sleep(crowd.chance.uniform(0, 0.1))

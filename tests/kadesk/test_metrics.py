@@ -1,5 +1,6 @@
 """The door for watchers from outside, and the watchman inside."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 
@@ -17,16 +18,16 @@ from kadesk.watchman import Watchman
 from tickets import conversations, escalations
 from tickets.canary import set_canary
 from tickets.desk import Desk
-from tickets.tables import Level
+from tickets.tables import Heartbeat, Level
 from tickets.watch import Watch
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 SECRET = "K-secret subject 卡密 AAAA-BBBB"
 
 
-async def figures(database: Database, at: datetime) -> dict[str, float]:
+async def figures(database: Database, at: datetime, bots: Sequence[tuple[str, str]] = ()) -> dict[str, float]:
     async with database.reading() as session:
-        text = generate_latest((await measure(session, at)).registry).decode()
+        text = generate_latest((await measure(session, at, bots)).registry).decode()
     assert "AAAA" not in text
     lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
     return {name.removeprefix("kadesk_"): float(value) for name, _, value in lines}
@@ -59,6 +60,21 @@ async def test_the_figures_of_a_desk_at_work(database: Database, now: datetime) 
     assert found["notices_undeliverable"] == 2
     assert found["canary_late_seconds"] == 0
     assert (await figures(database, now + 28 * HOUR + SECOND))["clocks_due"] == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_figures_of_the_bots(database: Database, now: datetime) -> None:
+    detail = {"looked_at": now.isoformat(), "pending": 3}
+    async with database.writing() as session:
+        session.add(Heartbeat(name="telegram:7", at=now, detail=detail))
+
+    found = await figures(database, now + 121 * SECOND, [("telegram", "7"), ("telegram", "8")])
+
+    of = {account: f'{{account="{account}",channel="telegram"}}' for account in "78"}
+    assert found[f"bot_red{of['7']}"] == found[f"bot_red{of['8']}"] == 1
+    assert found[f"bot_look_age_seconds{of['7']}"] == 121
+    assert found[f"bot_pending{of['7']}"] == 3
+    assert f"bot_pending{of['8']}" not in found
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

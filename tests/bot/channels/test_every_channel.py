@@ -7,7 +7,7 @@ import pytest
 from bot.fakes.buyer import Buyer
 from tests.bot.channels.fronts import buyer_on
 from tests.bot.conftest import CODE, ORDER, PASSWORD, House
-from tickets.tables import Claim
+from tickets.tables import Claim, Picture
 
 
 @pytest.fixture(params=["terminal", "web", "telegram", "wechat", "wecom"])
@@ -38,3 +38,15 @@ async def test_a_claim_from_greeting_to_link(house: House, buyer: Buyer) -> None
     assert "K-000001" in person
     assert "K-000001" in tickets
     assert (await house.one(Claim)).outcome == "replace"
+
+
+@pytest.mark.parametrize("channel", ["web", "telegram"])
+async def test_an_album_with_words_is_kept_and_answered(house: House, channel: str) -> None:
+    async with buyer_on(channel, house) as buyer:
+        await buyer.start()
+        shown = await buyer.album(2, "能退款吗")
+        house.clock.advance(seconds=2)  # an album waits for more of it
+        shown += await buyer.news()
+
+    assert "答复退款" in shown
+    assert len(await house.all(Picture)) == 2

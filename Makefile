@@ -49,6 +49,7 @@ soak: .venv/ready-dev ## try for an hour what the suite tries for seconds
 		tests/faq/test_fuzz.py tests/shop/test_power_cut.py tests/shop/test_stateful.py tests/tickets/test_stateful.py \
 		tests/bot/test_lossy_telegram.py
 	TELEGRAM_UPDATES=100000 TELEGRAM_KILLS=300 $(RUN)/python -m pytest -q tests/stories/test_telegram_kill.py
+	TEST_STOCK=5000 $(RUN)/python -m pytest -q tests/stories/test_stock.py
 
 screenshots: .venv/ready-dev ## draw the screenshots of the docs anew
 	SCREENSHOTS=docs/screenshots $(RUN)/python -m pytest -q tests/stories/test_first_day.py

@@ -108,7 +108,7 @@ async def _measure_outbox(session: AsyncSession, now: datetime, figures: Figures
 def _tell_bots(figures: Figures, now: datetime, lights: Sequence[Light]) -> None:
     labels = ("channel", "account")
     ways: tuple[tuple[str, str, Callable[[Light], float | None]], ...] = (
-        ("bot_red", "1 when something is wrong with the bot", lambda one: one.is_red),
+        ("bot_red", "1 when something is wrong with the bot", lambda one: int(one.is_red)),
         ("bot_inbox_length", "Updates that wait to take effect", lambda one: one.inbox),
         ("bot_outbox_length", "Messages that wait to be sent", lambda one: one.outbox),
         ("bot_pending", "Updates that wait at the messenger", lambda one: one.pending),

@@ -94,7 +94,7 @@ async def test_the_figures_of_the_bots(database: Database, now: datetime) -> Non
 async def test_the_door_opens_for_this_machine_and_for_the_token(
     database: Database, client: str, host: str, headers: dict[str, str], status: int
 ) -> None:
-    settings = SimpleNamespace(metrics=SimpleNamespace(token=SecretStr("s3cret")))
+    settings = SimpleNamespace(metrics=SimpleNamespace(token=SecretStr("s3cret")), telegram=SimpleNamespace(places=()))
     app = FastAPI()
     app.include_router(metrics.router(SimpleNamespace(database=database, settings=settings)))  # type: ignore[arg-type]
     transport = httpx.ASGITransport(app=app, client=(client, 1))
@@ -108,7 +108,7 @@ async def test_the_door_opens_for_this_machine_and_for_the_token(
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_without_a_token_nobody_has_it(database: Database) -> None:
-    settings = SimpleNamespace(metrics=SimpleNamespace(token=SecretStr("")))
+    settings = SimpleNamespace(metrics=SimpleNamespace(token=SecretStr("")), telegram=SimpleNamespace(places=()))
     app = FastAPI()
     app.include_router(metrics.router(SimpleNamespace(database=database, settings=settings)))  # type: ignore[arg-type]
     transport = httpx.ASGITransport(app=app, client=("10.0.0.9", 1))

@@ -56,10 +56,10 @@ class Afternoon:
         await self.house.delivery(self.telegram).drain()
 
     async def pause(self, minutes: float = 1) -> None:
-        """Life goes on in steps of fifteen seconds."""
-        for _ in range(round(minutes * 4)):
-            self.house.clock.advance(seconds=15)
-            await self.settle()
+        """Life goes on in steps of twenty seconds."""
+        for _ in range(round(minutes * 3)):
+            self.house.clock.advance(seconds=20)
+            await self._inbox.drain()
             await self.office.settle()
 
     async def ticket(self, buyer: int) -> Ticket:

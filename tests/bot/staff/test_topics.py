@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 
 from bot.fakes.telegram import Refusal
+from bot.staff.mirror import Mirror
 from bot.staff.tables import Mirrored, Topic, TopicState
+from bot.staff.views import View
 from tests.bot.conftest import House
 from tests.bot.staff.conftest import ANNA
 from tests.bot.staff.office import Counting, Office, opened
@@ -40,6 +42,18 @@ async def test_two_processes_make_one_topic_even_if_both_think_that_they_write(o
     await office.settle()
 
     assert living(office) == ["K-000001 小陈 · 卡密无效"]
+
+
+async def test_without_the_claimed_row_there_would_be_several(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def careless(mirror: Mirror, view: View, chat_id: str) -> Topic:
+        return Topic(id=0, bot="", ticket_id=view.ticket.id or 0, chat_id=chat_id, claimed_at=office.house.clock())
+
+    monkeypatch.setattr(Mirror, "_claim", careless)
+    await office.open()
+
+    await office.settle()
+
+    assert len(living(office)) > 1
 
 
 async def test_a_topic_whose_making_was_not_confirmed_is_made_again_after_a_while(office: Office) -> None:

@@ -43,7 +43,7 @@ SHAPES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.dictionaries(KEYS, SHAPES, max_size=5), st.dictionaries(KEYS, SHAPES, max_size=8))
 def test_no_shape_breaks_what_reads_it(raw: dict[str, Any], body: dict[str, Any]) -> None:
     addressed = {"update_id": 1, "message": body | {"chat": CHAT}}

@@ -67,12 +67,19 @@ class Mirror:
         """Do what is due and the groups' budgets allow; how many tickets are up to date now."""
         async with self._database.reading() as session:
             self._due |= dict.fromkeys(await self._watch.find(session, self._clock()))
-        done, full = 0, set[str]()
+        before, full = len(self._due), set[str]()
+        if before > 1:  # what was said goes before cards that change, of whatever ticket
+            await self._serve_all(full, is_urgent=True)
+        await self._serve_all(full, is_urgent=False)
+        return before - len(self._due)
+
+    async def _serve_all(self, full: set[str], *, is_urgent: bool) -> None:
+        """`full` are the groups that take no more in this look."""
         for ticket_id in list(self._due):
             if self._chats.get(ticket_id) in full:
                 continue
             try:
-                await self._serve(ticket_id)
+                await self._serve(ticket_id, is_urgent)
             except NotYet as error:
                 if isinstance(error, OutOfBudget):
                     self._chats[ticket_id] = error.chat_id
@@ -80,26 +87,25 @@ class Mirror:
                 continue
             except Exception as error:
                 log.error("staff: the topic of ticket %s stumbled: %s", ticket_id, place_of(error))
-            self._due.pop(ticket_id, None)
-            self._chats.pop(ticket_id, None)
-            done += 1
-        return done
+            if not is_urgent:
+                self._due.pop(ticket_id, None)
+                self._chats.pop(ticket_id, None)
 
-    async def _serve(self, ticket_id: int) -> None:
+    async def _serve(self, ticket_id: int, is_urgent: bool) -> None:
         """One step after the other, each from what stands in the database then. Raises NotYet."""
         while True:
             async with self._database.reading() as session:
                 view = await views.read(session, self._clock(), self._bot.account, ticket_id)
-            if view is None or not await self._step(view):
+            if view is None or not await self._step(view, is_urgent):
                 return
 
-    async def _step(self, view: View) -> bool:
+    async def _step(self, view: View, is_urgent: bool) -> bool:
         """The next thing that the topic lacks; False when it lacks nothing."""
         topic = view.topic
         if topic is None or topic.thread_id is None:
             return await self._make(view)
         try:
-            return await self._fill(view, topic)
+            return await self._fill(view, topic, is_urgent)
         except TopicGone:
             await self._lose(topic)
             return is_active(view.ticket.phase)
@@ -119,7 +125,7 @@ class Mirror:
             return True
         return False
 
-    async def _fill(self, view: View, topic: Topic) -> bool:
+    async def _fill(self, view: View, topic: Topic, is_urgent: bool) -> bool:
         if topic.card_id is None:
             await self._show_card(view, topic)
         elif view.news:
@@ -128,6 +134,8 @@ class Mirror:
             await self._show_edits(view, topic)
         elif view.lost:
             await self._show_lost(view, topic)
+        elif is_urgent:
+            return False
         elif await self._is_card_old(view, topic):
             await self._show_card(view, topic)
         elif is_active(view.ticket.phase) != (topic.state == TopicState.OPEN):

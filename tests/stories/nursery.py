@@ -8,6 +8,7 @@ import asyncio
 import gc
 import json
 import os
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +19,7 @@ import asyncpg  # noqa: F401  # it and aiogram take seconds to import: each chil
 from bot import inbox
 from bot.channels.telegram.arrivals import Arrivals
 from bot.dialogue import Dialogue
+from kadesk.errors import SettingsError
 from kadesk.logs import set_up_logs
 from kadesk.serve import open_socket, serve
 from kadesk.settings import Settings
@@ -51,8 +53,18 @@ def plant(faults: str) -> None:
         Arrivals.keep = keep_later  # type: ignore[method-assign]
 
 
+async def listen(settings: Settings) -> socket.socket:
+    """The one that was killed may hold the port a moment longer."""
+    for _ in range(100):
+        try:
+            return open_socket(settings.web.host, settings.web.port)
+        except SettingsError:
+            await asyncio.sleep(0.1)
+    return open_socket(settings.web.host, settings.web.port)
+
+
 async def live(settings: Settings) -> None:
-    with open_socket(settings.web.host, settings.web.port) as listener:
+    with await listen(settings) as listener:
         await serve(await wire(settings), listener)
 
 

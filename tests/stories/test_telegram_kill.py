@@ -33,8 +33,8 @@ from kadesk.settings import SHIPPED
 from tests.stories.conftest import share_cache
 from tickets.tables import Author, Conversation, Message, Outgoing, Sending
 
-UPDATES = int(os.environ.get("TELEGRAM_UPDATES", "200"))
-KILLS = int(os.environ.get("TELEGRAM_KILLS", "8"))  # half of them while Telegram calls us, half while we poll
+UPDATES = int(os.environ.get("TELEGRAM_UPDATES", "160"))
+KILLS = int(os.environ.get("TELEGRAM_KILLS", "6"))  # half of them while Telegram calls us, half while we poll
 CHATS = max(12, UPDATES // 60)
 QUESTIONS = ("能退款吗", "怎么查我买的东西", "多久到账")  # each has one sure answer
 POISONED = 0.01

@@ -26,6 +26,7 @@ from tickets.tables import (
     Metric,
     Outgoing,
     Rating,
+    ReplyWindow,
     Ticket,
     id_of,
 )
@@ -77,6 +78,7 @@ class Case:
     buyer: Buyer
     conversation: Conversation
     assignee: Agent | None
+    window: ReplyWindow | None  # the messenger's own clock, where it has one
     position: int  # in the queue; 0 when it does not stand there
     lines: list[Line]
     promises: list[Promise]  # of the latest cycle, the first due first
@@ -142,6 +144,7 @@ async def find_case(session: AsyncSession, now: datetime, number: str) -> Case |
         buyer=buyer,
         conversation=conversation,
         assignee=assignee,
+        window=await session.get(ReplyWindow, id_of(conversation)),
         position=await queue.position(session, ticket),
         lines=await _lines(session, ticket),
         promises=promises,

@@ -1,6 +1,7 @@
 """The ticket page: what it shows, what its forms do, and what they refuse."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from sqlmodel import select
@@ -9,10 +10,11 @@ from audit.tables import AuditRow
 from console.refusals import status_of
 from shop.errors import ShopDown
 from tests.console.conftest import Stage, Visitor, text_of
-from tickets import outbox
+from tickets import outbox, reply_windows
 from tickets.absence import leave
 from tickets.conversations import add_message
 from tickets.errors import NotAllowed, StaleTicket, UnknownTicket
+from tickets.reply_windows import Allowance
 from tickets.said import revise
 from tickets.tables import (
     Agent,
@@ -98,6 +100,22 @@ async def test_the_clock_names_its_due_instant_and_the_zone(stage: Stage, signed
 
     assert "24 小时承诺 Asia/Shanghai 还剩 23 小时" in page
     assert "截止 2026-03-03 12:00:00" in page
+
+
+async def test_the_messengers_own_clock_is_shown(stage: Stage, signed_in: Visitor) -> None:
+    ticket = await stage.open(await stage.meet())
+    async with stage.database.writing() as session:
+        word = Allowance(timedelta(hours=48), 5)
+        await reply_windows.renew(session, stage.clock(), ticket.conversation_id, word)
+        await reply_windows.spend(session, stage.clock(), ticket.conversation_id, 2)
+
+    running = text_of(await signed_in.get(f"/console/tickets/{ticket.number}"))
+    async with stage.database.writing() as session:
+        await reply_windows.spend(session, stage.clock(), ticket.conversation_id, 3)
+    over = text_of(await signed_in.get(f"/console/tickets/{ticket.number}"))
+
+    assert "还可发 3 条，2 天内" in running
+    assert "买家再说话之前不能发" in over
 
 
 async def test_taking_a_ticket_puts_it_into_my_hands_and_stops_no_clock(stage: Stage, signed_in: Visitor) -> None:

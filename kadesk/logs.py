@@ -86,7 +86,7 @@ def set_up_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log.level.upper())
-    web = ("httpx", "httpcore", "aiogram", "telegram", "uvicorn", "starlette_admin")  # these write addresses and headers
+    web = ("httpx", "httpcore", "aiogram", "telegram", "uvicorn", "starlette_admin")  # they write addresses
     for noisy in ("alembic", "apscheduler", "aiosqlite", "asyncio", *web):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     sys.excepthook = _log_the_end

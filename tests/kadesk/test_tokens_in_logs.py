@@ -104,7 +104,7 @@ async def provoke(fake: FakeTelegram, base: str) -> None:
         for call in (GetMe(), SetWebhook(url="https://a/b", secret_token="s", max_connections=1)):
             for _ in ANSWERS if address == fake.base else "1":
                 try:
-                    await telegram._bot(call, request_timeout=1)
+                    await telegram._bot(call, request_timeout=10)
                 except Exception:
                     log.exception("a call of %s failed", telegram._bot)
         try:

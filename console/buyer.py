@@ -1,10 +1,11 @@
-"""The buyers' pages: the chat, and the one look at a replacement code."""
+"""The buyers' pages: the chat, by itself and on a shop's pages, and the one look at a replacement code."""
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
-from console.pages import page
+from console.doors import framed_by
+from console.pages import STATIC, page
 from console.rules import Site
 from shop.errors import LinkGone
 from shop.reveals import find_link
@@ -13,14 +14,38 @@ from tickets.pixels import BYTES
 # A code must not be kept by a cache, indexed, or named to another site by way of the address.
 _SECRET = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex, nofollow"}
 
+# Any page may load it, one that isolates itself from other sites too; each shop's page asks after it, so briefly kept.
+_WIDGET = {
+    "cache-control": "public, max-age=300",
+    "cross-origin-resource-policy": "cross-origin",
+    "x-content-type-options": "nosniff",
+}
+
 
 def router(site: Site) -> APIRouter:
-    """`/chat` and `/r/{token}`; what the chat page talks to under `/chat/api` is the web channel's."""
+    """`/chat`, `/widget.js` and `/r/{token}`; what the chat page talks to under `/chat/api` is the web channel's."""
     routes = APIRouter(include_in_schema=False)
 
     @routes.api_route("/chat", methods=["GET", "HEAD"])
     async def show_chat(request: Request) -> Response:
-        return page(request, "buyer/chat.html", public_url=site.rules.public_url, picture_limit=BYTES)
+        """By itself, or with ?embed=1 for the frame that widget.js makes, which only the owner's shops may show."""
+        origins = site.rules.widget_origins
+        is_framed = request.query_params.get("embed") == "1"
+        shown = page(
+            request,
+            "buyer/chat.html",
+            public_url=site.rules.public_url,
+            picture_limit=BYTES,
+            is_framed=is_framed,
+            origins=" ".join(origins) if is_framed else "",
+        )
+        if is_framed:
+            shown.headers.update(framed_by(origins))
+        return shown
+
+    @routes.api_route("/widget.js", methods=["GET", "HEAD"])
+    async def give_widget() -> Response:
+        return FileResponse(STATIC / "widget.js", media_type="text/javascript", headers=_WIDGET)
 
     @routes.api_route("/r/{token}", methods=["GET", "HEAD"])
     async def offer_code(request: Request, token: str) -> Response:

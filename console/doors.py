@@ -5,6 +5,7 @@ can set it, and it needs no state that could be lost or leak. The shell's signed
 SameSite=Lax, and no GET changes anything.
 """
 
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import FormData, Headers, MutableHeaders
@@ -22,6 +23,7 @@ _POLICY = (
 )
 # Buyers' pages never turn text into HTML, so they get no policy that could.
 BUYER_POLICY = _POLICY + "trusted-types 'none'"
+_ALONE = "frame-ancestors 'none'"
 # live.js parses pages of our own server; nothing else may.
 CONSOLE_POLICY = _POLICY + "trusted-types kadesk-live"
 
@@ -31,8 +33,14 @@ _HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "x-frame-options": "DENY",
 }
+
+
+def framed_by(origins: Iterable[str]) -> dict[str, str]:
+    """The headers of a buyers' page that may stand in a frame of these sites; of none, where there are none."""
+    allowed = " ".join(origins) or "'none'"
+    policy = BUYER_POLICY.replace(_ALONE, f"frame-ancestors {allowed}")
+    return {"content-security-policy": policy, "cross-origin-resource-policy": "cross-origin"}
 
 
 def typed(form: FormData, name: str, limit: int = 100_000) -> str:
@@ -72,6 +80,8 @@ class SecureHeaders:
         for name, value in _HEADERS.items():
             headers.setdefault(name, value)
         headers.setdefault("content-security-policy", CONSOLE_POLICY if path.startswith("/console") else BUYER_POLICY)
+        if "frame-ancestors http" not in headers["content-security-policy"]:
+            headers.setdefault("x-frame-options", "DENY")  # for browsers that do not know frame-ancestors
         if self.is_secure:
             headers.setdefault("strict-transport-security", "max-age=31536000")
         if path.startswith("/console/static/"):

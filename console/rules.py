@@ -31,6 +31,7 @@ class ConsoleRules:
     public_url: str = (
         ""  # how buyers reach us, if not by the address that staff use: its reveal links are clickable in the chat
     )
+    widget_origins: tuple[str, ...] = ()  # the shops whose pages may hold the chat in a frame
     sweep_stale: timedelta = timedelta(seconds=120)  # a last good sweep older than this is an alarm
 
 

@@ -26,7 +26,7 @@ from kadesk.staff_bot import StaffBotSection
 from kadesk.statuses import Statuses
 from kadesk.suppliers import BatchesSection, SupplierApiSection, SuppliersSection
 from kadesk.telegram import BotSection, TelegramSection
-from kadesk.values import Country, Hours, LongSecret, Section, Span, Words, Zone, only
+from kadesk.values import Country, Hours, LongSecret, Origins, Section, Span, Words, Zone, only
 from kadesk.values import parse_span as parse_span
 from kadesk.wechat import WeChatSection
 from kadesk.wecom import WeComSection
@@ -77,6 +77,7 @@ class Web(Section):
     host: str
     port: int = Field(ge=0, le=65535)
     public_url: str
+    widget_origins: Origins
 
 
 class Data(Section):

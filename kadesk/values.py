@@ -17,6 +17,8 @@ from tickets.timetables import parse_windows
 Known = TypeVar("Known", bound=Collection[str])
 SHORTEST_SECRET = 32  # characters that sign a shop's links, or that nobody may guess
 _UNITS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}
+# As browsers write it: no path, no star, no port that goes without saying.
+_ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:(?!80$|443$)\d{2,5})?")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
 
 
@@ -75,6 +77,13 @@ def _hours(text: str) -> str:
     return text
 
 
+def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
+    bad = [value for value in values if not _ORIGIN.fullmatch(value)]
+    if bad:
+        raise ValueError(f"write origins such as 'https://shop.example.com', not {mask_text(bad[0])!r}")
+    return values
+
+
 def _country(text: str) -> str:
     country, _, part = text.partition("-")
     try:
@@ -100,6 +109,7 @@ def _bot_token(secret: SecretStr) -> SecretStr:
 
 Span = Annotated[timedelta, BeforeValidator(parse_span), AfterValidator(_positive)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]  # in the environment: "one,two"
+Origins = Annotated[Words, AfterValidator(_origins)]  # "https://shop.example.com", of pages in a browser
 Zone = Annotated[str, AfterValidator(_zone)]
 Hours = Annotated[str, AfterValidator(_hours)]  # "09:00-12:00, 13:30-18:00"
 LongSecret = Annotated[SecretStr, AfterValidator(_long_secret)]

@@ -28,6 +28,7 @@ def create_app(kadesk: Kadesk, doors: Iterable[APIRouter]) -> FastAPI:
         cookie_secure=settings.public_url.startswith("https://"),
         time_zone=ZoneInfo(settings.console.time_zone),
         public_url=settings.public_url,
+        widget_origins=tuple(settings.web.widget_origins),
     )
     mount_console(
         app,

@@ -1,4 +1,4 @@
-"""The web chat's door: a session cookie, messages in, server-sent events out.
+"""The web chat's door: a session (`web_session`), messages in, server-sent events out.
 
 POST /chat/api/messages
     {"id": "k3J…", "text": "…"} | {"id": "…", "handle": "…"} | {"id": "…", "start": true}, each + "language": "zh"|"en"
@@ -9,7 +9,8 @@ POST /chat/api/messages
     → 400, 413, 429 {"error": "bad_request"|"too_large"|"too_fast", "text": "a sentence for the buyer"};
       429 with Retry-After. 403 from a page of another site, 415 for what is not called application/json.
 GET /chat/api/history
-    → 200 {"messages": [message, …]}: the last 100, oldest first. Makes the session if there is none: call it first.
+    → 200 {"messages": [message, …]}: the last 100, oldest first; with ?after=17 of those that came after it.
+      Makes the session if there is none: call it first.
 GET /chat/api/events
     → an event stream, resumed by Last-Event-ID (or ?after=17); 401 without a session; 429 "too_many" when this address
       or this process holds as many streams as it may.
@@ -26,15 +27,12 @@ let them replace what was typed. A link in the text of the bot or an agent may b
 """
 
 import asyncio
-import hashlib
 import json
 import re
-import secrets
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -45,6 +43,7 @@ from bot.channels import web_pictures
 from bot.channels.drawing import Drawing
 from bot.channels.pace import Pace
 from bot.channels.port import Accept, Inbound, Kind, Update
+from bot.channels.web_session import WebSession, address_of, is_own_page
 from bot.errors import UpdateTooLarge
 from bot.transactions import Transactions
 from tickets.errors import NoPicture, PictureTooLarge
@@ -53,9 +52,6 @@ from tickets.outbox import Say
 from tickets.pixels import Pixels
 from tickets.tables import Agent, Conversation, Message, Outgoing
 
-COOKIE = "kadesk_chat"
-SECURE_COOKIE = f"__Host-{COOKIE}"  # no neighbour domain and no plain http page can set this one
-COOKIE_AGE = timedelta(days=180)
 BODY_LIMIT = 64 * 1024  # bytes
 HISTORY = 100  # messages
 LOOK_EVERY = 2.0  # seconds between looks for messages that another process wrote
@@ -67,7 +63,6 @@ STREAMS_PER_SOURCE = 60
 STREAMS = 2000  # of this process
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class WebChat:
@@ -102,8 +97,7 @@ class WebChat:
         self._sources = Pace(source_rate or rate * BUYERS_PER_SOURCE)
         self._streams_from: Counter[str] = Counter()
         self._streams_per_source, self._streams = streams_per_source, streams
-        self._is_secure = is_secure
-        self._cookie = SECURE_COOKIE if is_secure else COOKIE
+        self._session = WebSession(is_secure)
         self._listeners: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._is_closing = False
 
@@ -153,7 +147,7 @@ class WebChat:
     async def _post_message(self, request: Request) -> Response:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return self._refuse(request, 415, "bad_request", "web.bad_request")
-        if not _is_own_page(request):
+        if not is_own_page(request):
             return self._refuse(request, 403, "bad_request", "web.bad_request")
         try:
             body = _check(json.loads(await _read_body(request)))
@@ -161,20 +155,20 @@ class WebChat:
             return self._refuse(request, 413, "too_large", "web.too_large")
         except (ValueError, RecursionError):  # the latter from brackets nested by the thousand
             return self._refuse(request, 400, "bad_request", "web.bad_request")
-        token = self._token_of(request)
+        token = self._session.token_of(request)
         if refusal := await self._slow_down(request, token):
             return refusal
-        return await self._store(token, body | {"at": self._clock().isoformat()})
+        return await self._store(request, token, body | {"at": self._clock().isoformat()})
 
     async def _post_picture(self, request: Request) -> Response:
         picture_id, language = (request.query_params.get(name, "") for name in ("id", "language"))
-        if not _is_own_page(request):
+        if not is_own_page(request):
             return self._refuse(request, 403, "bad_request", "web.bad_request")
         if not web_pictures.is_picture(request):
             return self._refuse(request, 415, "no_picture", "web.no_picture")
         if not _ID.fullmatch(picture_id):
             return self._refuse(request, 400, "bad_request", "web.bad_request")
-        token = self._token_of(request)
+        token = self._session.token_of(request)
         if refusal := await self._slow_down(request, token):
             return refusal
         try:
@@ -183,17 +177,18 @@ class WebChat:
             return self._refuse(request, 413, "too_large", "web.picture_too_large", megabytes=web_pictures.LIMIT >> 20)
         except NoPicture:
             return self._refuse(request, 415, "no_picture", "web.no_picture")
-        return await self._store(token, web_pictures.body_of(picture_id, language, pixels, self._clock()))
+        body = web_pictures.body_of(picture_id, language, pixels, self._clock())
+        return await self._store(request, token, body)
 
     async def _get_picture(self, request: Request, number: str) -> Response:
-        token = self._token_of(request)
-        place = self.name, self.account, _address(token) if token else ""
+        token = self._session.token_of(request)
+        place = self.name, self.account, address_of(token) if token else ""
         return await web_pictures.show_own(self._database, self._links.vault, number, place)
 
-    async def _store(self, token: str | None, body: dict[str, Any]) -> Response:
+    async def _store(self, request: Request, token: str | None, body: dict[str, Any]) -> Response:
         """Acknowledge what is committed."""
         response = JSONResponse({"id": body["id"]}, 202)
-        address = self._keep_session(response, token)
+        address = self._session.keep(request, response, token)
         raw = json.dumps(body, ensure_ascii=False)
         await self._accept(Update(self.name, self.account, f"{address}:{body['id']}", address, raw))
         return response
@@ -211,7 +206,7 @@ class WebChat:
         now = self._clock()
         if wait := self._sources.wait_for(source, now):
             return wait
-        if token and await self._is_known(_address(token)):
+        if token and await self._is_known(address_of(token)):
             return self._pace.wait_for(token, now)
         return self._strangers.wait_for(source, now)
 
@@ -222,24 +217,27 @@ class WebChat:
             return (await session.exec(held.where(Conversation.address == address).limit(1))).first() is not None
 
     async def _get_history(self, request: Request) -> Response:
-        token = self._token_of(request)
+        if not is_own_page(request):
+            return self._refuse(request, 403, "bad_request", "web.bad_request")
+        token = self._session.token_of(request)
+        address, after = address_of(token or ""), _number(request.query_params.get("after")) - LOOK_BACK
         async with self._database.reading() as session:
-            messages = await self._messages(session, _address(token), newest=HISTORY) if token else []
+            messages = await self._messages(session, address, after=after, newest=HISTORY) if token else []
         response = JSONResponse({"messages": messages})
         response.headers["Cache-Control"] = "no-store"
-        self._keep_session(response, token)
+        self._session.keep(request, response, token)
         return response
 
     async def _get_events(self, request: Request) -> Response:
-        token = self._token_of(request)
+        token = self._session.token_of(request)
         if token is None:
             return self._refuse(request, 401, "no_session", "web.bad_request")
         source = _source_of(request)
         if self._streams_from[source] >= self._streams_per_source or self._streams_from.total() >= self._streams:
             return self._refuse(request, 429, "too_many", "web.too_many")
-        after = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
+        after = _number(request.headers.get("last-event-id") or request.query_params.get("after"))
         return StreamingResponse(
-            self.events(_address(token), int(after) if after.isdecimal() and len(after) < 19 else 0, source),
+            self.events(address_of(token), after, source),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -292,23 +290,6 @@ class WebChat:
         shown = [_as_json(message, text, name) for (message, name), text in zip(rows, texts, strict=True)]
         return shown[::-1] if newest else shown
 
-    def _token_of(self, request: Request) -> str | None:
-        token = request.cookies.get(self._cookie, "")
-        return token if _TOKEN.fullmatch(token) else None
-
-    def _keep_session(self, response: Response, token: str | None) -> str:
-        """The session's address; a session is made if there is none."""
-        token = token or secrets.token_urlsafe(32)
-        response.set_cookie(
-            self._cookie,
-            token,
-            max_age=int(COOKIE_AGE.total_seconds()),
-            httponly=True,
-            samesite="lax",
-            secure=self._is_secure,
-        )
-        return _address(token)
-
     def _refuse(self, request: Request, status: int, error: str, key: str, **facts: object) -> JSONResponse:
         language = "en" if request.headers.get("accept-language", "").lower().startswith("en") else "zh"
         return JSONResponse({"error": error, "text": self._say(language, key, **facts)}, status)
@@ -341,22 +322,14 @@ def _check(body: Any) -> dict[str, Any]:
     raise ValueError("nothing said")
 
 
+def _number(text: str | None) -> int:
+    """Of the message that a page has seen last; 0 for what is none."""
+    return int(text) if text and text.isdecimal() and len(text) < 19 else 0
+
+
 def _source_of(request: Request) -> str:
     """Where it comes from. A header that claims another address is not believed."""
     return request.client.host if request.client else ""
-
-
-def _is_own_page(request: Request) -> bool:
-    """Whether the browser, where it says, was on a page of ours: another site must not replace a buyer's session."""
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return False
-    origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
-
-
-def _address(token: str) -> str:
-    """What is stored of a session: who reads the database cannot take it over."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _as_json(message: Message, text: str, agent_name: str | None) -> dict[str, Any]:

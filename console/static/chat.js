@@ -5,19 +5,22 @@
 const $ = (id) => document.getElementById(id);
 const [log, form, text, state, newer] = ["log", "composer", "text", "state", "newer"].map($);
 const words = $("words").dataset;
-const SHELF = "kadesk-unsent"; // of this tab: what is not confirmed survives a reload, and keeps its id
+const SHELF = "kadesk-unsent" + location.hash; // of this tab: what is not confirmed survives a reload, and keeps its id
+const DRAFT = "kadesk-draft" + location.hash; // what is not even sent
 
 const shown = new Map(); // message id → element
-let unsent = readShelf(); // [{id, text|handle|start|file+preview, shownAs, state: sending|sent|failed|refused, reason}]
+let unsent = take(SHELF, []); // [{id, text|handle|start|file+preview, shownAs, state: sending|sent|failed|refused, reason}]
 let newest = 0;
-let stream = null;
-let reconnectIn = 1000;
+const host = window.framed; // of framed.js, where the page stands in a shop's page: it may be out of sight there
+const isOpen = () => !host || host.isOpen;
 
 // ---- the wire
 
 async function call(path, body) {
-  const request = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-  const response = await fetch("/chat/api/" + path, { cache: "no-store", ...request });
+  const headers = { ...host?.headers(), ...(body && { "Content-Type": "application/json" }) };
+  const request = body && { method: "POST", body: JSON.stringify(body) };
+  const response = await fetch("/chat/api/" + path, { cache: "no-store", headers, ...request });
+  host?.keep(response.headers);
   const answer = await response.json().catch(() => ({}));
   return { status: response.status, retryAfter: Number(response.headers.get("Retry-After")) || 0, answer };
 }
@@ -27,16 +30,18 @@ const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte
 
 async function start() {
   try {
-    const { status, answer } = await call("history");
+    const { status, answer } = await call(`history?after=${newest}`);
     if (status !== 200) throw new Error(status);
+    isKnown = true;
     answer.messages.forEach(show);
-    const payload = takePayload();
-    if (payload) send({ start: true, text: payload });
-    else if (!answer.messages.length && !unsent.length) send({ start: true });
+    if (!isOpen()) return again(start, host.restsFor());
+    const greeting = host ? host.takeIdentity() : takePayload();
+    if (greeting) send(greeting);
+    else if (!shown.size && !unsent.length) send({ start: true });
     listen();
     pump();
   } catch {
-    later(start);
+    lost(start);
   }
 }
 
@@ -44,30 +49,66 @@ async function start() {
 function takePayload() {
   const payload = new URLSearchParams(location.search).get("start");
   if (payload !== null) history.replaceState(null, "", location.pathname);
-  return payload;
+  return payload && { start: true, text: payload };
 }
 
-function listen() {
-  stream = new EventSource(`/chat/api/events?after=${newest}`);
-  stream.onopen = () => {
-    reconnectIn = 1000;
-    tell(words.online, true);
-    pump();
-  };
-  stream.onmessage = (event) => show(JSON.parse(event.data));
-  stream.onerror = () => {
-    tell(words.offline, false);
-    // The browser reconnects by itself unless the server refused: then the session may be gone, so begin anew.
-    if (stream.readyState === EventSource.CLOSED) later(start);
-  };
+// Read by hand, since an EventSource neither says whose it is by a header nor notices a connection that died in silence.
+let stream = null;
+
+async function listen() {
+  const mine = (stream = new AbortController());
+  let act = listen;
+  try {
+    const init = { headers: { ...host?.headers() }, cache: "no-store", signal: mine.signal };
+    const response = await fetch(`/chat/api/events?after=${newest}`, init);
+    if (response.ok) await hear(response.body, mine);
+    else act = start; // the session may be gone, so begin anew
+  } catch {} // broken off, by the network or by us
+  if (isOpen()) lost(act);
+  else again(start, host.restsFor());
 }
 
-function later(act) {
+async function hear(body, mine) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  reconnectIn = 1000;
+  tell(words.online, true);
+  pump();
+  for (let rest = ""; ; ) {
+    const watch = setTimeout(() => mine.abort(), SILENCE);
+    const { done, value } = await reader.read().finally(() => clearTimeout(watch));
+    if (done) return;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) if (line.startsWith("data: ")) show(JSON.parse(line.slice(6)));
+  }
+}
+
+const SILENCE = 75000; // ms; the server says something every 30 s
+let reconnectIn = 1000;
+let waiting = null; // what is done when the wait is over
+let timer = 0;
+
+function again(act, wait) {
+  waiting = act;
+  timer = setTimeout(wake, wait);
+}
+
+function wake() {
+  clearTimeout(timer);
+  const act = waiting;
+  waiting = null;
+  if (act) act();
+}
+
+// Not all pages at once after a restart.
+function lost(act) {
   tell(words.offline, false);
-  if (stream) stream.close();
-  setTimeout(act, reconnectIn);
+  again(act, reconnectIn * (0.75 + Math.random() / 4));
   reconnectIn = Math.min(reconnectIn * 2, 20000);
 }
+
+addEventListener("online", wake);
+addEventListener("offline", () => stream?.abort());
 
 function tell(sentence, isOnline) {
   if (state.textContent !== sentence) state.textContent = sentence;
@@ -83,9 +124,10 @@ function send(what) {
 }
 
 let isPumping = false;
+let isKnown = false; // that there is a session: two requests without one would make two
 
 async function pump() {
-  if (isPumping) return;
+  if (isPumping || !isKnown) return;
   isPumping = true;
   const next = () => unsent.find(({ state }) => state === "sending" || state === "failed");
   for (let message = next(); message && (await push(message)); message = next());
@@ -122,16 +164,20 @@ function changed() {
 }
 
 function keepShelf() {
+  put(SHELF, unsent.filter(({ state, file }) => state !== "sent" && !file));
+}
+
+function put(key, what) {
   try {
-    sessionStorage.setItem(SHELF, JSON.stringify(unsent.filter(({ state, file }) => state !== "sent" && !file)));
+    sessionStorage.setItem(key, JSON.stringify(what));
   } catch {} // a full or forbidden storage only loses the comfort
 }
 
-function readShelf() {
+function take(key, otherwise) {
   try {
-    return JSON.parse(sessionStorage.getItem(SHELF)) || [];
+    return JSON.parse(sessionStorage.getItem(key)) || otherwise;
   } catch {
-    return [];
+    return otherwise;
   }
 }
 
@@ -196,6 +242,7 @@ function bubble(author, name, content) {
 
 function show(message) {
   newest = Math.max(newest, message.id);
+  host?.hear(message);
   if (message.client_id) forget(message.client_id);
   const stays = isAtEnd();
   const item = bubble(message.author, message.name || words[message.author === "buyer" ? "you" : message.author], message.text);
@@ -308,7 +355,7 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   say(text.value);
   text.value = "";
-  grow();
+  changedDraft();
   text.focus();
 });
 
@@ -319,12 +366,15 @@ text.addEventListener("keydown", (event) => {
   form.requestSubmit();
 });
 
-function grow() {
+function changedDraft() {
   text.rows = Math.min(6, text.value.split("\n").length);
+  put(DRAFT, text.value);
 }
 
-text.addEventListener("input", grow);
+text.addEventListener("input", changedDraft);
 for (const button of document.querySelectorAll("[data-say]")) button.addEventListener("click", () => say(button.dataset.say));
 
+text.value ||= take(DRAFT, "");
+changedDraft();
 drawUnsent();
-start();
+if (!host) start();

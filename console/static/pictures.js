@@ -10,7 +10,7 @@ function upload({ id, file }, language, onProgress) {
     const request = new XMLHttpRequest();
     request.open("POST", `/chat/api/pictures?id=${id}&language=${language}`);
     request.responseType = "json";
-    request.setRequestHeader("Content-Type", file.type);
+    for (const [name, value] of Object.entries({ "Content-Type": file.type, ...host?.headers() })) request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded, total }) => total && onProgress(loaded / total);
     request.onload = () =>
       resolve({ status: request.status, answer: request.response || {}, retryAfter: Number(request.getResponseHeader("Retry-After")) || 0 });
@@ -54,6 +54,7 @@ function image(address, description, onLoad) {
 // The picture itself, as it was kept; a press opens it larger in a page of its own.
 function kept(number, onLoad) {
   const address = `/chat/api/pictures/${number}`;
+  if (host) return host.fetched(address, onLoad);
   const link = document.createElement("a");
   link.href = address;
   link.target = "_blank";

@@ -15,6 +15,7 @@ from bot.dialogue import Dialogue
 from bot.door import Door
 from bot.inbox import Inbox
 from bot.phrases import Phrases
+from console.rules import ConsoleRules
 from faq.answers import KnownAnswers
 from faq.knowledge import load
 from faq.matcher import Matcher, Price
@@ -30,13 +31,15 @@ LINKS = DeepLinks("demo", "a secret of the shop, long enough")
 class House:
     """A test can close it and open it again."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, rules: ConsoleRules | None = None, *, is_secure: bool = False
+    ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        self.stage = Stage(database, clock, origin=f"http://127.0.0.1:{self.port}")
+        self.stage = Stage(database, clock, rules or ConsoleRules(), origin=f"http://127.0.0.1:{self.port}")
         stage, phrases, bells = self.stage, Phrases(), (Bell(), Bell())
         door = Door(database, stage.vault, clock, bells[0])
-        self.web = WebChat(database, door.accept, phrases, clock, links=stage.claims.links)
+        self.web = WebChat(database, door.accept, phrases, clock, links=stage.claims.links, is_secure=is_secure)
         stage.app.include_router(self.web.router)
         entries = load()
         dialogue = Dialogue(

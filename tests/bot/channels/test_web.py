@@ -10,7 +10,8 @@ import pytest
 from fastapi import FastAPI
 
 from bot.channels.pace import Pace
-from bot.channels.web import BODY_LIMIT, COOKIE, WebChat
+from bot.channels.web import BODY_LIMIT, WebChat
+from bot.channels.web_session import COOKIE
 from bot.tables import InboxRow
 from tests.bot.conftest import CODE, ORDER, PASSWORD, House
 from tickets.tables import Conversation, Identity

@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -40,8 +41,12 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
 
 class _Handler(logging.StreamHandler[Any]):
     def handleError(self, record: logging.LogRecord) -> None:
-        """A line that cannot be written: logging's own way would print what it was made of."""
-        self.stream.write(f"kadesk: a line of {record.name} ({record.levelname}) could not be written\n")
+        """A line that cannot be written: logging's own way would print what it was made of.
+
+        Where nothing can be written at all, whoever logs goes on: a closed terminal is no reason to lose a message.
+        """
+        with suppress(Exception):
+            self.stream.write(f"kadesk: a line of {record.name} ({record.levelname}) could not be written\n")
 
 
 def secrets_of(settings: Settings) -> list[str]:

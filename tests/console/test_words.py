@@ -113,6 +113,8 @@ def test_why_a_message_did_not_arrive_is_told_in_the_readers_language(language: 
     say = words(language)
     facts = {"reason": "Forbidden: bot was blocked", "address": "-1001", "foreign_id": "77", "seconds": 3}
     for kind in _kinds(DeliveryError):
+        if kind.__module__ != DeliveryError.__module__:
+            continue  # of the staff's own bot, whose messages no buyer waits for
         problem = (kind.__doc__ or "").split("\n")[0].format(**facts)
         told = problem_of(say, problem)
 

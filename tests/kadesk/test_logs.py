@@ -1,5 +1,7 @@
+import io
 import json
 import logging
+import sys
 
 import pytest
 import structlog
@@ -54,3 +56,12 @@ def test_no_logger_goes_around_the_filter(
     assert "it failed" in lines
     if form == "json":
         assert all(json.loads(line) for line in lines.splitlines())
+
+
+def test_a_closed_terminal_is_no_reason_to_lose_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    set_up_logs(Settings.load(SHIPPED))
+
+    logging.getLogger("kadesk.test").error("goes nowhere")

@@ -37,7 +37,7 @@ def take(account: str, raw: Mapping[str, Any]) -> Update | None:
         return None
     _, message, sender, query = _parts(raw)
     chat_id = _id(message.get("chat"))
-    if not chat_id or _number(_id(sender)) is None or (message.get("chat") or {}).get("type") == "channel":
+    if not chat_id or _number(_id(sender)) is None or _map(message.get("chat")).get("type") == "channel":
         return None
     is_said = bool(query) or isinstance(message.get("text"), str) or any(kind in message for kind in MEDIA)
     if not is_said or (sender.get("is_bot") and not message.get("sender_chat")):
@@ -45,14 +45,14 @@ def take(account: str, raw: Mapping[str, Any]) -> Update | None:
     thread = _thread(message)
     address = f"{chat_id}:{thread}" if thread else chat_id
     album = str(message.get("media_group_id") or "")
-    return Update(CHANNEL, account, str(raw["update_id"]), address, json.dumps(raw, ensure_ascii=False), album)
+    return Update(CHANNEL, account, str(raw["update_id"]), address, json.dumps(raw), album)
 
 
 def read(update: Update) -> FromStaff:
     """The neutral form of a stored update."""
     kind, message, sender, query = _parts(json.loads(update.raw))
-    chat = message.get("chat") or {}
-    root = (message.get("reply_to_message") or {}).get("forum_topic_created") or {}
+    chat = _map(message.get("chat"))
+    root = _map(_map(message.get("reply_to_message")).get("forum_topic_created"))
     text = message.get("text")
     shape = Kind.PRESS if query else Kind.TEXT if isinstance(text, str) else Kind.OTHER
     return FromStaff(
@@ -61,16 +61,16 @@ def read(update: Update) -> FromStaff:
         address=update.address,
         update_id=update.update_id,
         kind=shape,
-        sent_at=datetime.fromtimestamp(_number(message.get("edit_date") or message.get("date")) or 0, UTC),
+        sent_at=_instant(message.get("edit_date") or message.get("date")),
         text=str(text or "") if shape == Kind.TEXT else "",
         handle=str(query.get("data", "")),
         message_id=str(message.get("message_id", "")),
-        name=" ".join(filter(None, (sender.get("first_name"), sender.get("last_name"))))[:80],
+        name=" ".join(str(sender[part]) for part in ("first_name", "last_name") if sender.get(part))[:80],
         language=str(sender.get("language_code") or ""),
         user_id=_number(_id(sender)) or 0,
         chat_id=_id(chat),
         thread_id=_thread(message),
-        is_private=chat.get("type", "private") == "private",
+        is_private=_is_private(chat),
         is_edit=kind == "edited_message",
         is_anonymous=bool(message.get("sender_chat")) and not query,
         query_id=str(query.get("id", "")),
@@ -94,9 +94,21 @@ def _id(value: Any) -> str:
     return str(_map(value).get("id") or "")
 
 
+def _is_private(chat: Mapping[str, Any]) -> bool:
+    """Telegram gives groups and channels negative numbers."""
+    return bool(chat.get("type") == "private" if chat.get("type") else not _id(chat).startswith("-"))
+
+
 def _number(value: Any) -> int | None:
     text = str(value)
-    return int(text) if text.isdecimal() else None
+    return int(text) if text.isdecimal() and len(text) < 19 else None  # what a database takes
+
+
+def _instant(value: Any) -> datetime:
+    try:
+        return datetime.fromtimestamp(_number(value) or 0, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
 
 
 def _thread(message: Mapping[str, Any]) -> int | None:

@@ -5,7 +5,10 @@ The library's own updater is not used: it confirms what it has in memory alone.
 
 import asyncio
 import logging
+import time
+from contextlib import suppress
 
+from bot.channels.looks import LASTED, Looks
 from bot.channels.port import Accept, Inbound, Update
 from bot.errors import DeliveryError, Refused
 from bot.faults import place_of
@@ -52,11 +55,12 @@ class Poller:
         """Look until cancelled; any error gives the office up, for another process to try."""
         wait = FIRST_WAIT
         while True:
+            begun = time.monotonic()
             try:
                 async with self._database.elected(f"poller {CHANNEL}:{self._bot.account}") as is_ours:
-                    offset: int | None = None
+                    looks = Looks()
                     while is_ours:
-                        offset = await self.look(offset)
+                        await looks.again(self.look)
                         wait = FIRST_WAIT
                 await asyncio.sleep(ELECT_EVERY)
             except Exception as error:
@@ -64,6 +68,8 @@ class Poller:
                 log.warning(
                     "staff: no updates now (%s)", error if isinstance(error, DeliveryError) else place_of(error)
                 )
+                if time.monotonic() - begun >= LASTED:  # a look that was held open for longer than we wait
+                    wait = FIRST_WAIT
                 pause = error.retry_after if isinstance(error, DeliveryError) else None
                 await asyncio.sleep(pause.total_seconds() if pause else wait)
                 wait = min(wait * 2, LONGEST_WAIT)
@@ -72,11 +78,10 @@ class Poller:
         """One look: store what came, and only then return the offset that confirms it."""
         if not self._is_ready:
             log.info("staff: polling as @%s", await self._bot.name())
-            await self._bot.forget_webhook()
+            with suppress(DeliveryError):  # not every server knows webhooks; where one stays set, our looks are refused
+                await self._bot.forget_webhook()
             self._is_ready = True
         raw = await self._bot.look(offset, seconds)
-        if not raw:
-            return None  # numbers may start anew, lower, after a quiet week
         await self.keep(raw)
         numbers = [int(str(one["update_id"])) for one in raw if str(one.get("update_id")).isdecimal()]
         return max(numbers) + 1 if numbers else offset

@@ -52,7 +52,7 @@ def translate(error: TelegramAPIError | ClientDecodeError) -> DeliveryError:
     """Telegram's error as the decision that follows from it."""
     if isinstance(error, ClientDecodeError):
         return _translate_odd(error.data)
-    reason = error.message.split("\n")[0]
+    reason = reason_of(error)
     match error:
         case TelegramRetryAfter():
             return RateLimited(float(error.retry_after))
@@ -70,9 +70,15 @@ def translate(error: TelegramAPIError | ClientDecodeError) -> DeliveryError:
             return _refuse(reason, is_forbidden=isinstance(error, TelegramForbiddenError))
 
 
+def reason_of(error: TelegramAPIError) -> str:
+    """What Telegram says, in a line; a server of somebody else's may say nothing."""
+    said: str | None = error.message
+    return said.split("\n")[0] if said else "no reason given"
+
+
 def is_bad_markup(error: TelegramAPIError) -> bool:
     """Whether it is only the markup that Telegram does not take."""
-    return "can't parse entities" in error.message.lower()
+    return "can't parse entities" in reason_of(error).lower()
 
 
 def _translate_odd(answer: Any) -> DeliveryError:

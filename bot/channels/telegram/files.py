@@ -11,7 +11,7 @@ from aiohttp import ClientError, ClientResponseError
 
 from bot.channels.drawing import Drawing
 from bot.channels.port import Inbound, Kind
-from bot.channels.telegram.errors import translate
+from bot.channels.telegram.errors import reason_of, translate
 from bot.channels.telegram.methods import GetFile
 from bot.errors import FileAway
 from tickets.errors import NoPicture, PictureTooLarge
@@ -91,7 +91,7 @@ class Files:
         try:
             found = await self._bot(GetFile(file_id=file_id), request_timeout=TIMEOUT)
         except TelegramBadRequest as error:
-            raise Unusable("too_large" if "too big" in error.message.lower() else "gone") from None
+            raise Unusable("too_large" if "too big" in reason_of(error).lower() else "gone") from None
         except TelegramNotFound:  # the token was good enough to receive the message
             raise Unusable("gone") from None
         except (TelegramAPIError, ClientDecodeError) as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from datetime import timedelta
 
 from aiogram.exceptions import (
@@ -12,7 +13,9 @@ from aiogram.exceptions import (
     TelegramUnauthorizedError,
 )
 
+from bot.channels.looks import LASTED
 from bot.channels.telegram.arrivals import Note
+from bot.channels.telegram.errors import reason_of
 from bot.faults import place_of
 
 log = logging.getLogger(__name__)
@@ -27,6 +30,7 @@ class Patience:
         self._account = account
         self._first_wait = self._wait = first_wait
         self._note = note
+        self._tried_at = time.monotonic()  # the beginning of the try that is under way
 
     def renew(self) -> None:
         """It went well."""
@@ -35,9 +39,19 @@ class Patience:
 
     async def sit_out(self, error: Exception) -> None:
         """Say what is wrong and wait. Errors are told by kind only: they may quote the token."""
+        await asyncio.sleep(self._wait_after(error))
+        self._tried_at = time.monotonic()
+
+    def _wait_after(self, error: Exception) -> float:
+        if time.monotonic() - self._tried_at >= LASTED:  # a look that was held open for longer than we wait
+            self._wait = self._first_wait
         if isinstance(error, TelegramRetryAfter):
-            await asyncio.sleep(error.retry_after)
-            return
+            return max(error.retry_after, self._first_wait.total_seconds())
+        self._tell(error)
+        wait, self._wait = self._wait, min(self._wait * 2, LONGEST_WAIT)
+        return wait.total_seconds()
+
+    def _tell(self, error: Exception) -> None:
         if isinstance(error, TelegramUnauthorizedError | TelegramNotFound):
             log.error("telegram %s: the bot token was refused; get the right one from @BotFather", self._account)
             self._note(problem="token")
@@ -45,9 +59,8 @@ class Patience:
             log.error("telegram %s: another program receives this bot's updates", self._account)
             self._note(problem="conflict")
         elif isinstance(error, TelegramBadRequest):
-            log.error("telegram %s: Telegram refuses how we receive: %s", self._account, error.message)
-            self._note(problem="refused", error=error.message[:200])
+            reason = reason_of(error)
+            log.error("telegram %s: Telegram refuses how we receive: %s", self._account, reason)
+            self._note(problem="refused", error=reason[:200])
         else:
             log.warning("telegram %s: no updates now (%s)", self._account, place_of(error))
-        await asyncio.sleep(self._wait.total_seconds())
-        self._wait = min(self._wait * 2, LONGEST_WAIT)

@@ -5,10 +5,12 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import timedelta
+from functools import partial
 
 from aiogram import Bot
-from aiogram.exceptions import AiogramError, TelegramBadRequest, TelegramConflictError, TelegramNotFound
+from aiogram.exceptions import AiogramError, TelegramConflictError
 
+from bot.channels.looks import Looks
 from bot.channels.port import Accept
 from bot.channels.telegram.arrivals import Arrivals, Note
 from bot.channels.telegram.methods import DeleteWebhook, GetMe, GetUpdates, GetWebhookInfo
@@ -58,19 +60,19 @@ class Poller:
             self._is_ready = True
         counting = asyncio.create_task(self._count())
         try:
-            offset: int | None = None  # what another process stored and did not confirm comes again, and is dropped
+            looks = Looks()
             while True:
-                offset = await self.look(accept, offset)
+                await looks.again(partial(self.look, accept))
                 self._patience.renew()
         finally:
             counting.cancel()
 
     async def _prepare(self) -> None:
-        """Check the token; a webhook that is still set would refuse our looks."""
+        """Check the token; a webhook that is still set would refuse our looks, and we would be back here."""
         me = await self._bot(GetMe())
         try:
             await self._bot(DeleteWebhook())
-        except (TelegramBadRequest, TelegramNotFound):
+        except AiogramError:
             log.warning("telegram %s: the webhook could not be removed", self._account)
         name = str(me.get("username", self._account))
         self._note(name=name, mode="polling", error="")
@@ -81,8 +83,7 @@ class Poller:
         method = GetUpdates(offset=offset, timeout=self._poll)
         raw = await self._bot(method, request_timeout=self._poll + 10)
         if not raw:
-            # All before the offset is forgotten there now. Numbers may start anew, lower, after a quiet week.
-            return None
+            return offset
         await self._arrivals.keep(accept, raw)
         numbers = [int(one["update_id"]) for one in raw if isinstance(one, dict) and _is_number(one.get("update_id"))]
         if not numbers:

@@ -57,7 +57,9 @@ class Event(NamedTuple):
         chat = mapping(self.message.get("chat"))
         if not chat and self.kind == "callback_query":
             chat = mapping(self.body.get("from"))
-        return _address(chat.get("id"), connection) if chat.get("type", "private") == "private" else None
+        address = _address(chat.get("id"), connection)
+        kind = chat.get("type") or ("group" if address and address.is_group else "private")
+        return address if kind == "private" else None
 
 
 def take(channel: str, account: str, raw: object) -> Update | None:

@@ -1,20 +1,28 @@
 """Long polling by several processes and several bots: one looks, another takes over, none holds another up."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from aiogram.exceptions import TelegramBadRequest, TelegramNetworkError, TelegramRetryAfter
+from aiohttp import web
 
+from bot.channels import looks
 from bot.channels.port import Update
 from bot.channels.telegram import Telegram, polling
+from bot.channels.telegram.arrivals import unheard
+from bot.channels.telegram.methods import GetUpdates
+from bot.channels.telegram.patience import Patience
 from bot.fakes.telegram import TOKEN, FakeTelegram, Refusal, serving
 from kadesk.database import Database
 
 OTHER = "987654321:AAH-other-token-of-a-bot-that-never-was-0"
 MOMENT = timedelta(milliseconds=5)
+GET = GetUpdates(timeout=25)
 
 
 class Store:
@@ -98,7 +106,10 @@ async def three(url: str) -> AsyncIterator[list[Database]]:
         await database.close()
 
 
-async def test_numbers_that_begin_anew_after_a_quiet_week_are_heard(fake: FakeTelegram) -> None:
+async def test_numbers_that_begin_anew_after_a_quiet_week_are_heard(
+    fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "QUIET", 0)
     store = Store()
     async with receiving(Telegram(TOKEN, fake.base), accept=store.accept):
         fake.say(42, "before")
@@ -166,3 +177,83 @@ async def test_a_conflict_gives_the_office_up_and_a_left_over_webhook_goes(fake:
 
     assert "conflict" in known
     assert known[-1] in ("", None)
+
+
+async def test_a_server_that_never_holds_a_look_open_is_asked_a_few_times_a_second(
+    fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, asked = Store(), list[int | None]()
+    fake.longest_poll = 0
+    monkeypatch.setattr(looks, "LEAST", 0.05)
+    async with receiving(Telegram(TOKEN, fake.base), accept=store.accept):
+        fake.say(42, "hello")
+        await until(lambda: store.kept)
+        begun = len(fake.offsets)
+        await asyncio.sleep(0.3)
+        asked += fake.offsets[begun:]
+
+    assert 1 <= len(asked) <= 7
+    assert set(asked) == {501}  # with its offset, for a server may keep all that it ever had
+
+
+async def test_a_server_that_confirms_nothing_is_not_asked_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "LEAST", 0.05)
+    told: list[int | None] = []
+
+    async def look(offset: int | None) -> int:
+        told.append(offset)
+        return 501
+
+    row, begun = looks.Looks(), time.monotonic()
+    for _ in range(4):
+        await row.again(look)
+
+    assert told == [None, 501, 501, 501]
+    assert time.monotonic() - begun >= 0.14
+
+
+@pytest.mark.parametrize("refusal", [Refusal(404, "Not Found: method not found"), "<h1>404</h1>", Refusal(500, "no")])
+async def test_a_server_that_knows_no_webhooks_is_polled(
+    fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch, refusal: Refusal | str
+) -> None:
+    store, answer = Store(), fake.answer
+
+    async def odd(request: web.Request) -> web.StreamResponse:
+        if request.match_info["method"] != "deleteWebhook":
+            return await answer(request)
+        if isinstance(refusal, str):
+            return web.Response(status=404, text=refusal, content_type="text/html")
+        return web.json_response(refusal.body, status=int(refusal.body["error_code"]))
+
+    monkeypatch.setattr(fake, "answer", odd)
+    async with serving(fake), receiving(Telegram(TOKEN, fake.base), accept=store.accept):
+        fake.say(42, "hello")
+        async with asyncio.timeout(0.9):  # at the first try
+            await until(lambda: store.kept)
+
+
+async def test_a_refusal_without_words_ends_no_receiver() -> None:
+    known: dict[str, Any] = {}
+    patience = Patience("1", MOMENT, lambda *_, **facts: known.update(facts))
+
+    await patience.sit_out(TelegramBadRequest(GET, None))  # type: ignore[arg-type]
+
+    assert known["error"] == "no reason given"
+
+
+async def test_who_says_later_but_not_when_is_asked_after_a_pause() -> None:
+    patience = Patience("1", timedelta(seconds=1), unheard)
+
+    assert patience._wait_after(TelegramRetryAfter(GET, "Too Many Requests", 0)) == 1.0
+
+
+async def test_a_look_that_was_held_open_for_too_long_makes_the_next_ones_no_rarer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    patience, late = Patience("1", timedelta(seconds=1), unheard), TelegramNetworkError(GET, "Request timeout error")
+    quick = [patience._wait_after(late) for _ in range(3)]
+    monkeypatch.setattr("bot.channels.telegram.patience.LASTED", 0)
+
+    slow = [patience._wait_after(late) for _ in range(3)]
+
+    assert (quick, slow) == ([1.0, 2.0, 4.0], [1.0, 1.0, 1.0])

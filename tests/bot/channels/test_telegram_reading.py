@@ -148,3 +148,10 @@ def test_parts_of_an_album_share_a_word() -> None:
     assert found is not None
     assert found.album == "77"
     assert isinstance(found, Update)
+
+
+def test_a_group_of_no_type_is_no_buyer() -> None:
+    message = {"message_id": 1, "date": 1, "text": "x"}
+
+    assert take("telegram", "1", {"update_id": 1, "message": message | {"chat": {"id": "-100"}}}) is None
+    assert take("telegram", "1", {"update_id": 1, "message": message | {"chat": {"id": "100"}}})

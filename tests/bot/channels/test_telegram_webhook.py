@@ -14,7 +14,7 @@ from bot.channels.port import Update
 from bot.channels.telegram import Telegram, arrivals, webhook
 from bot.channels.telegram.methods import KINDS
 from bot.channels.telegram.webhook import BODY_LIMIT, SECRET_HEADER, Hook
-from bot.fakes.telegram import TOKEN, FakeTelegram, serving
+from bot.fakes.telegram import TOKEN, FakeTelegram, Refusal, serving
 
 SECRET = "a-secret-that-only-telegram-knows"
 PATH = "/telegram/123456789"
@@ -111,6 +111,13 @@ async def test_while_the_store_is_away_telegram_keeps_the_update(doors: Doors, s
     assert len(store.kept) == 1
 
 
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON", "text/plain", ""])
+async def test_who_knows_the_secret_may_call_the_body_what_they_like(doors: Doors, store: Store, kind: str) -> None:
+    assert await doors.post(HELLO, kind=kind) == 200
+
+    assert [one.update_id for one in store.kept] == ["7"]
+
+
 @pytest.mark.parametrize("secret", ["", "another", SECRET[:-1], SECRET + "x", "é"])
 async def test_who_does_not_know_the_secret_is_not_listened_to(doors: Doors, secret: str) -> None:
     async def receive() -> Any:
@@ -157,7 +164,6 @@ async def test_a_body_that_drips_is_given_up(doors: Doors, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("content", "kind", "status"),
     [
-        pytest.param(HELLO, "text/html", 415, id="no JSON by its name"),
         pytest.param(b'{"update_id": 7, "mess', "application/json", 200, id="broken"),
         pytest.param(b"\xff\xfe", "application/json; charset=utf-8", 200, id="no text"),
         pytest.param(b"[" * 200_000, "application/json", 200, id="bottomless"),
@@ -218,6 +224,22 @@ async def test_a_press_is_answered_once_it_is_kept_and_never_before(
     async with asyncio.timeout(1):
         await until(lambda: fake.pressed)
     assert (too_early, fake.pressed) == ([], [query])
+
+
+async def test_a_server_that_knows_no_info_of_webhooks_is_taken_at_its_word(
+    telegram: Telegram, store: Store, fake: FakeTelegram, caplog: pytest.LogCaptureFixture
+) -> None:
+    looked: list[str] = []
+    telegram._webhook._patience.renew = lambda: looked.append("well")  # type: ignore[union-attr,method-assign]
+    fake.next_fault("getWebhookInfo", Refusal(404, "Not Found: method not found"))
+
+    worker = asyncio.create_task(telegram.run(store.accept, Elected))
+    await until(lambda: looked)
+    worker.cancel()
+    await asyncio.gather(worker, return_exceptions=True)
+
+    assert fake.webhook.endswith(PATH)
+    assert "token was refused" not in caplog.text
 
 
 async def test_the_webhook_is_set_with_the_secret_and_nothing_that_waits_is_dropped(

@@ -3,13 +3,14 @@
 Only its `Bot` is used. Its updater acknowledges what it has not stored, so `receiving` looks for updates itself.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from telegram import (
     Bot,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
+    InputFile,
     InputMediaPhoto,
     LinkPreviewOptions,
     ReplyParameters,
@@ -29,11 +30,10 @@ from bot.errors import (
     TopicGone,
 )
 
-Result = TypeVar("Result")
-
 TIMEOUT = 20.0  # seconds for one answer
 CONNECT = 10.0  # seconds to reach Telegram
 TEXT_LIMIT, CAPTION_LIMIT, NAME_LIMIT, ALERT_LIMIT = 4096, 1024, 128, 200  # characters
+UNNAMED = 0  # stands for a message that arrived under a number that we cannot read
 KINDS = ("message", "edited_message", "callback_query")
 # What was not sent at all, by the name of the library's cause.
 _UNSENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ProxyError"}
@@ -93,81 +93,83 @@ class StaffBot:
     ) -> int:
         """Plain text; the message's number."""
         reply = ReplyParameters(reply_to, allow_sending_without_reply=True) if reply_to else None
-        sent = await self._do(
-            lambda: self._bot.send_message(
-                **place.fields,
-                text=text[:TEXT_LIMIT],
-                reply_markup=_keyboard(buttons),
-                reply_parameters=reply,
-                link_preview_options=LinkPreviewOptions(is_disabled=True),
-            )
+        sent = await self._ask(
+            "sendMessage",
+            **place.fields,
+            text=text[:TEXT_LIMIT],
+            reply_markup=_keyboard(buttons),
+            reply_parameters=reply,
+            link_preview_options=LinkPreviewOptions(is_disabled=True),
         )
-        return int(sent.message_id)
+        return _number_of(sent)
 
     async def send_pictures(self, place: Place, pictures: Sequence[bytes], caption: str) -> int:
         """One picture, or an album of up to ten; the number of its first message."""
         words = caption[:CAPTION_LIMIT]
         if len(pictures) == 1:
-            one = await self._do(lambda: self._bot.send_photo(**place.fields, photo=pictures[0], caption=words))
-            return int(one.message_id)
+            photo = InputFile(pictures[0], "picture.png")
+            return _number_of(await self._ask("sendPhoto", **place.fields, photo=photo, caption=words))
         first, *others = pictures
         media = [InputMediaPhoto(first, caption=words), *map(InputMediaPhoto, others)]
-        album = await self._do(lambda: self._bot.send_media_group(**place.fields, media=media))
-        return int(album[0].message_id)
+        album = await self._ask("sendMediaGroup", **place.fields, media=media)
+        return _number_of(album[0] if isinstance(album, list) and album else None)
 
     async def edit(self, chat_id: str, message_id: int, text: str, buttons: Sequence[dict[str, str]] = ()) -> None:
         """The same message with other words; that they are the same already is fine."""
         keys = _keyboard(buttons)
-        await self._as_it_is(
-            lambda: self._bot.edit_message_text(text[:TEXT_LIMIT], chat_id, message_id, reply_markup=keys)
-        )
+        where = {"chat_id": chat_id, "message_id": message_id}
+        await self._as_it_is("editMessageText", **where, text=text[:TEXT_LIMIT], reply_markup=keys)
 
     async def create_topic(self, chat_id: str, name: str) -> int:
-        made = await self._do(lambda: self._bot.create_forum_topic(chat_id, name[:NAME_LIMIT]))
-        return int(made.message_thread_id)
+        """Its number; Ambiguous when the answer has none."""
+        made = await self._ask("createForumTopic", chat_id=chat_id, name=name[:NAME_LIMIT])
+        number = _number_of(made, "message_thread_id")
+        if number == UNNAMED:
+            raise Ambiguous
+        return number
 
     async def rename_topic(self, chat_id: str, thread_id: int, name: str) -> None:
-        await self._as_it_is(lambda: self._bot.edit_forum_topic(chat_id, thread_id, name=name[:NAME_LIMIT]))
+        await self._as_it_is("editForumTopic", chat_id=chat_id, message_thread_id=thread_id, name=name[:NAME_LIMIT])
 
     async def close_topic(self, chat_id: str, thread_id: int) -> None:
-        await self._as_it_is(lambda: self._bot.close_forum_topic(chat_id, thread_id))
+        await self._as_it_is("closeForumTopic", chat_id=chat_id, message_thread_id=thread_id)
 
     async def reopen_topic(self, chat_id: str, thread_id: int) -> None:
-        await self._as_it_is(lambda: self._bot.reopen_forum_topic(chat_id, thread_id))
+        await self._as_it_is("reopenForumTopic", chat_id=chat_id, message_thread_id=thread_id)
 
     async def answer_press(self, query_id: str, text: str = "", *, is_alert: bool = False) -> None:
         words = text[:ALERT_LIMIT] or None
-        await self._do(lambda: self._bot.answer_callback_query(query_id, words, show_alert=is_alert or None))
+        await self._ask("answerCallbackQuery", callback_query_id=query_id, text=words, show_alert=is_alert or None)
 
     async def look(self, offset: int | None, seconds: int) -> list[dict[str, Any]]:
         """Updates from `offset` on, as plain JSON; held open for `seconds` while nothing happens."""
         fields: dict[str, Any] = {"timeout": seconds, "allowed_updates": KINDS}
         fields |= {} if offset is None else {"offset": offset}
-        # Its own get_updates makes objects of them: one update of an odd shape would hold up the rest for ever.
-        found: Any = await self._do(lambda: self._bot._post("getUpdates", fields, read_timeout=seconds + 10.0))
+        found = await self._ask("getUpdates", seconds + 10.0, **fields)
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
     async def name(self) -> str:
         """The bot's user name; raises ChannelDown for a token that is none."""
-        me: Any = await self._do(lambda: self._bot._post("getMe"))
-        return str(me.get("username", ""))
+        me = await self._ask("getMe")
+        return str(me.get("username", "")) if isinstance(me, dict) else ""
 
     async def forget_webhook(self) -> None:
         """One that is set would refuse our looks."""
-        await self._do(lambda: self._bot.delete_webhook())
+        await self._ask("deleteWebhook")
 
-    async def _as_it_is(self, ask: Callable[[], Awaitable[Any]]) -> None:
+    async def _as_it_is(self, method: str, **fields: Any) -> None:
         """What is named, closed or written like that already is as it was asked for."""
         try:
-            await self._do(ask)
+            await self._ask(method, **fields)
         except Refused as error:
             if "not_modified" not in str(error).lower().replace(" ", "_"):
                 raise
 
-    async def _do(self, ask: Callable[[], Awaitable[Result]]) -> Result:
+    async def _ask(self, method: str, patience: float = TIMEOUT, /, **fields: Any) -> Any:
+        """The result as plain JSON: the library makes objects of it, and stumbles over one that lacks a field."""
         await self.open()
         try:
-            return await ask()
+            return await self._bot._post(method, fields, read_timeout=patience)
         except LibraryError as error:
             raise translate(error) from error
         except (
@@ -204,6 +206,12 @@ def translate(error: LibraryError) -> DeliveryError:
             return ChannelDown(reason="Telegram cannot be reached")
         case _:
             return Ambiguous()
+
+
+def _number_of(result: Any, field: str = "message_id") -> int:
+    """UNNAMED: it is done, and the answer is of a shape that we do not know."""
+    number = str(result.get(field)) if isinstance(result, dict) else ""
+    return int(number) if number.isdecimal() else UNNAMED
 
 
 def _keyboard(buttons: Sequence[dict[str, str]]) -> InlineKeyboardMarkup | None:

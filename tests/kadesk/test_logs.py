@@ -59,9 +59,9 @@ def test_no_logger_goes_around_the_filter(
 
 
 def test_a_closed_terminal_is_no_reason_to_lose_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    closed = io.StringIO()
-    closed.close()
-    monkeypatch.setattr(sys, "stderr", closed)
+    terminal = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", terminal)
     set_up_logs(Settings.load(SHIPPED))
+    terminal.close()
 
     logging.getLogger("kadesk.test").error("goes nowhere")

@@ -10,6 +10,8 @@ from kadesk.database import Database
 from kadesk.jobs import jobs
 from kadesk.settings import SHIPPED, Settings
 from kadesk.wiring import Kadesk, clock
+from shop.adapters.local import LocalShop
+from shop.shops import Shops
 from shop.vault import Keys, Vault
 from tests.kadesk.mail_server import listening
 from tickets.desk import Desk
@@ -21,7 +23,13 @@ async def test_letters_are_sent_where_there_is_a_mail_server(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts: dict[str, Any] = dict.fromkeys(field.name for field in fields(Kadesk))  # no answers: they take seconds
-    parts |= {"database": database, "vault": Vault(Keys.generate()), "desk": Desk(Phrases())}
+    vault = Vault(Keys.generate())
+    parts |= {
+        "database": database,
+        "vault": vault,
+        "desk": Desk(Phrases()),
+        "shop": Shops([LocalShop(database, vault)]),
+    }
     monkeypatch.setenv("KADESK_MAIL__SENDER", "Star Cards <help@stars.example>")
     monkeypatch.setenv("KADESK_MAIL__SECURITY", "none")
     async with listening() as box:

@@ -14,7 +14,7 @@ from shop.adapters.local import LocalShop
 from shop.shops import Shops
 from shop.vault import Keys, Vault
 from tests.kadesk.mail_server import listening
-from tickets.claims import Claims
+from tickets.claims import ClaimRules, Claims
 from tickets.desk import Desk
 from tickets.letters import write_letter
 from tickets.mailed_codes import MailRules
@@ -25,7 +25,7 @@ async def test_letters_are_sent_where_there_is_a_mail_server(
 ) -> None:
     parts: dict[str, Any] = dict.fromkeys(field.name for field in fields(Kadesk))  # no answers: they take seconds
     vault, desk = Vault(Keys.generate()), Desk(Phrases())
-    parts |= {"database": database, "vault": vault, "desk": desk, "claims": Claims(desk, vault)}
+    parts |= {"database": database, "vault": vault, "desk": desk, "claims": Claims(desk, vault, ClaimRules())}
     parts |= {"shop": Shops([LocalShop(database, vault)])}
     monkeypatch.setenv("KADESK_MAIL__SENDER", "Star Cards <help@stars.example>")
     monkeypatch.setenv("KADESK_MAIL__SECURITY", "none")

@@ -52,7 +52,7 @@ function takePayload() {
   return payload && { start: true, text: payload };
 }
 
-// Read by hand, since an EventSource neither says whose it is by a header nor notices a connection that died in silence.
+// By hand: an EventSource sends no header, and does not notice a connection that died in silence.
 let stream = null;
 
 async function listen() {

@@ -1,10 +1,10 @@
-// The chat in a frame of a shop's page. Its session stands in the storage that the frame has on that site alone; widget.js around it
-// tells when it is seen, and what the shop vouches for. chat.js asks `framed`.
+// The chat in a frame of a shop's page. Its session stands in the storage that the frame has on that site; widget.js around it tells
+// when it is seen, and what the shop vouches for.
 "use strict";
 
 window.framed = (() => {
   const SESSION = "X-Kadesk-Session";
-  const FIRST_LOOK = 3000; // ms: who closes the chat may have an answer coming; later looks are further apart
+  const FIRST_LOOK = 3000; // ms: who closes the chat may have an answer coming
   const LAST_LOOK = 60000;
   const origins = document.getElementById("words").dataset.origins.split(" ");
   const KEPT = "kadesk-session" + location.hash; // the hash says whose chat of this browser it is
@@ -20,7 +20,7 @@ window.framed = (() => {
     try {
       return localStorage.getItem(KEPT);
     } catch {
-      return ""; // no storage for frames: over https there is the cookie, else the chat lasts as long as the page
+      return ""; // then there is the cookie over https, else the chat lasts as long as the page
     }
   }
 
@@ -50,7 +50,7 @@ window.framed = (() => {
       else say("unread", { count: fresh.size });
     },
 
-    // Nobody looks: no connection is held, and less and less often asked.
+    // While nobody looks no connection is held.
     restsFor() {
       rest = document.hidden ? LAST_LOOK : Math.min(rest * 1.5, LAST_LOOK);
       return rest;
@@ -105,9 +105,11 @@ window.framed = (() => {
 
   function opened(given) {
     identity = given;
+    const again = framed.isOpen && hasBegun && framed.takeIdentity(); // by another link, while it was open
     framed.isOpen = true;
     look();
-    begin();
+    if (again) send(again);
+    else begin();
     text.focus();
     follow(true);
   }

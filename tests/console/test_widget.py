@@ -28,7 +28,8 @@ from tickets.tables import Author, Conversation, OrderBinding
 SCREENSHOTS = Path(__file__).parent.parent.parent / "screenshots"
 OURS = ("widget.js", "framed.js", "pictures.js", "chat.js")  # all that a shop's page and its frame load of ours
 PAGE = """<!doctype html><html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>星卡商城</title><main><h1>星卡商城</h1><p>Steam 50元充值卡 <a href="#buy">购买</a></p></main>
+<title>星卡商城</title><main><h1>星卡商城</h1><p>Steam 50元充值卡
+<a href="{desk}/chat?start={payload}">订单有问题？</a></p></main>
 <script src="{desk}/widget.js" data-accent="#0a7" {attributes} async></script></html>"""
 
 
@@ -40,7 +41,7 @@ class ShopPages:
             self._port = free.getsockname()[1]
         self.origin = f"http://localhost:{self._port}"
         self.desk = ""
-        self.attributes = ""
+        self.attributes = self.payload = ""
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -52,7 +53,7 @@ class ShopPages:
         policy = (
             f"default-src 'none'; script-src {self.desk}; frame-src {self.desk}; require-trusted-types-for 'script'"
         )
-        body = PAGE.format(desk=self.desk, attributes=self.attributes).encode()
+        body = PAGE.format(desk=self.desk, attributes=self.attributes, payload=self.payload).encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Security-Policy: {policy}\r\n"
         writer.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
         await writer.drain()
@@ -127,9 +128,10 @@ async def _visit(browser: Browser, shop: ShopPages, language: str, width: int, *
 @pytest.mark.browser
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_buyer_is_helped_on_the_page_of_a_shop(browser: Browser, desk: House, shop: ShopPages) -> None:
-    order = (await desk.stage.open_shop())[0]
-    payload = LINKS.sign(order.order_no, desk.stage.clock() + timedelta(days=20_000))
-    shop.attributes = f'data-lang="zh" data-identity="{payload}"'
+    order, other = (await desk.stage.open_shop())[:2]
+    end = desk.stage.clock() + timedelta(days=20_000)  # by the browser's clock, too
+    shop.attributes = f'data-lang="zh" data-identity="{LINKS.sign(order.order_no, end)}"'
+    shop.payload = LINKS.sign(other.order_no, end)
     page = await _visit(browser, shop, "zh-CN", 1280)
     heard, complaints = [], []
     page.on("request", lambda request: heard.append(request.url))
@@ -142,12 +144,14 @@ async def test_a_buyer_is_helped_on_the_page_of_a_shop(browser: Browser, desk: H
     await page.keyboard.press("Enter")
     await expect(text).to_be_focused()
     await expect(frame.locator("#log .bot").last).to_contain_text(order.order_no)
+    await page.get_by_role("link", name="订单有问题").click()
+    await expect(frame.locator("#log .bot").last).to_contain_text(other.order_no)
     await page.keyboard.type("怎么查订单")
     await page.keyboard.press("Enter")
-    await expect(frame.locator("#log .bot").nth(2)).to_contain_text("订单号")
+    await expect(frame.locator("#log .bot").last).to_contain_text("订单号")
     picture = {"name": "a.png", "mimeType": "image/png", "buffer": file_of(screenshot(1, (540, 1170)))}
     await frame.locator("#picture").set_input_files([picture])  # type: ignore[list-item]
-    await expect(frame.locator("#log .bot")).to_have_count(4, timeout=60_000)
+    await expect(frame.locator("#log .bot").last).to_contain_text("图片收到了", timeout=60_000)
     await page.screenshot(path=SCREENSHOTS / "widget-zh.png")
     found = await findings(page)
 

@@ -25,7 +25,12 @@ async def test_letters_are_sent_where_there_is_a_mail_server(
 ) -> None:
     parts: dict[str, Any] = dict.fromkeys(field.name for field in fields(Kadesk))  # no answers: they take seconds
     vault, desk = Vault(Keys.generate()), Desk(Phrases())
-    parts |= {"database": database, "vault": vault, "desk": desk, "claims": Claims(desk, vault, ClaimRules())}
+    parts |= {
+        "database": database,
+        "vault": vault,
+        "desk": desk,
+        "claims": Claims(desk, vault, ClaimRules("https://kadesk.test/r/")),
+    }
     parts |= {"shop": Shops([LocalShop(database, vault)])}
     monkeypatch.setenv("KADESK_MAIL__SENDER", "Star Cards <help@stars.example>")
     monkeypatch.setenv("KADESK_MAIL__SECURITY", "none")

@@ -75,6 +75,8 @@ class Afternoon:
         return await self.office.thread(await self.ticket(buyer))
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 async def test_an_afternoon_of_ten_tickets_and_two_agents(house: House) -> None:
     async with opened(house) as office:
         limits = office.account.limits = Counting()

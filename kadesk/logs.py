@@ -14,9 +14,9 @@ from typing import Any
 
 import structlog
 
+from bot.faults import BOT_TOKEN
 from kadesk.settings import Settings
 
-_BOT_TOKEN = re.compile(r"\d+(?::|%3[Aa])[A-Za-z0-9_-]{30,}")  # as it is, and as it stands in an address
 SHORTEST = 8  # characters of a token that is looked for: shorter ones stand in words
 _LINK_TOKEN = re.compile(r"(/r/)[A-Za-z0-9_-]{20,}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x1b]")
@@ -24,7 +24,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x1b]")
 
 def scrub(text: str, secrets: Collection[str] = ()) -> str:
     """The text without these, bot tokens, reveal links and control characters."""
-    text = _LINK_TOKEN.sub(r"\1***", _BOT_TOKEN.sub("***", text))
+    text = _LINK_TOKEN.sub(r"\1***", BOT_TOKEN.sub("***", text))
     for secret in secrets:
         text = text.replace(secret, "***")
     return _CONTROL.sub(" ", text)

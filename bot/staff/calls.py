@@ -29,6 +29,7 @@ from bot.errors import (
     Refused,
     TopicGone,
 )
+from bot.faults import said
 
 TIMEOUT = 20.0  # seconds for one answer
 CONNECT = 10.0  # seconds to reach Telegram
@@ -183,7 +184,7 @@ class StaffBot:
 
 def translate(error: LibraryError) -> DeliveryError:
     """The library's error as the decision that follows from it. The token, which its texts may quote, stays out."""
-    reason = error.message.split("\n")[0]
+    reason = said(error.message)
     match error:
         case RetryAfter():
             wait = error.retry_after

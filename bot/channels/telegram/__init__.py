@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from aiogram import Bot
-from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.utils.token import TokenValidationError
 from fastapi import APIRouter
@@ -22,6 +21,7 @@ from bot.channels.telegram.menu import Menus, set_menus
 from bot.channels.telegram.patience import Patience
 from bot.channels.telegram.polling import Elected, Poller
 from bot.channels.telegram.sending import Sender
+from bot.channels.telegram.session import Session
 from bot.channels.telegram.webhook import Hook, Webhook
 from bot.errors import BadToken
 from tickets.tables import Message, Outgoing
@@ -47,7 +47,7 @@ class Telegram:
         """Raises BadToken."""
         server = TelegramAPIServer.from_base(api_base)
         try:
-            self._bot = Bot(token, session=AiohttpSession(api=server))
+            self._bot = Bot(token, session=Session(api=server))
         except TokenValidationError:
             raise BadToken from None
         self.account = str(self._bot.id)

@@ -16,6 +16,7 @@ from aiogram.exceptions import (
 )
 from aiohttp import ClientConnectorError, ConnectionTimeoutError
 
+from bot.channels.telegram.session import PAUSE
 from bot.errors import (
     Ambiguous,
     BuyerBlocked,
@@ -31,8 +32,8 @@ from bot.errors import (
     TopicGone,
     WindowClosed,
 )
+from bot.faults import said
 
-PAUSE = 5.0  # seconds, when we are told to wait but not for how long
 _NOT_SENT = (ClientConnectorError, ConnectionTimeoutError)  # there was no connection to send over
 
 # What Telegram says, in small letters, and what it means for a message; the first that fits.
@@ -72,8 +73,7 @@ def translate(error: TelegramAPIError | ClientDecodeError) -> DeliveryError:
 
 def reason_of(error: TelegramAPIError) -> str:
     """What Telegram says, in a line; a server of somebody else's may say nothing."""
-    said: str | None = error.message
-    return said.split("\n")[0] if said else "no reason given"
+    return said(error.message)
 
 
 def is_bad_markup(error: TelegramAPIError) -> bool:
@@ -85,7 +85,7 @@ def _translate_odd(answer: Any) -> DeliveryError:
     """An answer that is not of the usual shape: what it says all the same, if it says no; else nobody knows."""
     if not isinstance(answer, dict) or answer.get("ok") is not False:
         return Ambiguous()
-    code, reason = answer.get("error_code"), str(answer.get("description") or "no reason given")
+    code, reason = answer.get("error_code"), said(answer.get("description"))
     if code == 429:
         return _wait_as_told(reason)
     if isinstance(code, int) and code >= 500:
@@ -100,12 +100,12 @@ def _translate_fault(reason: str) -> DeliveryError:
 
 def _wait_as_told(reason: str) -> RateLimited:
     seconds = re.search(r"retry after (\d+)", reason.lower())
-    return RateLimited(float(seconds[1]) if seconds else PAUSE)
+    return RateLimited(float(seconds[1] if seconds else PAUSE))
 
 
 def _refuse(reason: str, *, is_forbidden: bool) -> DeliveryError:
-    said = reason.lower()
-    if "too many requests" in said:
+    lower = reason.lower()
+    if "too many requests" in lower:
         return _wait_as_told(reason)
-    meaning = next((meaning for words, meaning in _MEANINGS if words in said), None)
+    meaning = next((meaning for words, meaning in _MEANINGS if words in lower), None)
     return (meaning or (BuyerUnreachable if is_forbidden else Refused))(reason=reason)

@@ -22,7 +22,7 @@ from bot.channels.telegram.arrivals import Arrivals, Note
 from bot.channels.telegram.methods import KINDS, GetMe, GetWebhookInfo, SetWebhook
 from bot.channels.telegram.patience import Patience
 from bot.channels.telegram.polling import Elected
-from bot.faults import place_of
+from bot.faults import place_of, said
 
 log = logging.getLogger(__name__)
 
@@ -151,5 +151,5 @@ def _faults(info: dict[str, Any]) -> dict[str, object]:
     """What Telegram tells of its calls."""
     at = str(info.get("last_error_date") or "")
     error_at = datetime.fromtimestamp(int(at), UTC).isoformat() if at.isdecimal() else ""
-    text = str(info.get("last_error_message") or "")[:200]
+    text = said(info["last_error_message"])[:200] if info.get("last_error_message") else ""
     return {"pending": info.get("pending_update_count"), "error": text, "error_at": error_at}

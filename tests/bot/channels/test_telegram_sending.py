@@ -198,3 +198,24 @@ def test_an_odd_answer_that_says_no_is_a_no_and_any_other_is_in_doubt(
     answer: object, kind: type[errors.DeliveryError]
 ) -> None:
     assert type(translate(ClientDecodeError("odd", ValueError(), answer))) is kind
+
+
+async def test_a_page_of_a_proxy_loses_no_message() -> None:
+    telegram = Telegram(TOKEN)
+    for status, kind in ((429, errors.RateLimited), (404, errors.ChannelDown), (502, errors.Ambiguous)):
+        caught: pytest.ExceptionInfo[Any]
+        with pytest.raises((ClientDecodeError, TelegramAPIError)) as caught:
+            telegram._bot.session.check_response(telegram._bot, CALL, status, "<h1>no</h1>")
+        assert type(translate(caught.value)) is kind
+    await telegram.close()
+
+
+def test_no_token_that_a_server_quotes_is_kept() -> None:
+    reason = str(translate(TelegramAPIError(CALL, f"no method at /bot{TOKEN}/sendMessage")))
+
+    assert "no method at" in reason
+    assert TOKEN.partition(":")[2] not in reason
+
+
+def test_a_refusal_without_words_is_one() -> None:
+    assert type(translate(TelegramAPIError(CALL, None))) is errors.Refused  # type: ignore[arg-type]

@@ -203,10 +203,10 @@ def test_an_odd_answer_that_says_no_is_a_no_and_any_other_is_in_doubt(
 async def test_a_page_of_a_proxy_loses_no_message() -> None:
     telegram = Telegram(TOKEN)
     for status, kind in ((429, errors.RateLimited), (404, errors.ChannelDown), (502, errors.Ambiguous)):
-        caught: pytest.ExceptionInfo[Any]
         with pytest.raises((ClientDecodeError, TelegramAPIError)) as caught:
             telegram._bot.session.check_response(telegram._bot, CALL, status, "<h1>no</h1>")
-        assert type(translate(caught.value)) is kind
+        error: Any = caught.value
+        assert type(translate(error)) is kind
     await telegram.close()
 
 

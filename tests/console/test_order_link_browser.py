@@ -19,8 +19,10 @@ async def test_a_link_opens_the_order_once_and_leaves_the_address(browser: Brows
     await page.goto(f"{house.address}/chat?start={payload}")
     await expect(page.locator("#log .bot").last).to_contain_text(order.order_no)
     shown = await page.locator("#log .bot").count()
+    await page.fill("#text", "没说完")
     await page.reload()
     await expect(page.locator("#log .bot").last).to_contain_text(order.order_no)
 
+    await expect(page.locator("#text")).to_have_value("没说完")
     assert page.url == f"{house.address}/chat"
     assert await page.locator("#log .bot").count() == shown == 2

@@ -153,7 +153,7 @@ async def test_a_buyer_is_helped_on_the_page_of_a_shop(browser: Browser, desk: H
     await frame.locator("#picture").set_input_files([picture])  # type: ignore[list-item]
     await expect(frame.locator("#log .bot").last).to_contain_text("图片收到了", timeout=60_000)
     await page.screenshot(path=SCREENSHOTS / "widget-zh.png")
-    found = await findings(page)
+    found = await findings(page) + await findings(page.frames[1])  # type: ignore[arg-type]
 
     await page.context.set_offline(True)
     await expect(state).to_have_text("连接断开，正在重连…")
@@ -201,7 +201,7 @@ async def test_on_a_phone_in_the_dark_it_fills_the_screen_and_holds_the_focus(
 
     await page.get_by_role("button", name="Support chat").click()
     await expect(frame.locator("#log .bot")).to_be_visible()
-    found = await findings(page)
+    found = await findings(page) + await findings(page.frames[1])  # type: ignore[arg-type]
     await page.screenshot(path=SCREENSHOTS / "widget-en-phone.png")
     for _ in range(9):
         await page.keyboard.press("Tab")

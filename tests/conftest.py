@@ -4,10 +4,11 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial, partialmethod
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jinja2 import BytecodeCache, Environment
@@ -58,25 +59,33 @@ def _compile_each_statement_once() -> None:
     compiled: dict[object, object] = {}
     kadesk.database.create_async_engine = partial(create_async_engine, execution_options={"compiled_cache": compiled})
     for dialect in (SQLiteDialect_aiosqlite, PGDialect_asyncpg):
-        dialect.__eq__ = lambda one, other: type(one) is type(other) and _settings(one) == _settings(other)
+        dialect.initialize = _settled(dialect.initialize)
+        dialect.__eq__ = lambda one, other: one is other or _are_alike(one, other)
         dialect.__hash__ = lambda one: hash(type(one))
 
 
-def _settings(dialect: Dialect) -> dict[str, object]:
-    """All by which dialects of a class may differ: what they were made with, and what they learned of the server.
+def _settled(initialize: Callable[[Dialect, Any], None]) -> Callable[[Dialect, Any], None]:
+    """Take its settings down once it knows its server, for good.
 
-    Taken down once, when it knows its server: memory that is keyed by what changes its mind gives the statements of
-    one for those of another. An object, such as what writes JSON, is another setting for each dialect that has one of
-    its own; those that every dialect makes for itself follow from the rest.
+    Memory that is keyed by what changes its mind gives the statements of one for those of another.
     """
-    facts = vars(dialect)
-    if "kept_settings" in facts:
-        kept: dict[str, object] = facts["kept_settings"]
-        return kept
-    known = {name: value for name, value in facts.items() if name not in OF_EACH_DIALECT}
-    if "server_version_info" in facts:
-        facts["kept_settings"] = known
-    return known
+
+    def learn(dialect: Dialect, connection: Any) -> None:
+        initialize(dialect, connection)
+        facts = vars(dialect)
+        facts["kept_settings"] = {name: value for name, value in facts.items() if name not in OF_EACH_DIALECT}
+
+    return learn
+
+
+def _are_alike(one: object, other: object) -> bool:
+    """By all by which dialects of a class may differ: what they were made with, and what they learned of the server.
+
+    An object, such as what writes JSON, is another setting for each dialect that has one of its own; those that every
+    dialect makes for itself follow from the rest. One that does not know its server yet is like no other.
+    """
+    kept = [vars(dialect).get("kept_settings") for dialect in (one, other)]
+    return type(one) is type(other) and kept[0] is not None and kept[0] == kept[1]
 
 
 OF_EACH_DIALECT = {

@@ -1,33 +1,21 @@
-"""Pictures that buyers sent: fetched from Telegram within limits, and drawn anew. Nothing else is fetched."""
+"""How a file is had from Telegram."""
 
-import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from aiogram import Bot
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadRequest, TelegramNotFound
 from aiohttp import ClientError, ClientResponseError
 
-from bot.channels.drawing import Drawing
-from bot.channels.port import Inbound, Kind
+from bot.channels.bringing import TIMEOUT, Bringing, Unusable
+from bot.channels.port import Kind
 from bot.channels.telegram.errors import reason_of, translate
 from bot.channels.telegram.methods import GetFile
 from bot.errors import FileAway
-from tickets.errors import NoPicture, PictureTooLarge
-from tickets.pixels import BYTES, Pixels
+from tickets.pixels import BYTES
 
-TIMEOUT = 10  # seconds that one file may take, with its wait for others
-AT_ONCE = 8  # files that come at a time
 GONE = frozenset({400, 403, 404, 410})  # HTTP answers after which the file will never come
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
-
-
-class Unusable(Exception):
-    """The picture can never be had; `problem` is why, in a word that stays with the attachment."""
-
-    def __init__(self, problem: str) -> None:
-        self.problem = problem
 
 
 class Files:
@@ -35,39 +23,7 @@ class Files:
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
-        self._drawing = Drawing()
-        self._room = asyncio.Semaphore(AT_ONCE)
-
-    async def fetch(self, inbound: Inbound, *, is_last: bool) -> Inbound:
-        """See `bot.channels.port.Fetches`."""
-        # What an edited message shows came with it before; and what the shop's own people send is no buyer's evidence.
-        if inbound.kind == Kind.EDIT or inbound.by_owner:
-            return inbound
-        brought = await asyncio.gather(*map(self._bring, inbound.attachments))
-        away = [one for one in brought if isinstance(one, FileAway)]
-        if away and not is_last:
-            raise max(away, key=lambda one: one.retry_after)
-        pixels = tuple(one for one in brought if isinstance(one, Pixels))
-        left = zip(inbound.attachments, brought, strict=True)
-        named = (_named(attachment, one) for attachment, one in left if not isinstance(one, Pixels))
-        return replace(inbound, attachments=tuple(named), pictures=pixels)
-
-    async def _bring(self, attachment: Mapping[str, Any]) -> Pixels | Exception | None:
-        """The picture, or why not; None of what is none."""
-        if not _is_picture(attachment):
-            return None
-        try:
-            async with asyncio.timeout(TIMEOUT), self._room:
-                content = await self._download(attachment)
-            return await self._drawing.draw(content)
-        except TimeoutError:
-            return FileAway()
-        except (FileAway, Unusable) as error:
-            return error
-        except PictureTooLarge:
-            return Unusable("too_large")
-        except NoPicture:
-            return Unusable("no_picture")
+        self.fetch = Bringing(_is_picture, self._download).fetch
 
     async def _download(self, attachment: Mapping[str, Any]) -> bytes:
         if attachment.get("file_size", 0) > BYTES:
@@ -112,8 +68,3 @@ def _is_picture(attachment: Mapping[str, Any]) -> bool:
     kind, mime = attachment.get("kind"), str(attachment.get("mime_type", "")).lower()
     ending = str(attachment.get("file_name", "")).lower().endswith(ENDINGS)
     return kind == Kind.PHOTO or (kind == Kind.DOCUMENT and (mime.startswith("image/") or (ending and not mime)))
-
-
-def _named(attachment: Mapping[str, Any], result: object) -> Mapping[str, Any]:
-    problem = result.problem if isinstance(result, Unusable) else "away" if isinstance(result, FileAway) else ""
-    return {**attachment, "problem": problem} if problem else attachment

@@ -16,6 +16,7 @@ from bot.channels.wechat.passive import Passive, Slot
 from bot.channels.wechat.sending import bodies, in_passing
 from bot.channels.weixin.api import Api, Tokens
 from bot.channels.weixin.door import Gate, read_body
+from bot.channels.weixin.media import bringing
 from bot.channels.weixin.xml import write
 from bot.errors import BadXml, Forged, UpdateTooLarge
 from bot.faults import place_of
@@ -51,6 +52,7 @@ class WeChat:
         self._api = api
         self._tokens = tokens
         self._clock = clock
+        self.fetch = bringing(api, tokens).fetch
         self._patience = patience.total_seconds()
         self._passive = Passive()
 

@@ -13,6 +13,7 @@ from bot.channels.wecom import reading
 from bot.channels.wecom.feed import FeedReader, keep
 from bot.channels.wecom.sending import contents
 from bot.channels.weixin.api import Api, Tokens
+from bot.channels.weixin.media import bringing
 from bot.errors import DeliveryError, Refused, WrongState
 from bot.faults import place_of
 from bot.tables import Feed
@@ -42,6 +43,7 @@ class WeCom:
         self._api, self._tokens = api, tokens
         self._database = database
         self._clock = clock
+        self.fetch = bringing(api, tokens).fetch
         self._bell = Bell()
         self._feed = FeedReader(database, clock, api, tokens, self.name, open_kfid, self._follow)
 

@@ -12,7 +12,7 @@ from bot.fakes.weixin import FakeWeixin, serving
 from bot.tables import InboxRow
 from tests.bot.channels.fronts import calling, open_wechat
 from tests.bot.conftest import House
-from tickets.tables import Outgoing, Sending
+from tickets.tables import Message, Outgoing, Picture, Sending
 
 FOLLOWER = "oBuyer_0001"
 
@@ -191,3 +191,18 @@ async def test_the_menu_under_the_conversation_speaks(fake: FakeWeixin, wechat: 
     await fake.click(FOLLOWER, fake.menu[0]["key"])
 
     assert "发订单号给我就能查" in await buyer.news()
+
+
+async def test_a_picture_is_drawn_anew_and_kept(house: House, buyer: Buyer) -> None:
+    await buyer.photo()
+
+    assert len(await house.all(Picture)) == 1
+
+
+async def test_a_picture_that_is_gone_is_named(house: House, fake: FakeWeixin, buyer: Buyer) -> None:
+    fake.next_fault("/cgi-bin/media/get", 40007)
+
+    await buyer.photo()
+
+    (message,) = await house.all(Message, direction="in")
+    assert message.attachments[0]["problem"] == "gone"

@@ -13,7 +13,7 @@ from bot.tables import Feed, InboxRow
 from tests.bot.channels.fronts import open_wecom
 from tests.bot.conftest import House
 from tickets import outbox
-from tickets.tables import Author, Conversation, Message, Outgoing, Priority, ReplyWindow, Sending
+from tickets.tables import Author, Conversation, Message, Outgoing, Picture, Priority, ReplyWindow, Sending
 
 BUYER, OTHER = "wmBuyer_0001", "wkBBB0002"
 
@@ -249,3 +249,18 @@ async def test_what_the_platform_refused_was_not_spent(house: House, fake: FakeW
 async def say(house: House, conversation: Conversation, text: str, priority: Priority) -> None:
     async with house.database.writing() as session:
         await outbox.post(session, house.clock(), conversation, text, author=Author.BOT, priority=priority)
+
+
+async def test_a_picture_is_drawn_anew_and_kept(house: House, buyer: Buyer) -> None:
+    await buyer.photo()
+
+    assert len(await house.all(Picture)) == 1
+
+
+async def test_a_picture_that_is_gone_is_named(house: House, fake: FakeWeCom, buyer: Buyer) -> None:
+    fake.next_fault("/cgi-bin/media/get", 40007)
+
+    await buyer.photo()
+
+    (message,) = await house.all(Message, direction="in")
+    assert message.attachments[0]["problem"] == "gone"

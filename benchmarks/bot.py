@@ -146,7 +146,9 @@ async def _bare(kind: str, *files: str) -> AsyncIterator[Driven]:
 async def _ours(folder: Path, environment: Mapping[str, str], processes: int = 1) -> AsyncIterator[Driven]:
     port, secret = _free_port(), secrets.token_hex(16)
     environment = {"KADESK_DATA__DIR": str(folder / "data"), **environment}
-    async with serving(FakeTelegram(TOKEN)) as fake, AsyncExitStack() as running:
+    # Numbers of its own: those of another round on the same database would be repeats.
+    numbers = FakeTelegram(TOKEN, first=1_000_000 * processes)
+    async with serving(numbers) as fake, AsyncExitStack() as running:
         started = [  # one after the other: the first makes the tables
             await running.enter_async_context(_process(environment, "kadesk", str(port), secret))
             for _ in range(processes)

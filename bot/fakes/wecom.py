@@ -7,9 +7,8 @@ What buyers say waits in a feed for three days; a callback says only that there 
 import itertools
 import json
 import secrets
-from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +19,8 @@ from bot.channels.weixin.envelope import Envelope
 from bot.channels.weixin.xml import write
 from bot.fakes.people import PIXELS
 from bot.fakes.telegram import running_clock
-from bot.fakes.weixin import AES_KEY, MESSAGES, SECRET, TEXT_LIMIT, TOKEN, WINDOW, Allowance, Shown, error, hang_up
+from bot.fakes.tencent import Platform, error
+from bot.fakes.weixin import AES_KEY, MESSAGES, SECRET, TEXT_LIMIT, TOKEN, WINDOW, Allowance, Shown
 
 CORP_ID, OPEN_KFID = "ww0123456789abcdef", "wkAAA0001"
 KEPT = 3 * 86400  # seconds that the feed holds
@@ -37,7 +37,7 @@ class Session:
 
 
 @dataclass
-class FakeWeCom:
+class FakeWeCom(Platform):
     """One company with any number of accounts. `url` is where its callbacks go."""
 
     url: str = ""
@@ -51,14 +51,12 @@ class FakeWeCom:
     is_mute: bool = False  # nobody is called: as after an outage of the desk
 
     def __post_init__(self) -> None:
-        self._tokens: dict[str, float] = {}
+        self._begin()
         self._feed: dict[str, list[dict[str, Any]]] = {account: [] for account in self.accounts}
         self.sessions: dict[tuple[str, str], Session] = defaultdict(Session)
         self._codes: dict[str, tuple[str, str, float]] = {}
-        self._media: dict[str, bytes] = {}
         self._sent: set[tuple[str, str]] = set()
         self._numbers = itertools.count(1)
-        self._faults: dict[str, deque[int | str]] = defaultdict(deque)
 
     # What buyers do
 
@@ -138,32 +136,13 @@ class FakeWeCom:
 
     # What the desk asks for
 
-    def next_fault(self, path: str, fault: int | str) -> None:
-        """For the next call of this path: an error code, "lost" (done, but not answered) or "cut" (not done)."""
-        self._faults[path].append(fault)
-
-    def expire_tokens(self) -> None:
-        self._tokens.clear()
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        path = request.path
-        self.calls[path] += 1
-        fault = self._faults[path].popleft() if self._faults[path] else None
-        if isinstance(fault, int):
-            return error(fault)
-        if fault == "cut":
-            return hang_up(request)
-        result = await self._answer(request, path)
-        return hang_up(request) if fault == "lost" else result
-
-    async def _answer(self, request: web.Request, path: str) -> web.StreamResponse:
+    async def answer_in(self, request: web.Request, path: str) -> web.StreamResponse:
         if path == "/cgi-bin/gettoken":
             return self._give_token(request.query)
-        if self._tokens.get(request.query.get("access_token", ""), 0) <= self.clock():
+        if not self._has_token(request):
             return error(42001)
         if path == "/cgi-bin/media/get":
-            media = self._media.get(request.query.get("media_id", ""))
-            return web.Response(body=media) if media is not None else error(40007)
+            return self._give_media(request)
         does = {
             "/cgi-bin/kf/sync_msg": self._sync,
             "/cgi-bin/kf/send_msg": self._send,
@@ -242,19 +221,3 @@ class FakeWeCom:
             return error(95016)
         session.state = int(body["service_state"])
         return error(0)
-
-
-@asynccontextmanager
-async def serving(fake: FakeWeCom, port: int = 0) -> AsyncIterator[FakeWeCom]:
-    """Listen, on a free port by default; `fake.base` is the address."""
-    app = web.Application()
-    app.router.add_route("*", "/cgi-bin/{path:.+}", fake.answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    fake.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield fake
-    finally:
-        await fake.client.aclose()
-        await runner.cleanup()

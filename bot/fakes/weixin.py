@@ -7,9 +7,8 @@ takes what the desk sends within 48 hours and five messages of the follower's la
 import itertools
 import re
 import secrets
-from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +21,7 @@ from bot.channels.weixin.envelope import Envelope, Stamp
 from bot.channels.weixin.xml import parse, write
 from bot.fakes.people import PIXELS
 from bot.fakes.telegram import running_clock
+from bot.fakes.tencent import Platform, error
 
 APP_ID, SECRET, TOKEN = "wx0123456789abcdef", "a-secret-of-no-account", "a-token-of-nobody"
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
@@ -52,7 +52,7 @@ class Allowance:
 
 
 @dataclass
-class FakeWeixin:
+class FakeWeixin(Platform):
     """One account. `url` is where its callbacks go; followers are any names."""
 
     url: str = ""
@@ -71,12 +71,10 @@ class FakeWeixin:
     unanswered: list[str] = field(default_factory=list)  # followers who were told that nobody answers
 
     def __post_init__(self) -> None:
-        self._tokens: dict[str, float] = {}
+        self._begin()
         self._allowances: dict[str, dict[str, Allowance]] = defaultdict(dict)
         self._left: set[str] = set()
-        self._media: dict[str, bytes] = {}
         self._numbers = itertools.count(24_000_000_000_000_000)
-        self._faults: dict[str, deque[int | str]] = defaultdict(deque)
 
     # What followers do
 
@@ -157,34 +155,15 @@ class FakeWeixin:
 
     # What the desk asks for
 
-    def next_fault(self, path: str, fault: int | str) -> None:
-        """For the next call of this path: an error code, "lost" (done, but not answered) or "cut" (not done)."""
-        self._faults[path].append(fault)
-
-    def expire_tokens(self) -> None:
-        self._tokens.clear()
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        path = request.path
-        self.calls[path] += 1
-        fault = self._faults[path].popleft() if self._faults[path] else None
-        if isinstance(fault, int):
-            return error(fault)
-        if fault == "cut":
-            return hang_up(request)
-        result = await self._answer(request, path)
-        return hang_up(request) if fault == "lost" else result
-
-    async def _answer(self, request: web.Request, path: str) -> web.StreamResponse:
+    async def answer_in(self, request: web.Request, path: str) -> web.StreamResponse:
         if path == "/cgi-bin/stable_token":
             return self._give_token(await request.json())
-        if self._tokens.get(request.query.get("access_token", ""), 0) <= self.clock():
+        if not self._has_token(request):
             return error(40001)
         if self.calls[path] > self.quota:
             return error(45009)
         if path == "/cgi-bin/media/get":
-            media = self._media.get(request.query.get("media_id", ""))
-            return web.Response(body=media) if media is not None else error(40007)
+            return self._give_media(request)
         if path == "/cgi-bin/media/upload":
             return await self._upload(request)
         does = {
@@ -253,32 +232,6 @@ class FakeWeixin:
         return media
 
 
-def error(code: int) -> web.Response:
-    return web.json_response({"errcode": code, "errmsg": "ok" if not code else f"error hint {code}"})
-
-
-def hang_up(request: web.Request) -> web.Response:
-    if request.transport is not None:
-        request.transport.close()
-    return web.Response()
-
-
 def _links(text: str) -> dict[str, str]:
     """What can be pressed in a text: entry → its id."""
     return {unquote(content): unquote(menu_id) for content, menu_id in _LINK.findall(text)}
-
-
-@asynccontextmanager
-async def serving(fake: FakeWeixin, port: int = 0) -> AsyncIterator[FakeWeixin]:
-    """Listen, on a free port by default; `fake.base` is the address."""
-    app = web.Application(client_max_size=20 * 1024 * 1024)
-    app.router.add_route("*", "/cgi-bin/{path:.+}", fake.answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    fake.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield fake
-    finally:
-        await fake.client.aclose()
-        await runner.cleanup()

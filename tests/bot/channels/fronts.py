@@ -18,6 +18,7 @@ from bot.fakes import wecom as fake_wecom
 from bot.fakes import weixin as fake_weixin
 from bot.fakes.buyer import Buyer, TelegramFront, WebFront
 from bot.fakes.telegram import TOKEN, FakeTelegram, serving
+from bot.fakes.tencent import serving as serving_tencent
 from bot.fakes.wechat_front import WeChatFront, WeComFront
 from tests.bot.conftest import House
 
@@ -35,13 +36,13 @@ async def buyer_on(channel: str, house: House) -> AsyncIterator[Buyer]:
             yield Buyer(WebFront(client, web), house.settle(web))
     elif channel == "wechat":
         fake = fake_weixin.FakeWeixin(clock=lambda: house.clock().timestamp())
-        async with fake_weixin.serving(fake):
+        async with serving_tencent(fake):
             wechat = open_wechat(house, fake)
             yield Buyer(WeChatFront(fake, wechat), house.settle(wechat))
             await wechat.close()
     elif channel == "wecom":
         company = fake_wecom.FakeWeCom(clock=lambda: house.clock().timestamp())
-        async with fake_wecom.serving(company), open_wecom(house, company) as (wecom, *_):
+        async with serving_tencent(company), open_wecom(house, company) as (wecom, *_):
 
             async def read() -> None:
                 await wecom.look(house.door.accept)

@@ -7,8 +7,9 @@ import pytest
 
 from bot.channels.wechat import WeChat
 from bot.fakes.buyer import Buyer
+from bot.fakes.tencent import serving
 from bot.fakes.wechat_front import WeChatFront
-from bot.fakes.weixin import FakeWeixin, serving
+from bot.fakes.weixin import FakeWeixin
 from bot.tables import InboxRow
 from tests.bot.channels.fronts import calling, open_wechat
 from tests.bot.conftest import House

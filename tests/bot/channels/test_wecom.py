@@ -7,8 +7,9 @@ import pytest
 from bot.channels.wecom import WeCom
 from bot.errors import Ambiguous
 from bot.fakes.buyer import Buyer
+from bot.fakes.tencent import serving
 from bot.fakes.wechat_front import WeComFront
-from bot.fakes.wecom import OPEN_KFID, FakeWeCom, serving
+from bot.fakes.wecom import OPEN_KFID, FakeWeCom
 from bot.tables import Feed, InboxRow
 from tests.bot.channels.fronts import open_wecom
 from tests.bot.conftest import House

@@ -186,7 +186,18 @@ class TelegramFront:
         ]
 
 
-class WebFront:
+class OneByOne:
+    """A channel without albums: its pictures come one after the other, the words with the first."""
+
+    async def photo(self, caption: str = "") -> None:
+        raise NotImplementedError
+
+    async def album(self, count: int, caption: str = "") -> None:
+        for number in range(count):
+            await self.photo("" if number else caption)
+
+
+class WebFront(OneByOne):
     """The chat page's script: posts, and reads its history."""
 
     def __init__(self, client: Any, channel: Channel) -> None:
@@ -209,10 +220,6 @@ class WebFront:
         assert answer.status_code == 202, answer.text
         if caption:
             await self.say(caption)
-
-    async def album(self, count: int, caption: str = "") -> None:
-        for number in range(count):
-            await self.photo("" if number else caption)
 
     async def edit(self, text: str) -> None:
         raise CannotDo("the page takes nothing back")

@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from bot.fakes.buyer import CannotDo, Reply
+from bot.fakes.buyer import CannotDo, OneByOne, Reply
 from bot.fakes.wecom import OPEN_KFID, FakeWeCom
 from bot.fakes.weixin import FakeWeixin
 
 
-class WeChatFront:
+class WeChatFront(OneByOne):
     """A buyer's WeChat, against the stand-in for the platform."""
 
     def __init__(self, fake: FakeWeixin, channel: Any, follower: str = "oBuyer_0001") -> None:
@@ -28,10 +28,6 @@ class WeChatFront:
         if caption:
             await self.say(caption)
 
-    async def album(self, count: int, caption: str = "") -> None:
-        for number in range(count):
-            await self.photo("" if number else caption)
-
     async def edit(self, text: str) -> None:
         raise CannotDo("WeChat lets nobody change what was said")
 
@@ -42,7 +38,7 @@ class WeChatFront:
         return [Reply(shown.text, shown.menu) for shown in self.fake.shown[self.follower]]
 
 
-class WeComFront:
+class WeComFront(OneByOne):
     """A buyer at a 微信客服, against the stand-in for 企业微信. `look` is one reading of the feed."""
 
     def __init__(
@@ -70,10 +66,6 @@ class WeComFront:
         """A picture has no words here: they are a message of their own."""
         await self.fake.photo(self.buyer, account=self.account)
         await (self.say(caption) if caption else self._look())
-
-    async def album(self, count: int, caption: str = "") -> None:
-        for number in range(count):
-            await self.photo("" if number else caption)
 
     async def edit(self, text: str) -> None:
         raise CannotDo("WeChat lets nobody change what was said")

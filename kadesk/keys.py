@@ -13,12 +13,12 @@ from shop import codes, reveals
 from shop.errors import BadKeys
 from shop.rotation import Seals, count_old, renew_page
 from shop.vault import Keys, Vault
-from tickets import hidden_words, letters, pictures, said
+from tickets import files, hidden_words, letters, pictures, said
 
 # Everything that is sealed anywhere.
 SEALS: tuple[Seals, ...] = (
     *(codes.SEALS, reveals.SEALS, inbox.SEALS, state.SEALS),
-    *(hidden_words.SEALS, pictures.SEALS, letters.SEALS, said.SEALS),
+    *(hidden_words.SEALS, pictures.SEALS, letters.SEALS, said.SEALS, files.SEALS),
 )
 PAGE = 500  # rows sealed anew in one transaction
 
@@ -39,7 +39,7 @@ def load_keys(settings: Settings) -> tuple[Keys, Path | None]:
         return _parse(settings.data.keys.get_secret_value(), "KADESK_DATA__KEYS"), None
     path = _file(settings)
     if path.exists():
-        return _parse(path.read_text(encoding="ascii"), str(path)), None
+        return _parse(path.read_text(encoding="ascii", errors="replace"), str(path)), None
     keys = Keys.generate()
     _write(path, keys)
     return keys, path

@@ -6,18 +6,45 @@ Whose claims those are is not known here: `tickets.batch_incidents` counts them.
 from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, String, cast, func, literal, union_all, update
-from sqlmodel import col, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    String,
+    Update,
+    bindparam,
+    cast,
+    func,
+    literal,
+    union_all,
+    update,
+)
+from sqlmodel import UTCDateTime, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit import rows
 from audit.tables import AuditRow
-from audit.trail import record
+from audit.trail import record_now
 from shop.errors import UnknownBatch
 from shop.tables import Batch, Code, CodeState, OrderCode, Replacement, ShopOrder
 
-UNSOLD = (CodeState.FREE, CodeState.RESERVED)  # what can still be kept back
+_THIS = col(Batch.id) == bindparam("batch")
+_MARKED = (
+    update(Batch)
+    .where(_THIS, col(Batch.quarantined_at).is_(None))
+    .values(quarantined_at=bindparam("at", type_=UTCDateTime()))
+)
+_UNMARKED = update(Batch).where(_THIS, col(Batch.quarantined_at).is_not(None)).values(quarantined_at=None)
+_OFF_SALE = select(Batch.id).where(_THIS, col(Batch.quarantined_at).is_not(None))
+_KEPT_BACK = (
+    update(Code)
+    .where(col(Code.batch_id) == bindparam("batch"))
+    .where(or_(col(Code.state) == CodeState.FREE, col(Code.state) == CodeState.RESERVED))  # what did not go out
+    .values(state=CodeState.QUARANTINED, reserved_for=None)
+)
 
 
 async def lock_batch(session: AsyncSession, batch_id: int) -> Batch:
@@ -36,16 +63,14 @@ async def quarantine_batch(session: AsyncSession, now: datetime, batch_id: int, 
 
     A code that was reserved for a claim is kept back with the others: its grant takes one of another batch.
     """
-    marked = await session.exec(
-        update(Batch)
-        .where(col(Batch.id) == batch_id, col(Batch.quarantined_at).is_(None))
-        .values(quarantined_at=now)
-        .execution_options(synchronize_session="fetch")
-    )
-    if marked.rowcount != 1:
+    return await rows.in_one_trip(session, lambda connection: _quarantine(connection, now, batch_id, actor, why))
+
+
+def _quarantine(connection: Connection, now: datetime, batch_id: int, actor: str, why: str) -> int | None:
+    if not rows.carry_out(connection, _MARKED, batch=batch_id, at=now):
         return None
-    kept = await _keep_back(session, batch_id)
-    record(session, now, actor, "batch.quarantined", f"batch:{batch_id}", None, {"codes": kept, "why": why})
+    kept = rows.carry_out(connection, _KEPT_BACK, batch=batch_id)
+    record_now(connection, now, actor, "batch.quarantined", f"batch:{batch_id}", None, {"codes": kept, "why": why})
     return kept
 
 
@@ -55,20 +80,14 @@ async def keep_back_added(session: AsyncSession, now: datetime, batch_ids: Colle
     For the transaction that brought them, once it has written to the rows of these batches: a quarantine under way is
     waited for then, or waits for us.
     """
-    off_sale = select(Batch.id).where(col(Batch.id).in_(batch_ids), col(Batch.quarantined_at).is_not(None))
-    for batch_id in (await session.exec(off_sale.order_by(col(Batch.id)))).all():
-        if kept := await _keep_back(session, batch_id):
-            record(session, now, actor, "batch.kept_back", f"batch:{batch_id}", None, {"codes": kept})
+    await rows.in_one_trip(session, lambda connection: _keep_back(connection, now, batch_ids, actor))
 
 
-async def _keep_back(session: AsyncSession, batch_id: int) -> int:
-    kept = await session.exec(
-        update(Code)
-        .where(col(Code.batch_id) == batch_id, col(Code.state).in_(UNSOLD))
-        .values(state=CodeState.QUARANTINED, reserved_for=None)
-        .execution_options(synchronize_session=False)
-    )
-    return int(kept.rowcount)
+def _keep_back(connection: Connection, now: datetime, batch_ids: Collection[int], actor: str) -> None:
+    for batch_id in sorted(batch_ids):
+        is_off_sale = rows.find(connection, _OFF_SALE, batch=batch_id) is not None
+        if is_off_sale and (kept := rows.carry_out(connection, _KEPT_BACK, batch=batch_id)):
+            record_now(connection, now, actor, "batch.kept_back", f"batch:{batch_id}", None, {"codes": kept})
 
 
 async def release_batch(session: AsyncSession, now: datetime, batch_id: int, actor: str, why: str) -> int | None:
@@ -76,14 +95,20 @@ async def release_batch(session: AsyncSession, now: datetime, batch_id: int, act
 
     A code that was quarantined for a reason of its own stays where it is.
     """
-    marked = await session.exec(
-        update(Batch)
-        .where(col(Batch.id) == batch_id, col(Batch.quarantined_at).is_not(None))
-        .values(quarantined_at=None)
-        .execution_options(synchronize_session="fetch")
-    )
-    if marked.rowcount != 1:
+    return await rows.in_one_trip(session, lambda connection: _release(connection, now, batch_id, actor, why))
+
+
+def _release(connection: Connection, now: datetime, batch_id: int, actor: str, why: str) -> int | None:
+    if not rows.carry_out(connection, _UNMARKED, batch=batch_id):
         return None
+    freed = rows.carry_out(connection, _freed(), batch=batch_id)
+    record_now(connection, now, actor, "batch.released", f"batch:{batch_id}", None, {"codes": freed, "why": why})
+    return freed
+
+
+@cache
+def _freed() -> Update:
+    """Free what was kept back with its batch alone, and never went out."""
     alone = (
         select(AuditRow.id)
         .where(col(AuditRow.subject) == literal("code:") + cast(Code.id, String))
@@ -91,15 +116,12 @@ async def release_batch(session: AsyncSession, now: datetime, batch_id: int, act
         .correlate(Code)
         .exists()
     )
-    freed = await session.exec(
+    return (
         update(Code)
-        .where(col(Code.batch_id) == batch_id, col(Code.state) == CodeState.QUARANTINED)
+        .where(col(Code.batch_id) == bindparam("batch"), col(Code.state) == CodeState.QUARANTINED)
         .where(~alone, col(Code.id).not_in(select(outgoings().subquery().c.code_id)))
         .values(state=CodeState.FREE)
-        .execution_options(synchronize_session=False)
     )
-    record(session, now, actor, "batch.released", f"batch:{batch_id}", None, {"codes": freed.rowcount, "why": why})
-    return int(freed.rowcount)
 
 
 async def is_known_bad(session: AsyncSession, batch_id: int | None) -> bool:

@@ -10,10 +10,10 @@ from secrets import token_hex
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, literal_column, update
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit.once import add_once
 from audit.trail import record
 from shop.port import Order, Power
 from shop.tables import Errand, ErrandState
@@ -50,10 +50,7 @@ async def want(
         not_before=now,
         made_at=now,
     )
-    try:
-        async with session.begin_nested():
-            session.add(errand)
-    except IntegrityError:
+    if not await add_once(session, errand):
         return None
     _tell(session, now, errand, "wanted", claim=claim_id, order=f"{order.shop}/{order.order_no}", power=power)
     return errand

@@ -9,8 +9,8 @@ from sqlalchemy import BindParameter, Connection, bindparam, func, select
 from sqlmodel import col
 
 from audit import rows
+from shop.order_money import LIVE
 from shop.provenance import Source
-from shop.refunds import LIVE
 from shop.tables import Batch, Code, Refund, Replacement, RevealLink
 
 _SHOP: BindParameter[str] = bindparam("shop")

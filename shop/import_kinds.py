@@ -4,23 +4,35 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, update
+from sqlalchemy import Connection, bindparam, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit.rows import add as add_rows
+from audit.rows import carry_out, in_one_trip
 from audit.trail import record
 from shop import import_rows
 from shop.adapters.local import hash_payment_tail, hash_query_password
 from shop.batches import keep_back_added
 from shop.codes import seal_row
 from shop.import_rows import CodeRow, OrderRow, ProductRow
-from shop.imports import Refusal, Report, known
+from shop.imports import Refusal, Report
 from shop.masking import mask_text
 from shop.sources import find_or_add_batch
 from shop.tables import Batch, Code, CodeState, OrderCode, Pool, Product, ShopOrder
 from shop.vault import Vault
 
 KNOWN = "this code is known already"
+_PRODUCTS = select(Product).where(
+    col(Product.shop) == bindparam("shop"), col(Product.sku).in_(bindparam("skus", expanding=True))
+)
+_CODES = select(Code.fingerprint).where(col(Code.fingerprint).in_(bindparam("fingerprints", expanding=True)))
+_ORDERS = select(ShopOrder.order_no).where(
+    col(ShopOrder.shop) == bindparam("shop"), col(ShopOrder.order_no).in_(bindparam("numbers", expanding=True))
+)
+_BROUGHT = (
+    update(Batch).where(col(Batch.id) == bindparam("batch")).values(imported=col(Batch.imported) + bindparam("more"))
+)
 
 
 @dataclass
@@ -75,7 +87,8 @@ class Codes:
     ) -> None:
         products = await products_of(session, self.shop, {row.sku for _, row in rows})
         marked = [(line, row, self.vault.fingerprint(row.text)) for line, row in rows]
-        there = await known(session, Code.fingerprint, {fingerprint for *_, fingerprint in marked})
+        fingerprints = {fingerprint for *_, fingerprint in marked}
+        there = set((await session.exec(_CODES, params={"fingerprints": list(fingerprints)})).all())
         brought: dict[int, int] = {}
         sealed = []
         for line, row, fingerprint in marked:
@@ -88,10 +101,8 @@ class Codes:
             batch_id = await self._batch(session, now, file_id, product, row)
             brought[batch_id] = brought.get(batch_id, 0) + 1
             sealed.append(seal_row(self.vault, product.id, batch_id, row.pool, row.text, fingerprint))
-        if sealed:
-            await (await session.connection()).execute(insert(Code), sealed)
-        for batch_id, count in brought.items():
-            await session.exec(update(Batch).where(col(Batch.id) == batch_id).values(imported=Batch.imported + count))
+        await add_rows(await session.connection(), Code, sealed)
+        await in_one_trip(session, lambda connection: _count(connection, brought))
         await keep_back_added(session, now, brought, "system")
         report.added += len(sealed)
 
@@ -137,7 +148,7 @@ class Orders:
     ) -> None:
         products = await products_of(session, self.shop, {row.sku for _, row in rows})
         numbers = {row.order_no for _, row in rows}
-        there = await known(session, ShopOrder.order_no, numbers, col(ShopOrder.shop) == self.shop)
+        there = set((await session.exec(_ORDERS, params={"shop": self.shop, "numbers": list(numbers)})).all())
         codes = await self._codes_there(session, rows)
         for line, row in rows:
             product = products.get(row.sku)
@@ -206,7 +217,7 @@ class Orders:
         if code is None:
             batch = await find_or_add_batch(session, now, product.id, "", f"sold-{product.sku}", 0, file_id)
             code = Code(**seal_row(self.vault, product.id, batch.id, Pool.STOCK, text, mark))
-            await session.exec(update(Batch).where(col(Batch.id) == batch.id).values(imported=Batch.imported + 1))
+            await in_one_trip(session, lambda connection: _count(connection, {batch.id: 1}))
         code.state = CodeState.ISSUED
         codes[mark] = code
         session.add(code)
@@ -214,5 +225,11 @@ class Orders:
 
 
 async def products_of(session: AsyncSession, shop: str, skus: set[str]) -> dict[str, Product]:
-    found = await session.exec(select(Product).where(Product.shop == shop, col(Product.sku).in_(skus)))
+    found = await session.exec(_PRODUCTS, params={"shop": shop, "skus": list(skus)})
     return {product.sku: product for product in found}
+
+
+def _count(connection: Connection, brought: dict[int, int]) -> None:
+    """How many codes came with each batch."""
+    for batch_id, count in sorted(brought.items()):
+        carry_out(connection, _BROUGHT, batch=batch_id, more=count)

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from sqlmodel import col, select
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
@@ -55,7 +55,9 @@ class Kind(Protocol[Row]):
     """What products, codes and orders do differently."""
 
     name: str
-    columns: Sequence[str]
+
+    @property
+    def columns(self) -> Sequence[str]: ...
 
     def read(self, cells: import_rows.Cells, defaults: Defaults) -> Row:
         """One line as a value; raises `BadLine`."""
@@ -161,9 +163,3 @@ def _pages(lines: Iterable[Line]) -> Iterator[list[Line]]:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-async def known(session: AsyncSession, column: Any, keys: set[str], *conditions: Any) -> set[str]:
-    """Which of these keys there are already."""
-    found = await session.exec(select(column).where(col(column).in_(keys), *conditions))
-    return set(found.all())

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit.once import add_once
 from audit.trail import record
 from shop.events import Event
 from shop.tables import EventState, ShopEvent
@@ -30,12 +31,7 @@ async def receive(session: AsyncSession, now: datetime, shop: str, event: Event)
         received_at=now,
         not_before=now,
     )
-    try:
-        async with session.begin_nested():
-            session.add(row)
-    except IntegrityError:
-        return False
-    return True
+    return await add_once(session, row)
 
 
 async def due(session: AsyncSession, now: datetime, limit: int) -> list[tuple[int, str]]:

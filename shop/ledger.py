@@ -13,15 +13,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import and_, col, or_
 from sqlmodel import select as select_rows
 from sqlmodel.ext.asyncio.session import AsyncSession
-from sqlmodel.sql.expression import SelectOfScalar
 
 from audit import rows
 from audit.trail import record_now
+from shop import reveals
 from shop.codes import read_code
 from shop.errors import AlreadyReplaced, ChainTooLong, PoolEmpty, SealBroken
 from shop.port import CodeRef, Order
-from shop.reveals import close_links, was_seen
-from shop.states import OUT, keep_back, quarantine, step
+from shop.states import OUT, keep_back, step
 from shop.tables import Code, CodeState, Pool, Product, Replacement
 from shop.vault import Vault
 
@@ -75,18 +74,10 @@ async def issue_replacement(
     stays usable.
     """
     wanted = Wanted(now, claim_id, order, actor)
-    replacement, before = await rows.in_one_trip(
-        session, lambda connection: _issue(connection, vault, wanted, replaced, may_lengthen)
-    )
-    if before is not None:
-        await _call_back(session, now, before.code_id, actor, "replaced")
-    return replacement
+    return await rows.in_one_trip(session, lambda connection: _issue(connection, vault, wanted, replaced, may_lengthen))
 
 
-def _issue(
-    connection: Connection, vault: Vault, wanted: Wanted, replaced: CodeRef, may_lengthen: bool
-) -> tuple[Replacement, Before | None]:
-    """The new replacement, and the one that gave the code which it replaces."""
+def _issue(connection: Connection, vault: Vault, wanted: Wanted, replaced: CodeRef, may_lengthen: bool) -> Replacement:
     before = _find_before(connection, wanted, replaced)
     chain = _next_link(before, wanted.order, may_lengthen)
     try:
@@ -101,7 +92,9 @@ def _issue(
     place = f"{wanted.order.shop}/{wanted.order.order_no}"
     after = {"claim": wanted.claim_id, "order": place, "replaces": replaced.masked, "chain": chain}
     record_now(connection, wanted.now, wanted.actor, "code.issued", f"code:{code.id}", {"state": state}, after)
-    return replacement, before
+    if before is not None:
+        _call_back(connection, wanted.now, before.code_id, wanted.actor, "replaced")
+    return replacement
 
 
 def _replacement(wanted: Wanted, replaced: CodeRef, code: Candidate, chain: int) -> Replacement:
@@ -150,25 +143,27 @@ async def withdraw(session: AsyncSession, now: datetime, code_id: int, actor: st
 
     Links are closed before we look: who opens one in this moment is waited for, and has seen it.
     """
-    await close_links(session, now, code_id, actor=actor)
-    if await was_seen(session, code_id):
+    return await rows.in_one_trip(session, lambda connection: _withdraw(connection, now, code_id, actor))
+
+
+def _withdraw(connection: Connection, now: datetime, code_id: int, actor: str) -> bool:
+    reveals.close(connection, now, code_id, actor)
+    if reveals.is_opened(connection, code_id):
         return False
-    await _call_back(session, now, code_id, actor, "refunded")
+    _call_back(connection, now, code_id, actor, "refunded")
     return True
 
 
 async def find_replacement(session: AsyncSession, shop: str, order_no: str, fingerprint: str) -> Replacement | None:
     """What was issued for this code of this order."""
-    found = await session.exec(
-        _replacements_of(shop, order_no).where(col(Replacement.replaced_fingerprint) == fingerprint)
-    )
-    return found.first()
+    place = {"shop": shop, "order_no": order_no, "fingerprint": fingerprint}
+    return (await session.exec(_FOR_CODE, params=place)).first()
 
 
 async def find_issued(session: AsyncSession, shop: str, order_no: str, fingerprint: str) -> Replacement | None:
     """The replacement that gave this code to this order; None of a code that was sold."""
-    found = await session.exec(_replacements_of(shop, order_no).where(col(Replacement.fingerprint) == fingerprint))
-    return found.first()
+    place = {"shop": shop, "order_no": order_no, "fingerprint": fingerprint}
+    return (await session.exec(_THAT_GAVE, params=place)).first()
 
 
 async def find_last(session: AsyncSession, shop: str, order_no: str, fingerprint: str) -> Replacement | None:
@@ -181,7 +176,7 @@ async def find_last(session: AsyncSession, shop: str, order_no: str, fingerprint
 
 async def find_granted(session: AsyncSession, claim_id: int) -> Replacement | None:
     """What was issued for this claim."""
-    return (await session.exec(select_rows(Replacement).where(col(Replacement.claim_id) == claim_id))).first()
+    return (await session.exec(_FOR_CLAIM, params={"claim": claim_id})).first()
 
 
 async def codes_issued(session: AsyncSession, shop: str, order_no: str, after: int = 0) -> list[CodeRef]:
@@ -199,10 +194,6 @@ async def count_reserve(session: AsyncSession, shop: str, sku: str) -> int:
     """How many replacements of this product can still be issued."""
     reserve = _free_reserve(shop, sku).subquery()
     return (await session.exec(select_rows(func.count()).select_from(reserve))).one()
-
-
-def _replacements_of(shop: str, order_no: str) -> SelectOfScalar[Replacement]:
-    return select_rows(Replacement).where(col(Replacement.shop) == shop, col(Replacement.order_no) == order_no)
 
 
 def _free_reserve(shop: Any, sku: Any) -> Select[Any]:
@@ -226,6 +217,10 @@ _NEXT_FREE = (
 )
 _KEPT = select(*(getattr(Code, name) for name in Candidate._fields)).where(col(Code.reserved_for) == bindparam("claim"))
 _OF_ORDER = (col(Replacement.shop) == bindparam("shop")) & (col(Replacement.order_no) == bindparam("order_no"))
+_FOR_CODE = select_rows(Replacement).where(_OF_ORDER, col(Replacement.replaced_fingerprint) == bindparam("fingerprint"))
+_THAT_GAVE = select_rows(Replacement).where(_OF_ORDER, col(Replacement.fingerprint) == bindparam("fingerprint"))
+_FOR_CLAIM = select_rows(Replacement).where(col(Replacement.claim_id) == bindparam("claim"))
+_HELD_STATE = select(col(Code.state)).where(col(Code.id) == bindparam("code")).with_for_update()
 _BESIDE = select(*(getattr(Replacement, name) for name in Before._fields)).where(
     or_(
         col(Replacement.claim_id) == bindparam("claim"),
@@ -282,10 +277,10 @@ def _take(connection: Connection, vault: Vault, wanted: Wanted, state: CodeState
     raise PoolEmpty(sku=wanted.order.goods.sku)
 
 
-async def _call_back(session: AsyncSession, now: datetime, code_id: int, actor: str, why: str) -> None:
+def _call_back(connection: Connection, now: datetime, code_id: int, actor: str, why: str) -> None:
     """A replacement that was replaced or refunded is out of use: nobody may open it any more."""
     # Locked: who opens its link in this moment comes before us or finds it gone.
-    code = await session.get_one(Code, code_id, with_for_update=True, populate_existing=True)
-    if code.state in OUT:
-        await quarantine(session, now, code_id, CodeState(code.state), actor, why)
-    await close_links(session, now, code_id, actor=actor)
+    ((state,),) = rows.find_all(connection, _HELD_STATE, code=code_id)
+    if state in OUT:
+        keep_back(connection, now, code_id, CodeState(state), actor, why)
+    reveals.close(connection, now, code_id, actor)

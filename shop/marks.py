@@ -7,10 +7,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, text, update
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit.once import add_once
 from audit.trail import record
 from shop.tables import MarkState, StockMark
 
@@ -35,12 +35,7 @@ async def marked_of(session: AsyncSession, shop: str, references: Collection[str
 async def set_mark(session: AsyncSession, now: datetime, shop: str, key: str, reference: str) -> StockMark | None:
     """This key is about to take this card; None when the card has a mark, or the key has a card."""
     mark = StockMark(shop=shop, key=key, reference=reference, marked_at=now)
-    try:
-        async with session.begin_nested():
-            session.add(mark)
-    except IntegrityError:
-        return None
-    return mark
+    return mark if await add_once(session, mark) else None
 
 
 async def confirm(session: AsyncSession, now: datetime, mark: StockMark) -> bool:

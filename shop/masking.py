@@ -5,9 +5,12 @@ import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple
 
+from shop.letters import drawn_by_chance
+
 # What people lose or gain when they copy a code: spaces of any kind, dashes, and the invisible.
 INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
 DASHES = "\\-\u2010-\u2015\u2043\u2212\u2e3a\u2e3b"
+SHORTEST_WORDS = 10  # letters of a code that may be words
 SHORTEST_PART = 6  # characters of a part of a code that tell it from others
 _LABEL = re.compile("^\\s*(?:[\u4e00-\u9fff]{1,8}|card|account|user(?:name)?|password|pwd|pin|code|key)\\s*[:：]", re.I)
 CONTROLS = "\x00-\x1f\x7f-\x9f\ud800-\udfff"  # with half characters: no database stores these
@@ -51,6 +54,10 @@ def _has_digit(text: str) -> bool:
     return any(character.isdigit() for character in text)
 
 
+def _are_no_words(text: str) -> bool:
+    return _has_digit(text) or drawn_by_chance(text)
+
+
 def _is_run_code(text: str) -> bool:
     if text.isdigit():
         return len(text) >= 12
@@ -58,7 +65,7 @@ def _is_run_code(text: str) -> bool:
         return not _WINDOWS_ERROR.fullmatch(text)
     humps = len(re.findall("[a-z][A-Z]", text))  # PlayStation has one
     is_long = len(text) >= 16 and not _LONG_WORD.fullmatch(text)
-    return text.isupper() or humps >= 2 or is_long
+    return text.isupper() or humps >= 2 or is_long or drawn_by_chance(text)
 
 
 class Shape(NamedTuple):
@@ -77,9 +84,9 @@ _SECRET = "密码|口令|卡密|激活码|兑换码|充值码|password|passcode|
 SHAPES = (
     # groups joined by dashes: ABCDE-12345-FGHIJ, card number----password
     Shape(re.compile(f"({_WORD}{{3,16}}(?: ?[{DASHES}_]{{1,8}} ?{_WORD}{{3,16}})+)"), _is_grouped_code),
-    # groups of one length set apart by blanks; without a digit they are words
+    # groups of one length set apart by blanks
     *(
-        Shape(re.compile(f"(?<!{_WORD})({_WORD}{{{n}}}(?: {{1,3}}{_WORD}{{{n}}}){{2,}})(?!{_WORD})"), _has_digit)
+        Shape(re.compile(f"(?<!{_WORD})({_WORD}{{{n}}}(?: {{1,3}}{_WORD}{{{n}}}){{2,}})(?!{_WORD})"), _are_no_words)
         for n in (4, 5, 6)
     ),
     # one long run
@@ -106,6 +113,14 @@ def mask_text(text: str, keep: frozenset[str] = frozenset()) -> str:
 def find_codes(text: str, keep: frozenset[str] = frozenset()) -> list[str]:
     """What `mask_text` would hide of this text, masked; nothing when the text may be kept as it is."""
     return _scan(text, keep)[1]
+
+
+def find_doubtful(text: str) -> list[str]:
+    """What has the form of a code and was taken for words, as it was typed: only who knows the codes can tell."""
+    plain = _half_width(text)
+    found = (one for shape in SHAPES for one in shape.pattern.finditer(plain) if not shape.is_code(one[1]))
+    typed = dict.fromkeys(text[one.start(1) : one.end(1)] for one in found)
+    return [one for one in typed if len(normalise_code(one)) >= SHORTEST_WORDS]
 
 
 def _scan(text: str, keep: frozenset[str]) -> tuple[str, list[str]]:

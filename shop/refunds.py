@@ -1,31 +1,32 @@
 """The ledger of money: what goes back to buyers. No refund without its row, and never more than was paid.
 
-The row of the order's money is the guard: it is locked, and raised by a compare-and-set that stops at what was paid;
-a constraint stands behind it. It is also what whoever gives a code for an order waits for, so that money and goods do
-not both go out.
+The row of the order's money (`order_money`) is the guard. It is also what whoever gives a code for an order waits for,
+so that money and goods do not both go out.
 """
 
 from datetime import datetime, timedelta
+from functools import cache
 from secrets import token_hex
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal_column, update
-from sqlalchemy.dialects.postgresql import insert  # SQLite has the same ON CONFLICT, and its dialect writes this one
+from sqlalchemy import ColumnElement, Connection, bindparam, case, func, update
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, or_, select
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.sql.dml import ReturningUpdate
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit import rows
-from audit.trail import record
+from audit.trail import record, record_now
+from shop import order_money
 from shop.errors import AlreadyRefunded, BadAmount, OverPaid, RefundMoved, UnknownRefund
 from shop.money import in_words
+from shop.order_money import LIVE, Money
 from shop.port import Order, OrderStatus
-from shop.tables import OrderMoney, Refund, RefundState, ShopOrder
+from shop.tables import Refund, RefundState, ShopOrder
 
 KEY_BYTES = 16
 ENDED = frozenset({RefundState.REFUSED, RefundState.FAILED})  # their amount is free again
-# In the words of its index: a database takes a partial index only for those.
-LIVE: ColumnElement[bool] = literal_column("refund.state NOT IN ('refused','failed')")
 NEXT: dict[RefundState, frozenset[RefundState]] = {
     RefundState.REQUESTED: frozenset({RefundState.APPROVED, RefundState.REFUSED}),
     RefundState.APPROVED: frozenset({RefundState.MANUAL, RefundState.DONE, RefundState.FAILED}),
@@ -34,12 +35,6 @@ NEXT: dict[RefundState, frozenset[RefundState]] = {
     RefundState.REFUSED: frozenset(),
     RefundState.FAILED: frozenset(),
 }
-# Written where there is none, and locked where there is one: to set a column to itself is what both databases have.
-_HELD = (
-    insert(OrderMoney)
-    .on_conflict_do_update(index_elements=["shop", "order_no"], set_={"currency": OrderMoney.currency})
-    .returning(col(OrderMoney.id))
-)
 
 
 async def hold_order(session: AsyncSession, shop: str, order_no: str, currency: str) -> None:
@@ -47,8 +42,7 @@ async def hold_order(session: AsyncSession, shop: str, order_no: str, currency: 
 
     `paid` is 0 until the shop was asked what was paid.
     """
-    row = {"shop": shop, "order_no": order_no, "paid": 0, "refunded": 0, "currency": currency}
-    await rows.in_one_trip(session, lambda connection: rows.find(connection, _HELD, **row))
+    await rows.in_one_trip(session, lambda connection: order_money.hold(connection, shop, order_no, currency))
 
 
 async def request_refund(
@@ -69,11 +63,6 @@ async def request_refund(
     """
     if amount <= 0:
         raise BadAmount(currency=order.goods.currency)
-    await hold_order(session, order.shop, order.order_no, order.goods.currency)
-    money = await _get_money(session, order)
-    await _learn(session, money, order)
-    if fingerprint is not None and await find_live(session, order.shop, order.order_no, fingerprint) is not None:
-        raise AlreadyRefunded(order_no=order.order_no)
     refund = Refund(
         key=token_hex(KEY_BYTES),
         shop=order.shop,
@@ -82,15 +71,14 @@ async def request_refund(
         claim_id=claim_id,
         ticket_id=ticket_id,
         amount=amount,
-        currency=money.currency,
+        currency=order.goods.currency,
         requested_by=actor,
         requested_at=now,
         not_before=now,
         facts=facts or {},
     )
-    await _set_aside(session, money, refund)
-    after = {"order": f"{order.shop}/{order.order_no}", "amount": amount, "currency": money.currency, "claim": claim_id}
-    record(session, now, actor, "refund.requested", f"refund:{refund.id}", None, after)
+    await rows.in_one_trip(session, lambda connection: _request(connection, order, refund))
+    rows.know(session, refund)
     return refund
 
 
@@ -102,8 +90,8 @@ async def approve(session: AsyncSession, now: datetime, refund: Refund, actor: s
 
 async def agree(session: AsyncSession, now: datetime, refund: Refund, actor: str) -> None:
     """The first of two persons who must approve it has; raises `RefundMoved` when somebody has before."""
-    first = (col(Refund.id) == refund.id, Refund.state == RefundState.REQUESTED, col(Refund.decided_by).is_(None))
-    if not await _update(session, refund, *first, decided_by=actor, decided_at=now):
+    decided = {"decided_by": actor, "decided_at": now}
+    if not await _update(session, refund, RefundState.REQUESTED, is_undecided=True, **decided):
         raise RefundMoved(refund=refund.id, state=refund.state)
     record(session, now, actor, "refund.agreed", f"refund:{refund.id}", None, {"by": actor})
 
@@ -154,28 +142,25 @@ async def get_refund(session: AsyncSession, refund_id: int, *, for_change: bool 
     return refund
 
 
-async def find_live(session: AsyncSession, shop: str, order_no: str, fingerprint: str | None) -> Refund | None:
-    """The refund of this sold code, or of its whole order, that is under way or done; None: that of the order."""
-    unit = or_(col(Refund.fingerprint).is_(None), col(Refund.fingerprint) == fingerprint)
-    found = await session.exec(select(Refund).where(*is_live(shop, order_no), unit).order_by(col(Refund.id)))
-    return found.first()
+async def has_live(session: AsyncSession, shop: str, order_no: str, fingerprint: str | None) -> bool:
+    """Whether a refund of this sold code, or of its whole order, is under way or done; None: of the order."""
+    return await rows.in_one_trip(
+        session, lambda connection: order_money.has_live(connection, shop, order_no, fingerprint)
+    )
 
 
 async def learn(session: AsyncSession, order: Order) -> None:
     """Keep what the shop says now that it has paid back by itself; the order's money is held from here on."""
     await hold_order(session, order.shop, order.order_no, order.goods.currency)
-    await _learn(session, await _get_money(session, order), order)
+    await rows.in_one_trip(session, lambda connection: order_money.learn(connection, order))
 
 
 async def find_foreign(session: AsyncSession, shop: str, order_no: str) -> tuple[int, bool]:
     """How much of the order the shop has paid back by itself, as far as is known here, and whether nothing is left."""
-    of_order = (OrderMoney.shop == shop, OrderMoney.order_no == order_no)
-    money = (await session.exec(select(OrderMoney).where(*of_order))).first()
+    money = await rows.in_one_trip(session, lambda connection: order_money.find_money(connection, shop, order_no))
     if money is None:
         return 0, False
-    ours = select(func.coalesce(func.sum(Refund.amount), 0)).where(*is_live(shop, order_no))
-    foreign = money.refunded - int((await session.exec(ours)).one())
-    return max(0, foreign), bool(money.paid) and money.refunded >= money.paid
+    return max(0, money.refunded - money.ours), bool(money.paid) and money.refunded >= money.paid
 
 
 async def at_stake(session: AsyncSession, refund: Refund) -> int:
@@ -187,13 +172,12 @@ async def at_stake(session: AsyncSession, refund: Refund) -> int:
 
 async def left_of(session: AsyncSession, order: Order) -> int:
     """How much of the order can still be paid back, as far as the shop and the ledger know; minor units."""
-    found = await session.exec(
-        select(OrderMoney).where(OrderMoney.shop == order.shop, OrderMoney.order_no == order.order_no)
+    money = await rows.in_one_trip(
+        session, lambda connection: order_money.find_money(connection, order.shop, order.order_no)
     )
-    money = found.first()
     if money is None or not money.paid:
         return max(0, order.paid - order.refunded)
-    return max(0, money.paid - max(money.refunded, await _known(session, money, order)))
+    return max(0, money.paid - max(money.refunded, order.refunded + money.unsent))
 
 
 async def due(session: AsyncSession, now: datetime, limit: int = 50) -> list[int]:
@@ -212,58 +196,34 @@ def is_live(shop: str, order_no: str) -> tuple[ColumnElement[bool], ...]:
     return (col(Refund.shop) == shop, col(Refund.order_no) == order_no, LIVE)
 
 
-async def _get_money(session: AsyncSession, order: Order) -> OrderMoney:
-    """That of an order that is held, as it is now."""
-    found = select(OrderMoney).where(OrderMoney.shop == order.shop, OrderMoney.order_no == order.order_no)
-    return (await session.exec(found.execution_options(populate_existing=True))).one()
+def _request(connection: Connection, order: Order, refund: Refund) -> None:
+    order_money.hold(connection, order.shop, order.order_no, refund.currency)
+    money = order_money.learn(connection, order)
+    refund.currency = money.currency
+    place, code = (refund.shop, refund.order_no), refund.fingerprint
+    if code is not None and order_money.has_live(connection, *place, code):
+        raise AlreadyRefunded(order_no=refund.order_no)
+    _set_aside(connection, money, refund)
+    after = {"order": "/".join(place), "amount": refund.amount, "currency": refund.currency, "claim": refund.claim_id}
+    about = (refund.requested_by, "refund.requested", f"refund:{refund.id}")
+    record_now(connection, refund.requested_at, *about, None, after)
 
 
-async def _learn(session: AsyncSession, money: OrderMoney, order: Order) -> None:
-    """What the shop says now: what was paid, when nobody asked before, and what it paid back by itself since."""
-    if not money.paid:
-        money.paid = order.paid
-    money.refunded = min(money.paid, max(money.refunded, await _known(session, money, order)))
-    session.add(money)
-    await session.flush()
-
-
-async def _known(session: AsyncSession, money: OrderMoney, order: Order) -> int:
-    """What the shop has paid back, with what we have promised and surely not sent yet."""
-    unsent = or_(
-        col(Refund.state) == RefundState.REQUESTED, (col(Refund.state) == RefundState.APPROVED) & (Refund.attempts == 0)
-    )
-    promised = select(func.coalesce(func.sum(Refund.amount), 0)).where(*is_live(money.shop, money.order_no), unsent)
-    return order.refunded + int((await session.exec(promised)).one())
-
-
-async def _set_aside(session: AsyncSession, money: OrderMoney, refund: Refund) -> None:
-    """The amount and its row, or neither."""
+def _set_aside(connection: Connection, money: Money, refund: Refund) -> None:
+    """The amount and its row, or neither: a compare-and-set of whether so much is left."""
     try:
-        async with session.begin_nested():
-            if not await _take(session, money, refund.amount):
+        with connection.begin_nested():
+            if not order_money.take(connection, money, refund.amount):
                 left = in_words(money.paid - money.refunded, money.currency)
-                raise OverPaid(order_no=money.order_no, left=left)
-            session.add(refund)
+                raise OverPaid(order_no=refund.order_no, left=left)
+            rows.enter(connection, refund)
     except IntegrityError:
-        raise AlreadyRefunded(order_no=money.order_no) from None
-
-
-async def _take(session: AsyncSession, money: OrderMoney, amount: int) -> bool:
-    """Compare-and-set: whether so much was left, and is set aside now."""
-    taken = await session.exec(
-        update(OrderMoney)
-        .where(col(OrderMoney.id) == money.id, col(OrderMoney.refunded) + amount <= col(OrderMoney.paid))
-        .values(refunded=OrderMoney.refunded + amount)
-    )
-    return bool(taken.rowcount == 1)
+        raise AlreadyRefunded(order_no=refund.order_no) from None
 
 
 async def _give_back(session: AsyncSession, refund: Refund) -> None:
-    await session.exec(
-        update(OrderMoney)
-        .where(col(OrderMoney.shop) == refund.shop, col(OrderMoney.order_no) == refund.order_no)
-        .values(refunded=OrderMoney.refunded - refund.amount)
-    )
+    free = (refund.shop, refund.order_no, refund.amount)
+    await rows.in_one_trip(session, lambda connection: order_money.give_back(connection, *free))
 
 
 async def _book(session: AsyncSession, refund: Refund) -> None:
@@ -286,18 +246,32 @@ async def _move(
 ) -> None:
     """Compare-and-set of the state; raises `RefundMoved` when somebody else has decided on it."""
     old = RefundState(refund.state)
-    mine = (col(Refund.id) == refund.id, col(Refund.state) == old)
-    if new not in NEXT[old] or not await _update(session, refund, *mine, state=new, **values):
+    if new not in NEXT[old] or not await _update(session, refund, old, state=new, **values):
         raise RefundMoved(refund=refund.id, state=refund.state)
     facts = {"amount": refund.amount, "currency": refund.currency}
     told = {name: values[name] for name in ("reference", "problem") if values.get(name)}
     record(session, now, actor, f"refund.{new}", f"refund:{refund.id}", {"state": old}, {"state": new} | facts | told)
 
 
-async def _update(session: AsyncSession, refund: Refund, *guard: Any, **values: Any) -> bool:
-    """Whether the row was still as the guard says; `refund` is as it stands afterwards."""
-    changed = await session.exec(
-        update(Refund).where(*guard).values(**values).execution_options(synchronize_session=False)
-    )
-    await session.refresh(refund)
-    return bool(changed.rowcount == 1)
+async def _update(
+    session: AsyncSession, refund: Refund, old: RefundState, *, is_undecided: bool = False, **values: Any
+) -> bool:
+    """Whether the row was still in `old`, and `is_undecided` by anybody; `refund` is as it stands afterwards."""
+    statement, new = _change(tuple(values), is_undecided), {f"new_{name}": value for name, value in values.items()}
+    guard = {"refund": refund.id, "old": old}
+    changed = await rows.in_one_trip(session, lambda connection: rows.find(connection, statement, **guard, **new))
+    if changed is None:
+        await session.refresh(refund)
+        return False
+    for column, value in zip(Refund.__table__.columns, changed, strict=True):  # type: ignore[attr-defined]
+        set_committed_value(refund, column.key, value)
+    return True
+
+
+@cache
+def _change(names: tuple[str, ...], is_undecided: bool) -> ReturningUpdate[Any]:
+    """One statement for each set of columns: it brings the whole row."""
+    guard = (col(Refund.id) == bindparam("refund"), col(Refund.state) == bindparam("old"))
+    undecided = (col(Refund.decided_by).is_(None),) if is_undecided else ()
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    return update(Refund).where(*guard, *undecided).values(values).returning(*Refund.__table__.columns)  # type: ignore[attr-defined]

@@ -57,6 +57,16 @@ def _renewed(vault: Vault, seals: Seals, row: SQLModel) -> bool:
     return True
 
 
+def whole(rows: type[SQLModel], kind: Callable[[Any], str]) -> Seals:
+    """Those of a table with `seal_id`, `key_id` and `ciphertext`; `kind` is what the seal of a row is bound to."""
+
+    def renew(vault: Vault, row: Any) -> None:
+        text = vault.open(kind(row), row.seal_id, row.key_id, row.ciphertext)
+        row.key_id, row.ciphertext = vault.seal(kind(row), row.seal_id, text)
+
+    return Seals(rows, lambda key_id: inspect(rows).columns["key_id"] != key_id, renew)
+
+
 def text_not_under(sealed: ColumnElement[Any] | Mapped[Any]) -> Callable[[str], ColumnElement[bool]]:
     """`not_under` of a column of `Vault.seal_text`."""
     return lambda key_id: (sealed != "") & ~sealed.startswith(f"{key_id}.", autoescape=True)

@@ -2,19 +2,36 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, bindparam, literal_column
+from sqlalchemy import select as select_columns
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit import rows
+from audit.once import add_once
 from shop.port import Order, Origin
 from shop.provenance import Source
 from shop.tables import Batch, Code, Product, Supplier
 
 NAMELESS = "?"  # the supplier that nobody named
 Row = TypeVar("Row", bound=SQLModel)
+_SAME: Any = (
+    select_columns(col(Batch.id), col(Batch.supplier_id))
+    .join(Supplier, col(Supplier.id) == col(Batch.supplier_id))
+    .where(col(Supplier.name) == bindparam("supplier"))
+    .where(col(Batch.product_id) == bindparam("product"), col(Batch.name) == bindparam("name"))
+    .order_by(col(Batch.id))
+    .limit(literal_column("1"))
+)
+
+
+class BatchIds(NamedTuple):
+    """A batch, and who it came from."""
+
+    id: int
+    supplier_id: int
 
 
 async def learn_sources(
@@ -45,20 +62,25 @@ async def find_or_add_batch(
     name: str,
     cost: int,
     file_id: int | None = None,
-) -> Batch:
+) -> BatchIds:
     """The batch of this name from this supplier; "" is the supplier that nobody named. Of many at once one adds it."""
+    same = {"supplier": supplier or NAMELESS, "product": product_id, "name": name}
+    if (known := await _find_batch(session, same)) is not None:
+        return known
     source = await _find_or_add_supplier(session, supplier)
-    same = select(Batch).where(Batch.supplier_id == source.id, Batch.product_id == product_id, Batch.name == name)
-    if (batch := (await session.exec(same)).first()) is not None:
-        return batch
     # Batches may share a name, so no constraint decides who is first: whoever holds the supplier is.
     await session.exec(select(Supplier.id).where(col(Supplier.id) == source.id).with_for_update())
-    if (batch := (await session.exec(same)).first()) is not None:
-        return batch
+    if (known := await _find_batch(session, same)) is not None:
+        return known
     batch = Batch(supplier_id=source.id, product_id=product_id, name=name, arrived_at=now, cost=cost, import_id=file_id)
     session.add(batch)
     await session.flush()
-    return batch
+    return BatchIds(batch.id, source.id)
+
+
+async def _find_batch(session: AsyncSession, same: dict[str, Any]) -> BatchIds | None:
+    found = await rows.in_one_trip(session, lambda connection: rows.find(connection, _SAME, **same))
+    return BatchIds(*found) if found else None
 
 
 async def _learn(session: AsyncSession, now: datetime, order: Order, origin: Origin) -> Source:
@@ -96,9 +118,6 @@ async def _find_or_add(session: AsyncSession, table: type[Row], row: Row, *is_it
     same = select(table).where(*is_it)
     if (known := (await session.exec(same)).first()) is not None:
         return known
-    try:
-        async with session.begin_nested():
-            session.add(row)
-    except IntegrityError:  # somebody else was as quick
+    if not await add_once(session, row):  # somebody else was as quick
         return (await session.exec(same)).one()
     return row

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit import rows
+from audit.once import add_once
 from audit.trail import record
 from shop.codes import seal_code
 from shop.port import Issued, Order
@@ -32,10 +32,7 @@ async def keep_taken(
     code = seal_code(
         vault, product_id=product.id, batch_id=batch.id, text=issued.text, pool=Pool.RESERVE, state=held_back
     )
-    try:
-        async with session.begin_nested():
-            session.add(code)
-    except IntegrityError:
+    if not await add_once(session, code):
         return None
     facts = {"from": f"{order.shop}/{issued.reference}", "state": held_back}
     record(session, now, actor, "code.taken", f"code:{code.id}", None, facts)

@@ -1,4 +1,4 @@
-"""A process of workers who replace codes: `python issuer.py URL WAY FIRST COUNT`; see `crew`.
+"""Processes of workers who replace codes: `python issuer.py URL WAY`; see `crew`.
 
 WAY is the ledger's `guarded` verb or its `naive` twin. Each tenth claim is tried by two workers. Reports [code, claim].
 """

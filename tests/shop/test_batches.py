@@ -12,7 +12,6 @@ from audit.tables import AuditRow
 from audit.trail import record
 from shop import ledger
 from shop.batches import (
-    UNSOLD,
     count_out,
     count_states,
     is_known_bad,
@@ -166,7 +165,7 @@ async def unguarded(session: AsyncSession, now: datetime, batch_id: int, actor: 
     await asyncio.sleep(0.05)  # what another one needs to look as well
     batch.quarantined_at = now
     kept = await session.exec(
-        update(Code).where(col(Code.state).in_(UNSOLD)).values(state="quarantined", reserved_for=None)
+        update(Code).where(col(Code.state).in_(["free", "reserved"])).values(state="quarantined", reserved_for=None)
     )
     record(session, now, actor, "batch.quarantined", f"batch:{batch_id}")
     return int(kept.rowcount)

@@ -49,6 +49,8 @@ def test_a_mask_shows_at_most_a_third_and_four(code: str) -> None:
         ("QWERTYUIOP", "****-IOP"),
         ("qWeRtYuIoPas", "****-OPAS"),
         ("abcdefghijklmnopq", "****-NOPQ"),
+        ("xmfktrweplmn", "****-PLMN"),
+        ("XMFK TRWE PLMN 不行", "****-PLMN 不行"),
         ("https://desk.example/r/Zm9vYmFyYmF6-cXV4_cXV1eA ok", "https://desk.example/r/**** ok"),
     ],
 )
@@ -71,6 +73,8 @@ def test_what_looks_like_a_code_is_masked(text: str, masked: str) -> None:
         "shopping 2026",
         "👨‍👩‍👧 见 /r/steam",
         "a misunderstanding about our responsibilities, unconditionally",
+        "yuanshenchong kuaidianhuifu, subscription, battlegrounds, mobilelegends",
+        "PLEASE SEND CODE AGAIN, this game does nothing, hahahahahaha wwwwwwwwww pleeeeeeeease",
     ],
 )
 def test_ordinary_words_stay(text: str) -> None:

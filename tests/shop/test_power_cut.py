@@ -15,7 +15,7 @@ import pytest
 from disk import Cut, Disk, Event, cuts, opened
 from sqlalchemy import event
 
-from kadesk import database as database_module
+from kadesk import sqlite as sqlite_driver
 from kadesk.database import Database
 from shop.ledger import issue_replacement
 from shop.reveals import make_link
@@ -124,7 +124,7 @@ def find_losses(recording: Recording, settings: dict[str, str], wanted: int) -> 
 async def test_what_was_acknowledged_survives_the_power_cut(
     tmp_path: Path, sqlite_template: Path, now: datetime, is_sound: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "has_sound_wal", lambda version: is_sound)
+    monkeypatch.setattr(sqlite_driver, "has_sound_wal", lambda version: is_sound)
     recording = await record(tmp_path, sqlite_template, now)
 
     assert find_losses(recording, recording.settings, CUTS // 2) == []

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, update
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit.once import add_once
 from audit.trail import record
 from shop.money import in_words
 from tickets.desk import Desk
@@ -93,11 +93,8 @@ async def write(
         asked_by_id=agent_id,
         asked_at=now,
     )
-    try:
-        async with session.begin_nested():
-            session.add(approval)
-    except IntegrityError:
-        raise AlreadyAsked(number=ticket.number) from None
+    if not await add_once(session, approval):
+        raise AlreadyAsked(number=ticket.number)
     after = {"action": action, "amount": amount, "currency": currency, "approval": approval.id}
     record(session, now, f"agent:{agent_id}", "approval.asked", f"claim:{claim.id}", None, after)
     return approval

@@ -100,7 +100,14 @@ class BuyersDesk(TriggersDesk):
         await self.weigh(session, now, ticket, grievance)
         return Heard(ticket, became)
 
-    async def hand_over(self, session: AsyncSession, now: datetime, conversation: Conversation, subject: str) -> Ticket:
+    async def hand_over(
+        self,
+        session: AsyncSession,
+        now: datetime,
+        conversation: Conversation,
+        subject: str,
+        about: Ticket | None = None,  # unsettled: that which is meant, where it is known
+    ) -> Ticket:
         """The buyer wants a person: the ticket spoken of last here goes to the human queue, or a new one does.
 
         A new one is linked with the ticket of this conversation that ended last.
@@ -109,7 +116,7 @@ class BuyersDesk(TriggersDesk):
         # who holds the ticket, and writes to it now, would wait for us while we wait for the ticket.
         lock = {"key_share": True}
         await session.get_one(Conversation, conversation.id, with_for_update=lock, populate_existing=True)
-        known = await meant.spoken_of(session, conversation)
+        known = await meant.spoken_of(session, conversation) if about is None else [about]
         human, asked, actor = Level.HUMAN_QUEUE, Trigger.ASKED, f"buyer:{conversation.buyer_id}"
         if not known:
             ended = await meant.find_ended(session, conversation)

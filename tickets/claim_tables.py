@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Column, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, Column, Index, LargeBinary, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
 
 from audit.tables import partial
@@ -62,7 +62,7 @@ class Claim(SQLModel, table=True):
 
 
 class Picture(SQLModel, table=True):
-    """Pixels that a buyer sent, encoded anew and sealed: a screenshot may show a code."""
+    """Pixels that came along with a message, encoded anew and sealed: a screenshot may show a code."""
 
     id: int | None = Field(default=None, primary_key=True)
     conversation_id: int = Field(foreign_key="conversation.id", index=True)
@@ -76,6 +76,9 @@ class Picture(SQLModel, table=True):
     width: int  # pixels
     height: int
     received_at: datetime
+    is_ours: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  # sent to the buyer: no evidence
+    known_as: str | None = None  # where it was handed to a messenger that keeps files: its name there
+    handed_at: datetime | None = None  # since when it has that name
 
 
 class SupplierCheck(SQLModel, table=True):

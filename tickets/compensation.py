@@ -91,7 +91,7 @@ async def require_refundable(session: AsyncSession, number: str, shop: str, orde
     """
     if code is not None:
         unit = await sold_code(session, shop, order_no, code)
-        if await refunds.find_live(session, shop, order_no, unit) is not None:
+        if await refunds.has_live(session, shop, order_no, unit):
             raise AlreadyCompensated(number=number)
     for given in await _given(session, shop, order_no, code):
         if await reveals.was_seen(session, given.code_id):

@@ -11,8 +11,10 @@ from sqlmodel import UTCDateTime, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit import rows
-from audit.trail import record
+from audit.trail import record, record_now
 from tickets.tables import Author, Buyer, Conversation, Direction, Identity, Message, Ticket, id_of
+
+_COLUMNS: Any = Conversation.__table__.columns  # type: ignore[attr-defined]  # SQLModel hides it from mypy
 
 
 async def find_or_create(
@@ -22,9 +24,9 @@ async def find_or_create(
     found = await find(session, channel, account, address)
     if found is not None:
         return found
+    place = {"channel": channel, "account": account, "address": address}
     try:
-        async with session.begin_nested():
-            return await _create(session, now, channel, account, address, name, language)
+        return await _create(session, now, place, name, language)
     except IntegrityError:
         # Another process met the same buyer between our look and our write.
         met = await find(session, channel, account, address)
@@ -33,9 +35,15 @@ async def find_or_create(
         return met
 
 
+async def buyer_of(session: AsyncSession, conversation: Conversation) -> Buyer:
+    buyer = await rows.get(session, Buyer, conversation.buyer_id)
+    assert buyer is not None  # a conversation has one
+    return buyer
+
+
 async def set_language(session: AsyncSession, now: datetime, conversation: Conversation, language: str) -> None:
     """Speak `language` with this buyer from now on: that of the last question."""
-    buyer = await session.get_one(Buyer, conversation.buyer_id)
+    buyer = await buyer_of(session, conversation)
     if buyer.language != language:
         before, after = {"language": buyer.language}, {"language": language}
         record(session, now, f"buyer:{buyer.id}", "buyer.language_changed", f"buyer:{buyer.id}", before, after)
@@ -53,7 +61,8 @@ async def add_message(
     foreign_id: str | None = None,  # what the channel calls it
 ) -> Message:
     """Keep what the buyer said. The caller has masked the codes in `text`."""
-    message = Message(
+    message = rows.made(
+        Message,
         conversation_id=id_of(conversation),
         ticket_id=ticket.id if ticket else None,
         direction=Direction.IN,
@@ -61,7 +70,6 @@ async def add_message(
         text=text,
         foreign_id=foreign_id,
         attachments=list(attachments),
-        buttons=[],  # written out here, for the default is looked up anew for each message
         created_at=now,
     )
     await rows.in_one_trip(session, lambda connection: _enter(connection, message))
@@ -127,11 +135,13 @@ async def thread(
 async def find(session: AsyncSession, channel: str, account: str, address: str) -> Conversation | None:
     """The conversation with this address, if there is one."""
     place = {"channel": channel, "account": account, "address": address}
-    return (await session.exec(_AT, params=place)).first()
+    found = await rows.load(session, _AT, Conversation, **place)
+    return found[0] if found else None
 
 
 _AT = (  # made once: every message asks for it
-    select(Conversation)
+    select(*_COLUMNS)
+    .select_from(Conversation)
     .join(Identity, col(Identity.id) == col(Conversation.identity_id))
     .where(col(Identity.channel) == bindparam("channel"), col(Identity.account) == bindparam("account"))
     .where(col(Identity.address) == bindparam("address"))
@@ -139,24 +149,23 @@ _AT = (  # made once: every message asks for it
 
 
 async def _create(
-    session: AsyncSession, now: datetime, channel: str, account: str, address: str, name: str, language: str
+    session: AsyncSession, now: datetime, place: dict[str, str], name: str, language: str
 ) -> Conversation:
-    buyer = Buyer(name=name, language=language, created_at=now)
-    session.add(buyer)
-    await session.flush()
-    identity = Identity(buyer_id=id_of(buyer), channel=channel, account=account, address=address, created_at=now)
-    session.add(identity)
-    await session.flush()
-    conversation = Conversation(
-        identity_id=id_of(identity),
-        buyer_id=id_of(buyer),
-        channel=channel,
-        account=account,
-        address=address,
-        created_at=now,
-    )
-    session.add(conversation)
-    await session.flush()
-    after = {"conversation": conversation.id, "channel": channel}
-    record(session, now, f"buyer:{buyer.id}", "buyer.met", f"buyer:{buyer.id}", after=after)
+    buyer = rows.made(Buyer, name=name, language=language, created_at=now)
+    conversation = await rows.in_one_trip(session, lambda connection: _meet(connection, buyer, place))
+    for row in (buyer, conversation):
+        rows.know(session, row)
+    return conversation
+
+
+def _meet(connection: Connection, buyer: Buyer, place: dict[str, str]) -> Conversation:
+    now = buyer.created_at
+    with connection.begin_nested():
+        rows.enter(connection, buyer)
+        identity = rows.made(Identity, buyer_id=buyer.id, created_at=now, **place)
+        rows.enter(connection, identity)
+        conversation = rows.made(Conversation, identity_id=identity.id, buyer_id=buyer.id, created_at=now, **place)
+        rows.enter(connection, conversation)
+    after = {"conversation": conversation.id, "channel": conversation.channel}
+    record_now(connection, now, f"buyer:{buyer.id}", "buyer.met", f"buyer:{buyer.id}", None, after)
     return conversation

@@ -20,11 +20,12 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
-from tickets import clocks, compensation, lifecycle, queue, rights, texts
+from tickets import clocks, compensation, filing, lifecycle, queue, rights, texts
 from tickets.batch_incidents import BatchIncidents
 from tickets.changes import changing, get_ticket, lock_ticket, move
 from tickets.conversations import add_note
-from tickets.errors import AlreadyTaken, InvalidTransition, NotAllowed, StaleTicket, TicketError
+from tickets.enclosing import Enclosed
+from tickets.errors import AlreadyTaken, InvalidTransition, NotAllowed, SeveralClaims, StaleTicket, TicketError
 from tickets.joining import Joining
 from tickets.labels import Labels
 from tickets.mentions import Mentions
@@ -39,6 +40,7 @@ from tickets.relations import Relations
 from tickets.resending import Resending
 from tickets.rights import require_hands
 from tickets.rules import DeskRules as DeskRules
+from tickets.second_way import place_to_answer
 from tickets.silence import Silence
 from tickets.spam import Spam
 from tickets.staff import get_agent
@@ -46,14 +48,15 @@ from tickets.supplier_checks import SupplierChecks
 from tickets.tables import (
     Agent,
     Author,
-    Conversation,
     Message,
     Outcome,
     Phase,
     Priority,
     Ticket,
 )
+from tickets.taking_back import TakingBack
 from tickets.undelivered import Undelivered
+from tickets.words import IN_WORDS
 
 
 def is_free() -> tuple[ColumnElement[bool], ...]:
@@ -76,6 +79,7 @@ class Desk(
     Policies,
     Resending,
     SupplierChecks,
+    TakingBack,
     Undelivered,
 ):
     """All verbs: those of buyers, of staff, and of the bot."""
@@ -136,16 +140,20 @@ class Desk(
         agent_id: int,
         text: str,
         version: int | None = None,
+        enclosed: Enclosed | None = None,
     ) -> Message:
         """Answer the buyer. The ticket waits on them now; it is handled when the reply is delivered.
 
-        Raises `CodeInText`: a code goes out by a link alone.
+        Pictures need no words beside them. Raises `CodeInText`: a code goes out by a link alone.
         """
-        text = texts.tidy(text, self.rules.message_limit)
+        text = texts.tidy(text, self.rules.message_limit, may_be_empty=bool(enclosed and enclosed.pixels))
         await get_agent(session, agent_id)
         ticket = await lock_ticket(session, ticket_id, version)
         await texts.refuse_codes(session, ticket, text)
-        return await self.answer(session, now, ticket, agent_id, text)
+        message = await self.answer(session, now, ticket, agent_id, text)
+        if enclosed is not None:
+            await enclosed.put_into(session, now, message, agent_id)
+        return message
 
     async def answer(
         self,
@@ -187,16 +195,22 @@ class Desk(
         outcome: Outcome,
         text: str | None = None,
         version: int | None = None,
+        *,
+        is_for_all: bool = False,
     ) -> Ticket:
         """End the cycle with an outcome and tell the buyer; the delivery of that message handles the ticket.
 
-        Raises `HeldByColleague`, `CodeInText`, and what stands against the outcome (see `tickets.compensation`).
+        Words alone decide one claim (`tickets.grants` has the verb where there are several), or with `is_for_all` each.
+        Raises `HeldByColleague`, `CodeInText`, `SeveralClaims`, and what stands against the outcome (see
+        `tickets.compensation`).
         """
         text = None if text is None else texts.tidy(text, self.rules.message_limit)
         ticket = await lock_ticket(session, ticket_id, version)
         await require_hands(session, ticket, agent_id)
         if text is not None:
             await texts.refuse_codes(session, ticket, text)
+        if outcome in IN_WORDS and not is_for_all and len(left := await filing.undecided_of(session, ticket)) > 1:
+            raise SeveralClaims(number=ticket.number, count=len(left))
         return await self.conclude(session, now, ticket, agent_id, outcome, text)
 
     async def conclude(
@@ -232,7 +246,7 @@ class Desk(
         handles: bool = True,
     ) -> Message:
         """Send the buyer these words as this agent's, or the bot's; where they handle the ticket, delivery does."""
-        conversation = await session.get_one(Conversation, ticket.conversation_id)
+        conversation = await place_to_answer(session, now, ticket)
         return await post(
             session,
             now,

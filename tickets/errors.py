@@ -25,6 +25,7 @@ TicketError
 ├─ NotAsked · AnsweredAlready        there is no such question open
 ├─ NotReplaced                       resolved as replaced, though no code was issued
 ├─ NoOpenClaim                       nothing to replace on this ticket
+├─ SeveralClaims                     one word is not for all of them
 ├─ NotInWords                        an outcome that words alone do not bring
 ├─ ClaimStands                       a claim cannot go from its state to that one
 ├─ AlreadyCompensated                this code was refunded: it gets nothing more
@@ -37,6 +38,7 @@ TicketError
 ├─ StaleTicket                       the page showed an older version
 ├─ EmptyMessage · MessageTooLong     bad text
 ├─ NoPicture · PictureTooLarge       nothing that could be drawn anew
+├─ TooManyPictures · PictureTooNarrow  more than go out with one message; a strip that messengers do not show
 ├─ BreakerOpen · UnknownBreaker      too many replacements went out; no such pause
 ├─ CodeInText                        staff wrote a code: it goes out by a link alone
 ├─ NothingMasked · ReasonMissing     nothing to look at, or nothing said why
@@ -181,6 +183,10 @@ class AnsweredAlready(TicketError):
     """The supplier's answer about code {masked} was written down already."""
 
 
+class SeveralClaims(TicketError):
+    """Ticket {number} has {count} undecided claims; decide each of them."""
+
+
 class NoOpenClaim(TicketError):
     """Ticket {number} has no undecided claim."""
 
@@ -243,6 +249,14 @@ class NoPicture(TicketError):
 
 class PictureTooLarge(TicketError):
     """This picture is too large; {megabytes} MB and 25 million pixels are the most."""
+
+
+class TooManyPictures(TicketError):
+    """A message may have {most} pictures at most."""
+
+
+class PictureTooNarrow(TicketError):
+    """A picture may be {ratio} times as long as it is wide at most, or as wide as it is long."""
 
 
 class BreakerOpen(TicketError):

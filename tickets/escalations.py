@@ -12,11 +12,12 @@ from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import ColumnElement, bindparam, update
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit import rows
+from audit.once import add_once
 from tickets import standing
 from tickets.breaches import Breaches, find_told
 from tickets.clocks import resume_cycles
@@ -259,8 +260,5 @@ async def beat(session: AsyncSession, now: datetime, detail: dict[str, int]) -> 
     """A sweep has ended well."""
     beaten = await session.exec(update(Heartbeat).where(col(Heartbeat.name) == BEAT).values(at=now, detail=detail))
     if beaten.rowcount == 0:
-        try:
-            async with session.begin_nested():
-                session.add(Heartbeat(name=BEAT, at=now, detail=detail))
-        except IntegrityError:
-            pass  # another scheduler's first sweep ended in the same moment
+        # Another scheduler's first sweep may have ended in the same moment.
+        await add_once(session, Heartbeat(name=BEAT, at=now, detail=detail))

@@ -22,7 +22,7 @@ from tickets.issuing import Settled
 from tickets.lifecycle import is_active
 from tickets.links import MARK
 from tickets.outbox import post
-from tickets.tables import Author, Buyer, Claim, Conversation, Level, Notice, Phase, Priority, Reason, Ticket, id_of
+from tickets.tables import Author, Buyer, Claim, Conversation, Phase, Priority, Reason, Ticket, id_of
 
 LOOKS = tuple(timedelta(minutes=minutes) for minutes in (1, 15, 120))  # for a code that went out, after it was taken
 COLLISIONS = 5  # codes of one claim that were sold twice; then people are told
@@ -256,9 +256,7 @@ async def tell_managers(
     """Notices for those who answer for the shop."""
     rules = claims.desk.rules
     text = claims.desk.say(rules.staff_language, key, **facts)
-    people = (await notices.find_staff(session)).told(Level.MANAGER, "-")
-    rows = notices.written(now, rules.quiet, ticket_id, Level.MANAGER, text, people)
-    session.add_all([Notice(**row) for row in rows])
+    await notices.tell_managers(session, now, text, rules.quiet, ticket_id)
 
 
 def _agent(actor: str) -> int | None:

@@ -131,6 +131,17 @@ async def undecided_of(session: AsyncSession, ticket: Ticket) -> Sequence[Claim]
     return (await session.exec(select(Claim).where(Claim.ticket_id == ticket.id, *_waits()).order_by(_ID))).all()
 
 
+async def by_number(session: AsyncSession, ticket: Ticket) -> dict[int, Claim]:
+    """All claims of the ticket by their number on it: the oldest is 1, whatever was decided meanwhile."""
+    found = await session.exec(select(Claim).where(Claim.ticket_id == ticket.id).order_by(_ID))
+    return dict(enumerate(found.all(), start=1))
+
+
+def undecided(claims: Mapping[int, Claim]) -> dict[int, Claim]:
+    """Those of them that wait for their outcome."""
+    return {number: one for number, one in claims.items() if one.outcome is None and one.state != ClaimState.CLOSED}
+
+
 async def get_to_grant(session: AsyncSession, ticket: Ticket, claim_id: int | None = None) -> Sequence[Claim]:
     """The ticket's claims that wait for their outcome, or the one of them that is named.
 

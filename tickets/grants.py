@@ -21,8 +21,7 @@ from tickets.links import MARK
 from tickets.money_errors import AllPaidBack, HeldForRisk, PaidBackByShop, RefundPending
 from tickets.rights import is_lead, require_hands
 from tickets.tables import Agent, Claim, Outcome, Ticket, id_of
-
-IN_WORDS = (Outcome.INSTRUCT, Outcome.REJECT)  # outcomes that need words
+from tickets.words import IN_WORDS
 
 
 class Grants(Fetching):

@@ -31,6 +31,7 @@ class ClaimRules:
     """What the bot may settle by itself."""
 
     reveal_url: Callable[[str], str]  # token → link
+    chat_url: Callable[[str], str] | None = None  # see `tickets.links`; None: buyers cannot reach our web chat
     reveal_ttl: timedelta = timedelta(hours=24)
     auto_limit: int = 20_000  # minor units: the price up to which a code is replaced without a person
     auto_reasons: frozenset[Reason] = AUTO_REASONS
@@ -69,7 +70,7 @@ class Issuing:
     @property
     def links(self) -> Links:
         """What puts the addresses of reveal links into messages."""
-        return Links(self.vault, self.rules.reveal_url, self.desk.say)
+        return Links(self.vault, self.rules.reveal_url, self.desk.say, self.rules.chat_url)
 
     async def reveal(self, session: AsyncSession, now: datetime, token: str, seen_from: str) -> Revealed:
         """Show the code of a link, once: the claim that brought it is delivered. Raises `LinkGone`."""

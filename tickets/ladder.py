@@ -10,6 +10,7 @@ from tickets.assignment import Assignments
 from tickets.changes import changing, move
 from tickets.outbox import Say, post
 from tickets.rules import DeskRules
+from tickets.second_way import place_to_answer
 from tickets.tables import Agent, Author, Buyer, Conversation, Escalation, Level, Phase, Priority, Role, Ticket, id_of
 
 
@@ -83,7 +84,7 @@ class Ladder(Assignments):
 
     async def tell_buyer(self, session: AsyncSession, now: datetime, ticket: Ticket, key: str, **facts: object) -> str:
         """Queue a word of the desk about itself, which handles nothing; returns whom ("buyer:7")."""
-        conversation = await session.get_one(Conversation, ticket.conversation_id)
+        conversation = await place_to_answer(session, now, ticket)
         text = await self.words(session, ticket, key, **facts)
         await post(session, now, conversation, text, author=Author.SYSTEM, ticket=ticket, priority=Priority.NOTICE)
         return f"buyer:{ticket.buyer_id}"

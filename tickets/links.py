@@ -13,8 +13,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from shop.reveals import read_token
 from shop.tables import RevealLink
 from shop.vault import Vault
+from tickets import second_way
 from tickets.outbox import Say
-from tickets.tables import Buyer, Conversation, Message
+from tickets.tables import Author, Buyer, Conversation, Message
 
 MARK = "⟦link⟧"
 
@@ -26,9 +27,20 @@ class Links:
     vault: Vault
     url: Callable[[str], str]  # token → address
     say: Say
+    chat_url: Callable[[str], str] | None = None  # payload → address of the web chat that goes on with a conversation
 
     async def texts(self, session: AsyncSession, now: datetime, messages: Sequence[Message]) -> list[str]:
         """The texts of these messages as their buyer may read them; store, log and show to staff none of them."""
+        told = await self._revealed(session, now, messages)
+        return [self._with_chat(message, text) for message, text in zip(messages, told, strict=True)]
+
+    def _with_chat(self, message: Message, text: str) -> str:
+        if self.chat_url is None or message.author != Author.SYSTEM or second_way.MARK not in text:
+            return text
+        payload = second_way.sign(self.vault, message.conversation_id, message.created_at + second_way.GOOD_FOR)
+        return text.replace(second_way.MARK, self.chat_url(payload))
+
+    async def _revealed(self, session: AsyncSession, now: datetime, messages: Sequence[Message]) -> list[str]:
         marked = [message.id for message in messages if message.link_id is not None]
         if not marked:
             return [message.text for message in messages]

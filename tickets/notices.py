@@ -48,6 +48,14 @@ async def tell(
     return [f"agent:{person}" for person in people]
 
 
+async def tell_managers(
+    session: AsyncSession, now: datetime, text: str, quiet: QuietHours, ticket_id: int | None = None
+) -> None:
+    """Tell those who answer for the install."""
+    people = (await find_staff(session)).told(Level.MANAGER, "-")
+    session.add_all([Notice(**row) for row in written(now, quiet, ticket_id, Level.MANAGER, text, people)])
+
+
 def written(
     now: datetime, quiet: QuietHours, ticket_id: int | None, level: int, text: str, people: Sequence[int]
 ) -> Iterator[dict[str, Any]]:

@@ -32,6 +32,7 @@ from tickets.tables import (
 
 # A notice or a mirrored message that waited so long is as urgent as an answer of the bot: no busy bot starves it.
 PATIENCE = timedelta(minutes=10)
+UNDER_WAY = "On its way"  # the problem of a queued message that is being handed over, where that is noted before
 LOST = (Sending.FAILED, Sending.BLOCKED, Sending.UNKNOWN)  # given up: it did not arrive, or may not have
 
 
@@ -56,7 +57,8 @@ async def post(
     link_id: int | None = None,
 ) -> Message:
     """Say something to the buyer. With `handles`, its delivery (not this call) is the handling of `ticket`."""
-    message = Message(
+    message = rows.made(
+        Message,
         conversation_id=id_of(conversation),
         ticket_id=ticket.id if ticket else None,
         direction=Direction.OUT,
@@ -64,7 +66,6 @@ async def post(
         agent_id=agent_id,
         text=text,
         link_id=link_id,
-        attachments=[],  # written out here, for the default is looked up anew for each message
         buttons=list(buttons),
         created_at=now,
     )
@@ -82,7 +83,7 @@ def _enter(connection: Connection, message: Message, facts: dict[str, Any]) -> N
         "message_id": message.id,
         "ticket_id": message.ticket_id,
     }
-    rows.enter(connection, Outgoing(**about, **facts))
+    rows.enter(connection, rows.made(Outgoing, **about, **facts))
 
 
 async def waiting(
@@ -148,6 +149,7 @@ def _arrival(*conditions: ColumnElement[bool]) -> Update:
             attempts=Outgoing.attempts + 1,
             sent_at=bindparam("arrived_at"),
             foreign_id=bindparam("known_as"),
+            problem=None,
         )
     )
 
@@ -195,22 +197,6 @@ async def mark_failed(session: AsyncSession, now: datetime, outgoing_id: int, st
     return await _leave_queue(session, now, outgoing_id, state, problem=problem)
 
 
-async def take_back(session: AsyncSession, now: datetime, outgoing_id: int, foreign_id: str, problem: str) -> int:
-    """The channel took a message, and says now that it did not arrive after all; how many went out in it.
-
-    `outgoing_id` is the first of them.
-    """
-    conversation = select(Outgoing.conversation_id).where(Outgoing.id == outgoing_id).scalar_subquery()
-    same = (col(Outgoing.conversation_id) == conversation, col(Outgoing.id) >= outgoing_id)
-    sent = select(Outgoing).where(*same, Outgoing.foreign_id == foreign_id, Outgoing.state == Sending.SENT)
-    lost = (await session.exec(sent.with_for_update())).all()
-    for one in lost:
-        one.state, one.problem, one.not_before = Sending.FAILED, problem, now
-        after = {"state": Sending.FAILED, "problem": problem}
-        record(session, now, "bot", "message.taken_back", f"outgoing:{one.id}", {"state": Sending.SENT}, after)
-    return len(lost)
-
-
 async def count_lost(session: AsyncSession, since: datetime) -> int:
     """How many messages did not arrive, or may not have, and were given up since then."""
     return (await session.exec(select(func.count()).select_from(Outgoing).where(*_lost(since)))).one()
@@ -237,14 +223,27 @@ def _lost(since: datetime) -> tuple[ColumnElement[bool], ...]:
     )
 
 
+async def begin(session: AsyncSession, outgoing_ids: Collection[int]) -> None:
+    """These are about to be handed over: who finds them so later does not know whether they arrived."""
+    queued = (col(Outgoing.id).in_(outgoing_ids), col(Outgoing.state) == Sending.QUEUED)
+    await session.exec(update(Outgoing).where(*queued).values(problem=UNDER_WAY))
+
+
 async def postpone(session: AsyncSession, now: datetime, outgoing_id: int, until: datetime, problem: str) -> bool:
     """Try again, not before `until`. The message stays first of its conversation, and those behind it wait."""
     return await _update_queued(session, outgoing_id, not_before=until, problem=problem)
 
 
+async def hasten(session: AsyncSession, now: datetime, channel: str, account: str) -> None:
+    """What waits there to be sent later is tried now: what it waited for is over."""
+    here = (col(Outgoing.channel) == channel, col(Outgoing.account) == account)
+    late = (col(Outgoing.state) == Sending.QUEUED, col(Outgoing.not_before) > now)
+    await session.exec(update(Outgoing).where(*here, *late).values(not_before=now))
+
+
 async def note_part(session: AsyncSession, outgoing_id: int, foreign_id: str) -> bool:
     """A part of a long message has arrived; `foreign_id` names all that have. The tries of the next one count anew."""
-    return await _update_queued(session, outgoing_id, attempts=0, foreign_id=foreign_id)
+    return await _update_queued(session, outgoing_id, attempts=0, foreign_id=foreign_id, problem=None)
 
 
 async def move(session: AsyncSession, now: datetime, conversation_id: int, address: str) -> None:

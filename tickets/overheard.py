@@ -1,17 +1,35 @@
 """What the shop's own people say to buyers past us, from the account in whose name we answer: it is an answer too."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from tickets import meant
+from audit.trail import record
+from tickets import meant, reply_windows
 from tickets.changes import changing, lock_ticket, move
 from tickets.outbox import mark_sent, post
 from tickets.owed import Owed
-from tickets.tables import Author, Conversation, Message, Outgoing, Phase
+from tickets.tables import Author, Conversation, Message, Outgoing, Phase, id_of
 
 ACTOR = "owner"  # audit: whoever writes from the shop's own account
+HELD_FOR = timedelta(hours=48)  # that a conversation is taken to be theirs when nobody says that it ended
+
+
+def hold(session: AsyncSession, now: datetime, conversation: Conversation, since: datetime) -> None:
+    """A person took the conversation over on the messenger itself: the bot is silent until it ends there."""
+    conversation.hushed_until = max(since + HELD_FOR, conversation.hushed_until or now)
+    session.add(conversation)
+    until = {"until": conversation.hushed_until.isoformat()}
+    record(session, now, ACTOR, "conversation.held", f"conversation:{id_of(conversation)}", after=until)
+
+
+async def end(session: AsyncSession, now: datetime, conversation: Conversation, ended_at: datetime) -> None:
+    """That person ended it there: the bot answers the buyer's next word, and nothing can be sent before that."""
+    conversation.hushed_until = None
+    session.add(conversation)
+    await reply_windows.close(session, ended_at, id_of(conversation))
+    record(session, now, ACTOR, "conversation.ended", f"conversation:{id_of(conversation)}")
 
 
 class Overheard(Owed):
@@ -41,6 +59,6 @@ class Overheard(Owed):
         assert outgoing is not None
         await mark_sent(session, now, outgoing, foreign_id)
         await self.follow_arrival(session, now, outgoing)
-        conversation.hushed_until = now + self.rules.hush
+        conversation.hushed_until = max(now + self.rules.hush, conversation.hushed_until or now)
         session.add(conversation)
         return message

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 from sqlalchemy import ColumnElement
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit.once import add_once
 from audit.tables import AuditRow
 from audit.trail import record
 from shop.port import Order, ProofWay
@@ -99,10 +99,7 @@ class Ownership:
             contact_hash=hash_contact(self.vault, order.contact),
             place_hash=hash_place(self.vault, order.bought_from),
         )
-        try:
-            async with session.begin_nested():
-                session.add(binding)
-        except IntegrityError:
+        if not await add_once(session, binding):
             return  # proved before
         after = {"order": f"{order.shop}/{order.order_no}", "way": way}
         record(session, now, f"identity:{identity_id}", "ownership.proved", f"identity:{identity_id}", after=after)

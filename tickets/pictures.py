@@ -1,11 +1,9 @@
-"""Evidence pictures: sealed with the message that brought them, and compared with those of other claims."""
+"""Pictures: sealed with the message that they came with; those of buyers are evidence, compared with other claims'."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 from sqlalchemy import bindparam, update
 from sqlalchemy import select as select_columns
@@ -15,8 +13,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from audit import rows
 from audit.tables import AuditRow
 from audit.trail import record
-from shop.rotation import Seals
+from shop import rotation
 from shop.vault import Vault
+from tickets import attachments
 from tickets.pixels import Pixels, distance
 from tickets.tables import Claim, Conversation, Message, Picture, id_of
 
@@ -47,28 +46,31 @@ class Shown:
     received_at: datetime
 
 
-async def keep(session: AsyncSession, now: datetime, vault: Vault, message: Message, pixels: Pixels) -> Picture:
-    """Seal a picture with the message that it came with, and name it there."""
-    seal_id = uuid4().hex
-    key_id, ciphertext = vault.seal(SEAL, seal_id, base64.b64encode(pixels.jpeg).decode())
+async def keep(
+    session: AsyncSession,
+    now: datetime,
+    vault: Vault,
+    message: Message,
+    pixels: Pixels,
+    *,
+    agent_id: int | None = None,
+) -> Picture:
+    """Seal a picture with the message that it came with, and name it there; `agent_id` sends it to the buyer."""
     picture = Picture(
         conversation_id=message.conversation_id,
         message_id=id_of(message),
-        seal_id=seal_id,
-        key_id=key_id,
-        ciphertext=ciphertext,
+        **attachments.seal(vault, SEAL, pixels.jpeg),
         content_hash=vault.keyed_hash("picture", pixels.digest),
         look_hash=pixels.look,
         width=pixels.width,
         height=pixels.height,
         received_at=now,
+        is_ours=agent_id is not None,
     )
-    session.add(picture)
-    await session.flush()
-    message.attachments = [*message.attachments, {"kind": "photo", "picture": picture.id}]
-    session.add(message)
+    await attachments.attach(session, message, SEAL, picture, kind="photo")
     after = {"conversation": message.conversation_id, "message": message.id}
-    record(session, now, "bot", "picture.kept", f"picture:{picture.id}", after=after)
+    actor = "bot" if agent_id is None else f"agent:{agent_id}"
+    record(session, now, actor, "picture.kept", f"picture:{picture.id}", after=after)
     return picture
 
 
@@ -83,11 +85,12 @@ async def note_view(session: AsyncSession, now: datetime, picture_id: int, agent
 
 def read(vault: Vault, picture: Picture) -> bytes:
     """The JPEG; `SealBroken` when its row was changed."""
-    return base64.b64decode(vault.open(SEAL, picture.seal_id, picture.key_id, picture.ciphertext))
+    return attachments.read(vault, SEAL, picture)
 
 
 _SENT = select_columns(col(Picture.id)).where(
     col(Picture.conversation_id) == bindparam("conversation"),
+    col(Picture.is_ours).is_(False),
     or_(
         col(Picture.claim_id) == bindparam("claim"),
         col(Picture.claim_id).is_(None) & (col(Picture.received_at) > bindparam("fresh_since")),
@@ -109,7 +112,7 @@ async def attach(session: AsyncSession, now: datetime, claim: Claim) -> int:
     fresh = (
         update(Picture)
         .where(col(Picture.conversation_id) == claim.conversation_id, col(Picture.claim_id).is_(None))
-        .where(col(Picture.received_at) > now - FRESH)
+        .where(col(Picture.received_at) > now - FRESH, col(Picture.is_ours).is_(False))
         .values(claim_id=claim.id)
     )
     count: int = (await session.exec(fresh)).rowcount
@@ -130,12 +133,18 @@ async def find_alike(session: AsyncSession, now: datetime, claim: Claim) -> Alik
     return Alike(len(same), len(like), buyers)
 
 
+async def name(session: AsyncSession, now: datetime, picture_id: int, known_as: str) -> None:
+    """The messenger that it goes out by has the file, under this name; "": it has it no more."""
+    values = {"known_as": known_as or None, "handed_at": now if known_as else None}
+    await session.exec(update(Picture).where(col(Picture.id) == picture_id).values(**values))
+
+
 async def find_picture(session: AsyncSession, picture_id: int) -> Picture | None:
     return await session.get(Picture, picture_id)
 
 
 async def find_own(session: AsyncSession, picture_id: int, channel: str, account: str, address: str) -> Picture | None:
-    """The picture, if it was sent in the conversation with this address."""
+    """The picture, if it was sent in the conversation with this address, by either side."""
     found = await session.exec(
         select(Picture)
         .join(Conversation, col(Conversation.id) == col(Picture.conversation_id))
@@ -179,9 +188,4 @@ def _of_other_claims(now: datetime, claim: Claim) -> Any:
     )
 
 
-def _renew(vault: Vault, picture: Picture) -> None:
-    content = vault.open(SEAL, picture.seal_id, picture.key_id, picture.ciphertext)
-    picture.key_id, picture.ciphertext = vault.seal(SEAL, picture.seal_id, content)
-
-
-SEALS = Seals(Picture, lambda key_id: col(Picture.key_id) != key_id, _renew)
+SEALS = rotation.whole(Picture, lambda _: SEAL)

@@ -1,4 +1,5 @@
-"""Ratings: what the buyer thought of a cycle that people worked on. Asked once, when its closing word has arrived.
+"""Ratings: what the buyer thought of a cycle that people worked on. Asked once, when its closing word has arrived,
+or when the person who answered has ended the talk on the messenger itself.
 
 Not asked: where only the bot spoke (its answers have thumbs of their own), where the buyer's silence ended the matter
 (days after the talk), and where no closing word arrived (merged, spam, blocked, or the buyer came back before it did).
@@ -10,10 +11,10 @@ from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
-from tickets import lifecycle
+from tickets import clocks, lifecycle, meant
 from tickets.errors import RatingClosed, UnknownRating
 from tickets.ladder import Ladder
-from tickets.tables import Author, Conversation, Cycle, Ending, Message, Outgoing, Rating, Ticket, id_of
+from tickets.tables import Author, Conversation, Cycle, Ending, Message, Outgoing, Phase, Rating, Sending, Ticket, id_of
 from tickets.words import INCIDENT
 
 SCORES = range(1, 6)  # 5 is best
@@ -30,10 +31,24 @@ class Ratings(Ladder):
         Called in the transaction that records the delivery; the caller speaks the question.
         """
         cycle = await _find_closed_by(session, outgoing_id) if self.rules.ratings.ask else None
-        if cycle is None or cycle.outcome in UNASKED or not await _is_served(session, cycle):
+        ticket = await session.get_one(Ticket, cycle.ticket_id) if cycle else None
+        if cycle is None or ticket is None or lifecycle.is_active(ticket.phase):
             return None
-        ticket = await session.get_one(Ticket, cycle.ticket_id)
-        if lifecycle.is_active(ticket.phase) or await session.get(Rating, cycle.id) is not None:
+        return await self._ask_about(session, now, ticket, cycle)
+
+    async def ask_rating_of_talk(
+        self, session: AsyncSession, now: datetime, conversation: Conversation
+    ) -> Rating | None:
+        """Likewise, when a person ended a talk of which nothing of the buyer's waits for an answer."""
+        spoken_of = await meant.spoken_of(session, conversation) if self.rules.ratings.ask else []
+        if not spoken_of or spoken_of[0].phase != Phase.WAITING or not await _is_answered(session, spoken_of[0]):
+            return None
+        return await self._ask_about(session, now, spoken_of[0], await clocks.get_cycle(session, spoken_of[0]))
+
+    async def _ask_about(self, session: AsyncSession, now: datetime, ticket: Ticket, cycle: Cycle) -> Rating | None:
+        if cycle.outcome in UNASKED or not await _is_served(session, cycle):
+            return None
+        if await session.get(Rating, cycle.id) is not None:
             return None
         if (await session.get_one(Conversation, ticket.conversation_id)).channel == INCIDENT:
             return None  # nobody is there to be asked; the buyers of its parts are
@@ -100,6 +115,13 @@ async def _find_closed_by(session: AsyncSession, outgoing_id: int) -> Cycle | No
     ended = (col(Outgoing.ticket_id) == col(Cycle.ticket_id), col(Outgoing.created_at) == col(Cycle.resolved_at))
     found = await session.exec(select(Cycle).join(Outgoing, and_(*ended)).where(Outgoing.id == outgoing_id))
     return found.first()
+
+
+async def _is_answered(session: AsyncSession, ticket: Ticket) -> bool:
+    """Whether what a person said last has arrived."""
+    said = (Message.ticket_id == ticket.id, Message.author == Author.AGENT, col(Message.is_note).is_(False))
+    found = select(Outgoing.state).join(Message, col(Message.id) == col(Outgoing.message_id)).where(*said)
+    return (await session.exec(found.order_by(col(Message.id).desc()).limit(1))).first() == Sending.SENT
 
 
 async def _is_served(session: AsyncSession, cycle: Cycle) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 from sqlalchemy import func
@@ -12,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from audit.trail import record
 from tickets import lifecycle
 from tickets.changes import changing, get_ticket, lock_ticket, lock_tickets
+from tickets.enclosing import Enclosed
 from tickets.errors import InvalidTransition, Nested, NotLinked, SameTicket
 from tickets.ladder import Ladder
 from tickets.staff import get_agent
@@ -74,7 +76,14 @@ class OneByOne(Protocol):
     """What a desk does with one ticket, and with all of an incident."""
 
     async def reply(
-        self, session: AsyncSession, now: datetime, ticket_id: int, agent_id: int, text: str, version: int | None = None
+        self,
+        session: AsyncSession,
+        now: datetime,
+        ticket_id: int,
+        agent_id: int,
+        text: str,
+        version: int | None = None,
+        enclosed: Enclosed | None = None,
     ) -> Message: ...
 
     async def resolve(
@@ -86,6 +95,8 @@ class OneByOne(Protocol):
         outcome: Outcome,
         text: str | None = None,
         version: int | None = None,
+        *,
+        is_for_all: bool = False,
     ) -> Ticket: ...
 
 
@@ -133,11 +144,12 @@ class Relations(Ladder):
         agent_id: int,
         text: str,
         version: int | None = None,
+        enclosed: Enclosed | None = None,
     ) -> list[Message]:
         """Answer the buyers of an incident, each in their own conversation: the parent's, and its unsettled parts'."""
         parts = await _lock_incident(session, parent_id)
-        said = [await self.reply(session, now, parent_id, agent_id, text, version)]
-        said += [await self.reply(session, now, id_of(part), agent_id, text) for part in parts]
+        said = [await self.reply(session, now, parent_id, agent_id, text, version, enclosed)]
+        said += [await self.reply(session, now, id_of(part), agent_id, text, None, enclosed) for part in parts]
         return said
 
     async def resolve_all(
@@ -152,9 +164,8 @@ class Relations(Ladder):
     ) -> list[Ticket]:
         """Resolve an incident with all its unsettled parts: all of them or, when one refuses, none."""
         parts = await _lock_incident(session, parent_id)
-        settled = [await self.resolve(session, now, parent_id, agent_id, outcome, text, version)]
-        settled += [await self.resolve(session, now, id_of(part), agent_id, outcome, text) for part in parts]
-        return settled
+        end = partial(self.resolve, session, now, agent_id=agent_id, outcome=outcome, text=text, is_for_all=True)
+        return [await end(parent_id, version=version), *[await end(id_of(part)) for part in parts]]
 
 
 async def _lock_pair(session: AsyncSession, ticket_id: int, other_id: int) -> Sequence[Any]:

@@ -65,7 +65,7 @@ async def judge(
     unit = None
     if code is not None:
         unit = await compensation.sold_code(session, order.shop, order.order_no, code.fingerprint)
-    is_refunded = await refunds.find_live(session, order.shop, order.order_no, unit) is not None
+    is_refunded = await refunds.has_live(session, order.shop, order.order_no, unit)
     if is_refunded or order.status == OrderStatus.REFUNDED or await refunds.left_of(session, order) <= 0:
         return Bar.REFUNDED
     if code is None:

@@ -17,7 +17,9 @@ class Signal(StrEnum):
 
     MANY_CLAIMS = "many_claims"  # more than what was bought explains
     MANY_ORDERS = "many_orders"  # claims about several orders on one day
+    SEVERAL = "several"  # codes of one order: more than chance explains, and fewer than a bad batch
     MOST_OF_ORDER = "most_of_order"
+    SLOW = "slow"  # a while after the delivery: most try a code at once
     LATE = "late"  # long after the delivery
     SEEN = "seen"  # the code had been looked at long before
     REFUSED = "refused"  # earlier claims that were not true
@@ -27,13 +29,14 @@ class Signal(StrEnum):
     LINKED = "linked"  # other buyers who share orders or pictures
     SAME_CONTACT = "same_contact"  # others with claims about orders of the same mail: likely the same person
     SAME_PLACE = "same_place"  # orders placed, or codes opened, from where a few others with claims did
-    OTHER_CONTACT = "other_contact"  # all that they proved before was ordered with another mail, and elsewhere
+    OTHER_CONTACT = "other_contact"  # what they proved before was ordered with another mail, and elsewhere
     OTHERS_CODE = "others_code"  # a code of somebody else's order was tried
     STRAYS = "strays"  # typed codes that fit no order of theirs
     WRONG_PROOFS = "wrong_proofs"  # on this order
     DEAR = "dear"
     NEW_AND_DEAR = "new_and_dear"  # and nothing is known of the buyer
-    SECOND_ROUND = "second_round"  # the code was given for another one, and nobody else complains about its batch
+    # The code was given for another one, and nobody else complains about its batch, or this buyer about others as well.
+    SECOND_ROUND = "second_round"
     HASTY = "hasty"  # sooner after the first look than anybody can have tried it
     BAD_BATCH = "bad_batch"  # others complain about the same batch, or a person took it off sale
     HISTORY = "history"  # known for long, with orders that nothing was wrong with
@@ -41,15 +44,17 @@ class Signal(StrEnum):
 
 def _points() -> dict[Signal, int]:
     return {
-        Signal.MANY_CLAIMS: 40,
+        Signal.MANY_CLAIMS: 35,
         Signal.MANY_ORDERS: 40,
+        Signal.SEVERAL: 35,
         Signal.MOST_OF_ORDER: 25,
+        Signal.SLOW: 15,
         Signal.LATE: 30,
         Signal.SEEN: 25,
         Signal.REFUSED: 40,
         Signal.REFUNDED: 10,
         Signal.SAME_PICTURE: 100,
-        Signal.LIKE_PICTURE: 5,
+        Signal.LIKE_PICTURE: 1,
         Signal.LINKED: 30,
         Signal.SAME_CONTACT: 5,
         Signal.SAME_PLACE: 5,
@@ -58,8 +63,8 @@ def _points() -> dict[Signal, int]:
         Signal.STRAYS: 15,
         Signal.WRONG_PROOFS: 15,
         Signal.DEAR: 10,
-        Signal.NEW_AND_DEAR: 5,
-        Signal.SECOND_ROUND: 35,
+        Signal.NEW_AND_DEAR: 1,
+        Signal.SECOND_ROUND: 40,
         Signal.HASTY: 15,
         Signal.BAD_BATCH: -60,
         Signal.HISTORY: -5,
@@ -75,6 +80,7 @@ class RiskRules:
     window: timedelta = timedelta(days=30)  # claims of so long are counted
     free_claims: int = 1  # in the window, this one included, that count nothing
     free_share: float = 0.05  # and this share of the codes bought besides
+    slow_after: timedelta = timedelta(hours=24)  # of the delivery
     late_after: timedelta = timedelta(days=7)  # of the delivery
     seen_after: timedelta = timedelta(hours=24)  # of the first look at the code
     hasty_within: timedelta = timedelta(minutes=1)  # of the first look, or the delivery
@@ -108,7 +114,9 @@ class Facts:
     linked: int = 0  # buyers
     same_contact: int = 0  # accounts with claims
     same_place: int = 0  # buyers
-    other_contact: int = 0  # orders that were proved before, all of them with another contact and from another place
+    # Orders that were proved before, with another contact and from another place. None when one that nothing was wrong
+    # with is like this one: who only ever claims may have taken the account over.
+    other_contact: int = 0
     others_codes: int = 0
     strays: int = 0
     wrong_proofs: int = 0
@@ -152,11 +160,12 @@ class Measured:
 
 # What a bad batch explains. Not who files a claim, nor how; and its claims are not among the many to begin with.
 EXPLAINED = frozenset(
-    {Signal.MOST_OF_ORDER, Signal.LATE, Signal.SEEN, Signal.REFUNDED}
+    {Signal.SEVERAL, Signal.MOST_OF_ORDER, Signal.SLOW, Signal.LATE, Signal.SEEN, Signal.REFUNDED}
     | {Signal.DEAR, Signal.NEW_AND_DEAR, Signal.SECOND_ROUND}
 )
-SEVERAL = 3  # codes of an order, or strays, before their number says anything
+SOME = 3  # codes of an order, or strays, before their number says anything
 BESIDE = 1 / 3  # of a claim: a further code of an order, claimed together with the first
+FREE_ORDERS = 2  # claimed about on one day: who buys twice on a day tries both
 LIMIT = 3.0  # a signal counts at most so often
 
 
@@ -191,13 +200,29 @@ def _many_claims(facts: Facts, rules: RiskRules) -> Measured:
 
 def _many_orders(facts: Facts, rules: RiskRules) -> Measured:
     """Who buys much claims about several orders on a day now and then."""
-    more = max(0, facts.orders_today - 1) if _excess(facts, rules) else 0
-    return Measured(more, {"count": more})
+    more = max(0, facts.orders_today - FREE_ORDERS) if _excess(facts, rules) else 0
+    return Measured(more, {"count": facts.orders_today - 1})
+
+
+def _several(facts: Facts, rules: RiskRules) -> Measured:
+    """One is bad by chance, and most of them with their batch; a few of many are neither."""
+    more = 0.0 if _is_most(facts) else max(0.0, facts.of_order - 1 - rules.free_share * facts.codes)
+    return Measured(more, {"claims": facts.of_order, "codes": facts.quantity})
+
+
+def _is_most(facts: Facts) -> bool:
+    return facts.of_order >= SOME and facts.of_order * 2 > facts.quantity
 
 
 def _most_of_order(facts: Facts, _: RiskRules) -> Measured:
-    is_most = facts.of_order >= SEVERAL and facts.of_order * 2 > facts.quantity
-    return Measured(is_most, {"claims": facts.of_order, "codes": facts.quantity})
+    return Measured(_is_most(facts), {"claims": facts.of_order, "codes": facts.quantity})
+
+
+def _slow(facts: Facts, rules: RiskRules) -> Measured:
+    """Of a replacement it is the first look that counts, see `_seen`."""
+    age = facts.age or timedelta()
+    is_slow = facts.round == 1 and rules.slow_after < age <= rules.late_after
+    return Measured(is_slow, {"hours": age // timedelta(hours=1)})
 
 
 def _late(facts: Facts, rules: RiskRules) -> Measured:
@@ -211,11 +236,11 @@ def _seen(facts: Facts, rules: RiskRules) -> Measured:
 
 
 def _strays(facts: Facts, _: RiskRules) -> Measured:
-    return Measured(facts.strays // SEVERAL, {"count": facts.strays})
+    return Measured(facts.strays // SOME, {"count": facts.strays})
 
 
 def _wrong_proofs(facts: Facts, _: RiskRules) -> Measured:
-    return Measured(facts.wrong_proofs // SEVERAL, {"count": facts.wrong_proofs})
+    return Measured(facts.wrong_proofs // SOME, {"count": facts.wrong_proofs})
 
 
 def _dear(facts: Facts, rules: RiskRules) -> Measured:
@@ -250,8 +275,9 @@ def _new_and_dear(facts: Facts, rules: RiskRules) -> Measured:
 
 
 def _second_round(facts: Facts, rules: RiskRules) -> Measured:
-    """And once more for every other code that was claimed twice."""
-    is_alone = facts.round > 1 and facts.vouchers < rules.vouched_from
+    """And once more for every other code that was claimed twice. Nobody vouches for one of several claims."""
+    is_one = facts.claims <= 1 and facts.of_order <= 1
+    is_alone = facts.round > 1 and not (is_one and facts.vouchers >= rules.vouched_from)
     return Measured(is_alone * (1 + facts.second_rounds), {"round": facts.round, "count": facts.second_rounds})
 
 
@@ -285,7 +311,9 @@ def _count(name: str) -> Callable[[Facts, RiskRules], Measured]:
 MEASURES: Mapping[Signal, Callable[[Facts, RiskRules], Measured]] = {
     Signal.MANY_CLAIMS: _many_claims,
     Signal.MANY_ORDERS: _many_orders,
+    Signal.SEVERAL: _several,
     Signal.MOST_OF_ORDER: _most_of_order,
+    Signal.SLOW: _slow,
     Signal.LATE: _late,
     Signal.SEEN: _seen,
     Signal.REFUSED: _count("refused"),

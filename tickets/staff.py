@@ -9,10 +9,10 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import ColumnElement, String, cast
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit.once import add_once
 from audit.trail import record
 from tickets.changes import changing
 from tickets.errors import LoginTaken, UnknownAgent, UnknownBuyer, WeakPassword
@@ -32,11 +32,8 @@ async def add_agent(session: AsyncSession, now: datetime, login: str, name: str,
         password_hash=await asyncio.to_thread(_HASHER.hash, password),
         created_at=now,
     )
-    try:
-        async with session.begin_nested():
-            session.add(agent)
-    except IntegrityError:
-        raise LoginTaken(login=agent.login) from None
+    if not await add_once(session, agent):
+        raise LoginTaken(login=agent.login)
     record(session, now, "system", "agent.added", f"agent:{agent.id}", after={"login": agent.login, "role": agent.role})
     return agent
 

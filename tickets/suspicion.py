@@ -76,6 +76,7 @@ class Counts(NamedTuple):
     orders: int
     contacts: int  # other orders of these whose contact the shop told
     same_buyer: int  # and of these, with the contact of this one, or from its place
+    vouching: int  # and of these, without a claim
     before_id: int | None  # the claim that brought the code claimed
     wrong_proofs: int
     strays: int
@@ -133,7 +134,7 @@ class Suspicion:
             linked=len(linked),
             same_contact=len(tied - linked),
             same_place=len(ties.place & claimants - linked - tied) if len(ties.place) < CROWD else 0,
-            other_contact=counts.contacts if order.contact and not counts.same_buyer else 0,
+            other_contact=counts.contacts - counts.same_buyer if order.contact and not counts.vouching else 0,
             others_codes=counts.others_codes,
             strays=counts.strays,
             wrong_proofs=counts.wrong_proofs,
@@ -264,6 +265,8 @@ def _counting() -> Any:
     is_alike = or_(
         col(OrderBinding.contact_hash) == bindparam("contact"), col(OrderBinding.place_hash) == bindparam("place")
     )
+    claimed = select(col(Claim.id)).where(col(Claim.buyer_id) == _BUYER, col(Claim.shop) == OrderBinding.shop)
+    is_claimed = claimed.where(col(Claim.order_no) == OrderBinding.order_no).correlate(OrderBinding).exists()
     missed = select(func.count()).select_from(OwnershipMiss)
     missed = missed.where(col(OwnershipMiss.order_hash) == bindparam("order_hash"), col(OwnershipMiss.at) > _SINCE)
     before = select(col(Replacement.claim_id)).where(col(Replacement.fingerprint) == bindparam("fingerprint"))
@@ -275,6 +278,7 @@ def _counting() -> Any:
             func.count(),
             func.coalesce(func.sum(case((is_other, 1), else_=0)), 0),
             func.coalesce(func.sum(case((is_other & is_alike, 1), else_=0)), 0),
+            func.coalesce(func.sum(case((is_other & is_alike & ~is_claimed, 1), else_=0)), 0),
             before.scalar_subquery(),
             missed.scalar_subquery(),
             _audited(STRAYED).scalar_subquery(),

@@ -23,6 +23,7 @@ from tickets.claim_tables import OrderBinding as OrderBinding
 from tickets.claim_tables import OwnershipMiss as OwnershipMiss
 from tickets.claim_tables import Picture as Picture
 from tickets.claim_tables import SupplierCheck as SupplierCheck
+from tickets.file_tables import KeptFile as KeptFile
 from tickets.lifecycle import Phase as Phase
 from tickets.link_tables import LinkCode as LinkCode
 from tickets.link_tables import StaffLink as StaffLink

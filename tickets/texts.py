@@ -8,10 +8,10 @@ from tickets.errors import CodeInText, EmptyMessage, MessageTooLong
 from tickets.tables import Conversation, OrderBinding, Ticket
 
 
-def tidy(text: str, limit: int) -> str:
+def tidy(text: str, limit: int, *, may_be_empty: bool = False) -> str:
     """The text without blanks around it; raises `EmptyMessage`, `MessageTooLong` (more than `limit` characters)."""
     text = text.strip()
-    if not text:
+    if not text and not may_be_empty:
         raise EmptyMessage()
     if len(text) > limit:
         raise MessageTooLong(limit=limit)

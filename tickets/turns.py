@@ -3,11 +3,11 @@
 from datetime import datetime
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit import rows
+from audit.once import add_once
 from tickets.tables import Heartbeat
 
 _TURN = select(col(Heartbeat.name)).where(col(Heartbeat.name) == bindparam("turn")).with_for_update(key_share=True)
@@ -20,10 +20,7 @@ async def take_turn(session: AsyncSession, now: datetime, name: str) -> None:
     """
     if await _hold(session, name):
         return
-    try:
-        async with session.begin_nested():
-            session.add(Heartbeat(name=name, at=now))
-    except IntegrityError:  # another transaction wrote it, and has ended
+    if not await add_once(session, Heartbeat(name=name, at=now)):  # another transaction wrote it, and has ended
         await _hold(session, name)
 
 

@@ -31,13 +31,6 @@ async def ring(database: Database, clock: Callable[[], datetime], ladder: Ladder
             return warned
 
 
-async def next_ring(session: AsyncSession, now: datetime, before: timedelta) -> datetime | None:
-    """When the next window comes so near to its end."""
-    ahead = select(ReplyWindow.closes_at).where(col(ReplyWindow.warned_at).is_(None), ReplyWindow.closes_at > now)
-    closes_at = (await session.exec(ahead.order_by(col(ReplyWindow.closes_at)).limit(1))).first()
-    return closes_at - before if closes_at else None
-
-
 async def _closing(session: AsyncSession, now: datetime, before: timedelta) -> list[int]:
     near = (col(ReplyWindow.closes_at) > now, col(ReplyWindow.closes_at) <= now + before)
     found = select(ReplyWindow.conversation_id).where(*near, col(ReplyWindow.warned_at).is_(None))

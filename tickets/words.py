@@ -55,7 +55,6 @@ class Priority(IntEnum):
     OUTCOME = 1
     BOT_REPLY = 2
     NOTICE = 3
-    MIRROR = 4
 
 
 class Trigger(StrEnum):
@@ -107,6 +106,9 @@ class Outcome(StrEnum):
     PARTIAL_REFUND = "partial_refund"
     INSTRUCT = "instruct"  # it works, here is how
     REJECT = "reject"
+
+
+IN_WORDS = (Outcome.INSTRUCT, Outcome.REJECT)  # outcomes that need words, and nothing else
 
 
 class Ending(StrEnum):

@@ -1,4 +1,4 @@
-"""A process of agents who empty the queue: `python taker.py URL WAY FIRST COUNT`; see `crew`.
+"""Processes of agents who empty the queue: `python taker.py URL WAY`; see `crew`.
 
 WAY is the desk's `guarded` verb or its `naive` twin. Reports [ticket, worker, when it had ended].
 """

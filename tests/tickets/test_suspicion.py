@@ -65,9 +65,10 @@ async def test_a_plain_claim_is_weighed_and_replaced(counter: Counter) -> None:
 
 
 async def test_a_risky_claim_is_held_for_a_person_and_says_why(counter: Counter) -> None:
-    await file(counter, 1)
+    for number in (1, 2):
+        await file(counter, number)
 
-    held = await file(counter, 2)
+    held = await file(counter, 3)
 
     claim = await counter.floor.one(Claim, id=held.claim.id)
     assert (held.kind, held.why, claim.state) == ("ticket", "risk", "held")
@@ -75,7 +76,7 @@ async def test_a_risky_claim_is_held_for_a_person_and_says_why(counter: Counter)
     assert claim.risk >= 50
     assert signals(claim).keys() == {Signal.MANY_CLAIMS, Signal.MANY_ORDERS}
     assert (await counter.floor.one(Ticket)).id == claim.ticket_id
-    (weighed,) = await counter.floor.all(AuditRow, action="claim.weighed")
+    (weighed,) = await counter.floor.all(AuditRow, action="claim.weighed", subject=f"claim:{claim.id}")
     assert weighed.after is not None
     assert weighed.after["risk"] == claim.risk
 
@@ -83,9 +84,10 @@ async def test_a_risky_claim_is_held_for_a_person_and_says_why(counter: Counter)
 async def test_without_the_gate_the_same_claim_goes_out(counter: Counter) -> None:
     """The broken twin."""
     counter.claims = Claims(counter.floor.desk, counter.claims.vault, counter.claims.rules)
-    await file(counter, 1)
+    for number in (1, 2):
+        await file(counter, number)
 
-    assert (await file(counter, 2)).kind == "replaced"
+    assert (await file(counter, 3)).kind == "replaced"
 
 
 async def test_a_claim_that_goes_to_a_person_anyway_is_weighed_too(counter: Counter) -> None:
@@ -246,6 +248,24 @@ async def test_an_account_whose_orders_had_another_mail_says_so(counter: Counter
     assert (await facts_of(counter, await floor.one(Claim), same)).other_contact == 0
 
 
+async def test_an_order_vouches_for_its_mail_only_while_nothing_was_wrong_with_it(counter: Counter) -> None:
+    """Who took an account over has orders of their own after the first claim."""
+    floor, proofs, place = counter.floor, Ownership(counter.claims.vault), counter.conversation
+    new = [order(number, contact="new@qq.com") for number in (1, 2, 3)]
+    for number in (11, 12):
+        await _bind(floor, proofs, place, order(number, contact="old@qq.com"))
+    await _bind(floor, proofs, place, new[0])
+    await file(counter, 1, new[0])
+    await _bind(floor, proofs, place, new[1])
+
+    again = await file(counter, 2, new[1])
+    only_claimed = await facts_of(counter, again.claim, new[1])
+    await _bind(floor, proofs, place, new[2])
+    with_a_sound_one = await facts_of(counter, again.claim, new[1])
+
+    assert (only_claimed.other_contact, with_a_sound_one.other_contact) == (2, 0)
+
+
 async def test_the_second_round_is_one_matter_with_the_first_and_says_so(counter: Counter) -> None:
     given = await counter.file()
     await counter.look(given.link)
@@ -254,7 +274,7 @@ async def test_the_second_round_is_one_matter_with_the_first_and_says_so(counter
     again = await counter.file(code=spare, at=counter.floor.now + HOUR)
 
     facts = await facts_of(counter, again.claim, ORDER, at=counter.floor.now + HOUR)
-    assert (again.kind, signals(again.claim)) == ("replaced", {Signal.SECOND_ROUND: 35})
+    assert (again.kind, signals(again.claim)) == ("replaced", {Signal.SECOND_ROUND: 40})
     assert (facts.claims, facts.round, facts.vouchers) == (1, 2, 0)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from audit.rows import enter, in_one_trip, know
+from audit.rows import enter, in_one_trip, know, made
 from audit.trail import record
 from faq.matcher import Match
 from faq.phrasing import Entry, Phrasing, Text
@@ -77,7 +77,8 @@ async def judge(session: AsyncSession, now: datetime, question_id: int, verdict:
 
 async def keep(session: AsyncSession, now: datetime, text: str, match: Match) -> int:
     """Keep a question for the figures and for learning; return its id. The caller has masked the codes in it."""
-    question = FaqQuestion(
+    question = made(
+        FaqQuestion,
         text=impersonal(text),
         language=match.language,
         outcome=match.outcome,

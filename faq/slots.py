@@ -37,7 +37,8 @@ _PATTERNS: tuple[tuple[SlotKind, re.Pattern[str]], ...] = (
         "order",
         re.compile(
             rf"{_edge}(?:D[JN]\d{{10,24}}|kfk[0-9a-f]{{10,20}}|API\d{{14,24}}|\d{{14}}[A-Za-z0-9]{{5}}|\d{{17,24}}"
-            rf"|(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z0-9]{{16}}|(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z0-9]{{11}}){_end}"
+            # Of random numbers of sixteen letters and digits one in 180 has no digit; words as long are rarer still.
+            rf"|(?=\d*[A-Z])[A-Z0-9]{{16}}|(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z0-9]{{11}}){_end}"
         ),
     ),
     ("order", re.compile(rf"{_edge}(?:\d{{4}}[ -]){{3,5}}\d{{1,6}}{_end}")),

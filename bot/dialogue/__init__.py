@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from audit import rows
 from bot.channels.port import Inbound, Kind
 from bot.dialogue import (
     arrival,
@@ -27,6 +28,7 @@ from bot.dialogue import (
     reading,
     refunds,
     tickets,
+    topics,
 )
 from bot.dialogue.acts import ASIDES, TALK, Act, Intent
 from bot.dialogue.look_up import Heard, Looked, look_up, order_no_of
@@ -34,16 +36,17 @@ from bot.dialogue.state import Scene, State, Step, keep_state, set_scene
 from bot.dialogue.turn import Parts, Turn, meet
 from bot.dialogue.understanding import PICTURES, Answers, Understanding
 from bot.tables import DialogueRow
+from shop.codes import hide_known
 from shop.deep_links import DeepLinks, find_linked
 from shop.port import Counter, Power
-from tickets import absence, conversations, filing, pictures
+from tickets import absence, conversations, files, filing, pictures
 from tickets.claims import Claims
 from tickets.desk import Desk
 from tickets.hidden_words import keep_typed
 from tickets.mailed_codes import MailedCodes
 from tickets.outbox import Say
 from tickets.ownership import Ownership
-from tickets.tables import Buyer, Conversation, Message, id_of
+from tickets.tables import Conversation, Message, id_of
 
 STEPS: dict[Act, Callable[[Turn], Awaitable[None]]] = {
     Act.START: arrival.arrive,
@@ -138,6 +141,7 @@ class Dialogue:
             edit = await edits.find_edit(session, self._parts.vault, scene, inbound)
             scene, inbound = edits.as_it_was(scene, edit) if edit else scene, replace(inbound, kind=Kind.TEXT)
         intent = self._understanding.understand(scene, inbound)
+        intent = replace(intent, stored=await hide_known(session, self._parts.vault, intent.stored))
         if edit is not None:
             edit = edits.weigh(edit, state, intent)
         return await self._hear(session, now, inbound, Heard(scene, intent, edit=edit))
@@ -201,6 +205,8 @@ class Dialogue:
             return
         await self._introduce(turn)
         await self._follow(turn)
+        if turn.here is not None and turn.message is not None and turn.message.ticket_id is None:
+            turn.file_under(turn.here)
         answered = before if edit else "" if asked == Step.IDLE else asked
         turn.state = replace(turn.state, answered=answered)
         await keep_state(session, now, id_of(turn.conversation), turn.row, turn.state)
@@ -243,14 +249,16 @@ class Dialogue:
         """The conversation, its state, and the message in its thread."""
         conversation = await meet(self._parts, session, now, inbound)
         absence.come_back(session, now, conversation)
-        row = await session.get(DialogueRow, conversation.id)
+        row = await rows.get(session, DialogueRow, id_of(conversation))
         message = await self._keep(session, now, conversation, inbound, looked, row)
-        buyer = await session.get_one(Buyer, conversation.buyer_id)
+        buyer = await conversations.buyer_of(session, conversation)
         language = _language(inbound, looked, buyer.language)
         await conversations.set_language(session, now, conversation, language)
         state = State.load(row, now)
         shown, offered = replace(state, offered=0), state.offered
-        return Turn(self._parts, session, now, conversation, inbound, looked, message, shown, language, row, offered)
+        here = await topics.find_ticket(session, conversation, inbound)
+        talk = (conversation, inbound, looked, message, shown, language, row, offered, here)
+        return Turn(self._parts, session, now, *talk)
 
     async def _introduce(self, turn: Turn) -> None:
         if turn.row is None and turn.intent.act != Act.START:
@@ -281,10 +289,10 @@ class Dialogue:
         return not may_answer
 
     async def _note_on_ticket(self, turn: Turn) -> bool:
-        """A picture, or words that are no question we know, belong on the ticket that waits or was settled lately."""
-        match = turn.intent.match
-        is_for_ticket = turn.intent.act == Act.MEDIA or (match is not None and match.outcome == "none")
-        if not is_for_ticket:
+        """A picture, unknown words and "it still fails" belong on the ticket that waits or was settled lately."""
+        act, match = turn.intent.act, turn.intent.match
+        is_unknown = act == Act.MEDIA or (match is not None and match.outcome == "none")
+        if not is_unknown and (act == Act.AGAIN or not reading.fails_again(turn.inbound.text)):
             return False
         ticket = await tickets.find_waiting(turn) or await tickets.find_settled(turn)
         if ticket is None:
@@ -318,8 +326,11 @@ class Dialogue:
             attachments=[dict(one) for one in inbound.attachments],
             foreign_id=inbound.message_id or None,
         )
+        topics.note(session, inbound, message)
         for pixels in inbound.pictures:
             await pictures.keep(session, now, self._parts.vault, message, pixels)
+        for file in inbound.files:
+            await files.keep(session, now, self._parts.vault, message, file)
         if inbound.kind != Kind.PRESS and not is_secret:
             keep_typed(self._parts.vault, message, reading.clean(inbound.text))
         return message

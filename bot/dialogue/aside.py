@@ -11,17 +11,17 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
 from bot.channels.port import Business, Inbound, Kind
-from bot.dialogue import hiding, reading, tickets
+from bot.dialogue import hiding, rating, reading, tickets
 from bot.dialogue.state import orders_of
 from bot.dialogue.turn import Parts, Turn, meet
 from bot.errors import BuyerBlocked
 from bot.tables import BusinessConnection
-from tickets import absence, conversations, said
+from tickets import absence, conversations, overheard, said
 from tickets.hidden_words import keep_typed
 from tickets.overheard import ACTOR
 from tickets.tables import Conversation, id_of
 
-UNSAID = frozenset({Kind.LEFT, Kind.BACK, Kind.WITHDRAWN, Kind.BUSINESS})
+UNSAID = frozenset({Kind.LEFT, Kind.BACK, Kind.WITHDRAWN, Kind.BUSINESS, Kind.HELD, Kind.ENDED})
 
 
 def is_aside(inbound: Inbound) -> bool:
@@ -38,21 +38,32 @@ async def take(parts: Parts, session: AsyncSession, now: datetime, inbound: Inbo
     conversation = await conversations.find(session, *place)
     if inbound.by_owner and inbound.kind not in UNSAID:
         await _overhear(parts, session, now, inbound, conversation or await meet(parts, session, now, inbound))
+    elif inbound.kind == Kind.HELD:  # perhaps of a buyer who spoke before we were there
+        held = conversation or await meet(parts, session, now, inbound)
+        overheard.hold(session, now, held, inbound.sent_at)
     elif conversation is None:
         return
     elif inbound.kind == Kind.LEFT:
         await absence.leave(session, now, conversation, str(BuyerBlocked(reason="seen before sending")))
     elif inbound.kind == Kind.BACK:
         absence.come_back(session, now, conversation)
+    elif inbound.kind == Kind.ENDED:
+        await overheard.end(session, now, conversation, inbound.sent_at)
+        if inbound.answer_by is not None and now < inbound.answer_by:
+            await rating.ask_of_talk(parts.desk, session, now, conversation)
     else:
-        await said.withdraw(session, now, id_of(conversation), inbound.withdrawn, f"buyer:{conversation.buyer_id}")
+        actor = ACTOR if inbound.by_owner else f"buyer:{conversation.buyer_id}"
+        await said.withdraw(session, now, id_of(conversation), inbound.withdrawn, actor)
 
 
 async def is_hushed(turn: Turn) -> bool:
-    """Whether the word is with the shop's own person, or we may not speak for the shop. A press asks us alone."""
-    if turn.inbound.kind == Kind.PRESS:
-        return False
+    """Whether the word is with the shop's own person, or we may not speak for the shop.
+
+    A press under what we said in the name of a shop's account asks us alone: it is not shown to its owner.
+    """
     until, connection = turn.conversation.hushed_until, turn.inbound.connection
+    if connection and turn.inbound.kind == Kind.PRESS:
+        return False
     if until is not None and until > turn.now:
         return True
     if not connection:

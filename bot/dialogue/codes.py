@@ -19,7 +19,7 @@ async def ask_code(turn: Turn, order: Order) -> None:
         await tickets.take_without_codes(turn, order)
         return
     turn.go(Step.CODE, order=turn.seal_order(order.order_no), picked="")
-    key = "claim.ask_long" if len(order.codes) > MOST_BUTTONS else "claim.ask_code"
+    key = "claim.ask_long" if _is_long(order) else "claim.ask_code"
     await turn.tell(
         key if order.quantity < 2 else f"{key}s", *_choices(turn, order), turn.person, product=order.goods.name
     )
@@ -28,7 +28,8 @@ async def ask_code(turn: Turn, order: Order) -> None:
 async def ask_code_again(turn: Turn) -> None:
     order = turn.looked.order
     choices = _choices(turn, order) if order else []
-    await turn.tell("claim.ask_code_again", *choices, turn.choice(Act.CANCEL, "button.cancel"), turn.person)
+    key = "claim.ask_long_again" if order and _is_long(order) else "claim.ask_code_again"
+    await turn.tell(key, *choices, turn.choice(Act.CANCEL, "button.cancel"), turn.person)
 
 
 async def pick_code(turn: Turn) -> None:
@@ -147,9 +148,13 @@ def _choices(turn: Turn, order: Order) -> list[Choice]:
     """The codes that are not picked, if they are few, and all of them at once."""
     chosen = turn.state.picked.split()
     left = [code for code in order.codes if code.fingerprint not in chosen]
-    choices = [_button(order, code) for code in left] if len(order.codes) <= MOST_BUTTONS else []
+    choices = [_button(order, code) for code in left] if not _is_long(order) else []
     if order.quantity > 1 and left:
         choices.append(turn.choice(Act.ALL_CODES, "button.all_codes", order.order_no))
     if choices and order.status == OrderStatus.PARTIAL:
         choices.append(turn.choice(Act.MISSING, "button.missing", order.order_no))
     return choices
+
+
+def _is_long(order: Order) -> bool:
+    return len(order.codes) > MOST_BUTTONS

@@ -1,6 +1,8 @@
 """Hello, the menu, and kind words for what is no request."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from bot.channels.port import Kind
 from bot.dialogue import reading
@@ -46,8 +48,9 @@ async def cancel(turn: Turn) -> None:
 async def return_greeting(turn: Turn) -> None:
     """For "hello", "thanks" and "all right" in between."""
     if turn.state.step == Step.IDLE:
-        is_settled = reading.acknowledges(turn.inbound.text)
-        await turn.tell("greeting.any_time" if is_settled else "greeting.again", *menu(turn))
+        words = turn.inbound.text
+        kind = "any_time" if reading.acknowledges(words) else "welcome" if reading.gives_thanks(words) else "again"
+        await turn.tell(f"greeting.{kind}", *menu(turn))
 
 
 async def ask_for_less(turn: Turn) -> None:
@@ -59,20 +62,22 @@ async def ask_for_text(turn: Turn) -> None:
     """For a photo, a sticker or a voice message where no ticket takes it."""
     kind = turn.inbound.kind
     key = f"media.{kind}" if kind in NAMED else "media.other"
-    if turn.inbound.pictures or not _problem(turn):
-        await turn.tell("media.kept" if turn.inbound.pictures else key, turn.person)
+    kept = "media.kept" if turn.inbound.pictures else "media.file_kept" if turn.inbound.files else ""
+    if kept or not _unread(turn):
+        await turn.tell(kept or key, turn.person)
 
 
 async def tell_unread(turn: Turn) -> None:
-    """A picture that came along could not be kept: the buyer can do something about it."""
-    if problem := _problem(turn):
-        key = problem if problem in ("too_large", "no_picture") else "gone"
-        await turn.tell(f"media.{key}", turn.person, megabytes=BYTES >> 20)
+    """Something that came along could not be kept: the buyer can do something about it."""
+    if unread := _unread(turn):
+        problem = unread["problem"]
+        key = problem if problem in ("too_large", "no_picture", "file_too_large", "file_kind") else "gone"
+        await turn.tell(f"media.{key}", turn.person, megabytes=unread.get("megabytes", BYTES >> 20))
 
 
-def _problem(turn: Turn) -> str:
-    """Why a picture that came along is none; "" when each is one."""
-    return next((str(one["problem"]) for one in turn.inbound.attachments if "problem" in one), "")
+def _unread(turn: Turn) -> Mapping[str, Any] | None:
+    """What came along and could not be kept, with its `problem`."""
+    return next((one for one in turn.inbound.attachments if "problem" in one), None)
 
 
 async def excuse_button(turn: Turn) -> None:

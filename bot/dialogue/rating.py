@@ -12,7 +12,7 @@ from tickets.desk import Desk
 from tickets.errors import RatingClosed, UnknownRating
 from tickets.outbox import post
 from tickets.ratings import SCORES
-from tickets.tables import Author, Buyer, Conversation, Priority, Ticket
+from tickets.tables import Author, Buyer, Conversation, Priority, Rating, Ticket
 
 POOR = 2  # a score up to this is met with an apology and a person
 
@@ -20,11 +20,23 @@ POOR = 2  # a score up to this is met with an apology and a person
 async def ask(desk: Desk, session: AsyncSession, now: datetime, outgoing_id: int) -> None:
     """This message has arrived: when it closed what people worked on, ask what the buyer thought of it."""
     rating = await desk.ask_rating(session, now, outgoing_id)
-    if rating is None:
-        return
-    ticket = await session.get_one(Ticket, rating.ticket_id)
+    if rating is not None:
+        ticket = await session.get_one(Ticket, rating.ticket_id)
+        conversation = await session.get_one(Conversation, ticket.conversation_id)
+        await _ask(desk, session, now, conversation, ticket, rating)
+
+
+async def ask_of_talk(desk: Desk, session: AsyncSession, now: datetime, conversation: Conversation) -> None:
+    """A person has ended the talk on the messenger itself: ask what the buyer thought of it."""
+    rating = await desk.ask_rating_of_talk(session, now, conversation)
+    if rating is not None:
+        await _ask(desk, session, now, conversation, await session.get_one(Ticket, rating.ticket_id), rating)
+
+
+async def _ask(
+    desk: Desk, session: AsyncSession, now: datetime, conversation: Conversation, ticket: Ticket, rating: Rating
+) -> None:
     buyer = await session.get_one(Buyer, ticket.buyer_id)
-    conversation = await session.get_one(Conversation, ticket.conversation_id)
     # From 1 up, so that who answers with a number of the list gives that score.
     scores = [Choice(Act.RATE, _word(desk, buyer, score), f"{rating.cycle_id}/{score}") for score in SCORES]
     text = desk.say(buyer.language, "rating.ask", number=ticket.number)

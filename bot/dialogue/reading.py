@@ -44,7 +44,12 @@ _COMMANDS: tuple[tuple[Act, re.Pattern[str]], ...] = tuple(
             "(?:查看|查询|查一下|查|看看|看一下|看)?(?:一下)?(?:我的)?(?:工单|售后单)(?:状态|进度|列表|进展)?"
             "|(?:show |see |list )?(?:my )?tickets?(?: status)?",
         ),
-        (Act.HURRY, "催单|我要催单|催一下|催一催|催催|加急|催促|帮我催一下|快点处理|hurry(?: up)?|rush(?: it)?"),
+        (
+            Act.HURRY,
+            "催单|我要催单|催一下|催一催|催催|加急|催促|帮我催一下"
+            "|(?:搞|赶|尽|能)?快(?:一?点)?(?:儿|处理|回复|解决|弄|办)*(?:啊|呀|吧|吗|嘛|啦|好吗|行吗)*|赶紧的?(?:处理|回复|解决)?(?:啊|呀|吧)?"
+            "|hurry(?: up)?|rush(?: it)?|quick(?:ly)?|faster|asap",
+        ),
     )
 )
 
@@ -54,7 +59,7 @@ _LABEL_ORDER = re.compile(
 )
 _LABEL_PROOF = re.compile(
     r"(?:(?:查询密码|取卡密码|查单密码|查询码|密码|后六位|后6位|尾号)(?:\s*(?:是|为|[:：=]))*\s*"
-    r"|(?<![a-z])(?:password|pwd|pass|last six|last 6|tail)\s*(?:is\b|[:=])[\s:=]*)"
+    r"|(?<![a-z])(?:password|pwd|pass|last six|last 6|tail)\s*(?:is\b|[:=]|(?=\s+(?=\S*\d)\S{4}))[\s:=]*)"
     r"(?!(?:wrong|not|incorrect|invalid|lost|forgotten|required|what|it|the|a)\b)(?P<proof>[!-9;<>-~][!-~]{1,63})",
     re.IGNORECASE,
 )
@@ -68,10 +73,16 @@ _NONE = re.compile(
     "|none(?: of (?:these|those|them))?|neither|no|nope"
 )
 _YES = re.compile(
-    "(?:好|好的|好吧|好滴|嗯|嗯嗯|恩|行|行吧|可以|可以了|知道了|明白|明白了|懂了|了解|收到|没事了?|没问题了?|解决了|搞定了?|ok|okay|okk|哈|哈哈)+"
-    "|(?:ok|okay|yes|yep|yeah|fine|got it|i see|understood|all right|alright|great|cool|good|never mind|solved|done)"
+    "(?:好|好的|好吧|好滴|嗯|嗯嗯|恩|行|行吧|可以|可以了|知道了|明白|明白了|懂了|了解|收到|没事了?|没问题了?|解决了|搞定了?|再见|拜拜|ok|okay|okk|哈|哈哈)+"
+    "|(?:ok|okay|yes|yep|yeah|fine|got it|i see|understood|all right|alright|great|cool|good|never mind|solved|done"
+    "|(?:good ?)?bye|bye bye)"
     "(?: (?:ok|then|got it|great|good|thanks))*"
 )
+_THANKS = re.compile(
+    "(?:(?:非常|十分|万分|太)?(?:感谢|谢谢|谢|多谢|辛苦)(?:你们?|您|了|啦|哈|啊|亲|老板|客服)*)+"
+    "|(?:many |ok |great )*(?:thanks?|thank (?:you|u)|thx|ty|tks|cheers)(?: a lot| so much| very much| again)?"
+)
+_CALLS = re.compile("(?:你好|您好|亲|老板|客服|喂|hi|hello)* ?在(?:吗|么|嘛|不在|不|没)")
 _BLANKED = re.compile(
     r"(?:订单(?:编号|号码|号)?|单号|\border(?: (?:number|no\.?))?)[#:：=是为\s]*\*{4}[-0-9A-Za-z]*[\s,，;；]*"
     rf"|(?:查询密码|取卡密码|查单密码|查询码|密码|尾号|\b(?:password|pass|pwd)\b)?\s*[:：=是为]*\s*{HIDDEN}[\s,，;；]*",
@@ -110,6 +121,9 @@ _AGAIN = re.compile(
     r"|new (?:one|code|card).{0,20}(?:not|n'?t|fail|invalid|bad|used)"
 )
 _SPACED = re.compile(r"(?<![A-Za-z0-9-])[A-Z0-9]{4}(?: [A-Z0-9]{4}){2,5}(?![A-Za-z0-9-])")
+# A whole message, or what is called an order number; in any case.
+_GROUPS = re.compile(r"[A-Za-z0-9]{4}(?: [A-Za-z0-9]{4}){2,5}(?![A-Za-z0-9])")
+_MIXED = re.compile(r"\d[A-Za-z]|[A-Za-z]\d")
 _MIXED_16 = re.compile(r"(?<![A-Za-z0-9-])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16}(?![A-Za-z0-9-])")
 _DIGITS = re.compile(r"(?<!\d)\d{12,32}(?!\d)")
 
@@ -167,13 +181,16 @@ def what_is_wrong(stored: str, order: str = "") -> str:
 def find_language(text: str, current: str) -> str:
     """The language of these words: Chinese when there is any, English when there are Latin words, else as before.
 
-    One Latin word that might be typed pinyin changes nothing: hu-man is no reason to leave English.
+    One Latin word that might be typed pinyin changes nothing: hu-man is no reason to leave English. Nor do an order
+    number in groups, or the "ok" and "thx" that Chinese buyers write as well.
     """
     plain = fold(text)
     if _CJK.search(plain):
         return "zh"
     words = _WORD.findall(extract(plain)[1])
     spoken = matched_language(plain)
+    if _in_groups(plain.strip()) == plain.strip() or (len(words) < 3 and (acknowledges(plain) or gives_thanks(plain))):
+        return current
     return current if not words or (len(words) == 1 and spoken == "zh") else spoken
 
 
@@ -185,6 +202,16 @@ def refuses_all(text: str) -> bool:
 def acknowledges(text: str) -> bool:
     """Whether it only says that one has understood."""
     return bool(_YES.fullmatch(essence(text)))
+
+
+def gives_thanks(text: str) -> bool:
+    """Whether it thanks, and says nothing else."""
+    return bool(_THANKS.fullmatch(normalise(text)))
+
+
+def calls(text: str) -> bool:
+    """Whether it only asks if anybody is there, as Chinese buyers begin: 在吗."""
+    return bool(_CALLS.fullmatch(normalise(text)))
 
 
 def find_score(text: str) -> int | None:
@@ -216,6 +243,8 @@ def find_order_no(text: str) -> str | None:
     plain = fold(text)
     if (label := _LABEL_ORDER.search(plain)) and (named := _number_at(plain, label.end())):
         return named
+    if _in_groups(plain.strip()) == plain.strip():
+        return plain.strip()
     if spaced := _SPACED.search(plain):
         return spaced[0] if any(character.isdigit() for character in spaced[0]) else None
     slots, _ = extract(plain)
@@ -321,8 +350,16 @@ def _number_at(plain: str, start: int) -> str | None:
     spaced = re.compile(r"[A-Z0-9]{2,8}(?:[ -][A-Z0-9]{2,8}){1,7}(?![A-Za-z0-9])").match(plain, start)
     if spaced and sum(character.isalnum() for character in spaced[0]) >= 10 and re.search(r"\d", spaced[0]):
         return spaced[0]
+    if grouped := _in_groups(plain, start):
+        return grouped
     run = re.compile(r"[A-Za-z0-9_-]{6,64}").match(plain, start)
     return run[0] if run and _could_be_number(run[0]) else None
+
+
+def _in_groups(plain: str, start: int = 0) -> str | None:
+    """The number in groups that stands here, in any case: words of four letters have no digits among them."""
+    found = _GROUPS.match(plain, start)
+    return found[0] if found and _MIXED.search(found[0]) else None
 
 
 def _could_be_number(text: str) -> bool:

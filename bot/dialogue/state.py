@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Connection, bindparam, update
+from sqlalchemy import JSON, Connection, bindparam, insert, update
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import UTCDateTime, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -136,7 +136,7 @@ def _look(connection: Connection, inbound: Inbound) -> Found | None:
     conversation_id, identity_id, step, facts, updated_at = found
     row = None
     if step is not None:
-        row = DialogueRow(conversation_id=conversation_id, step=step, facts=facts, updated_at=updated_at)
+        row = rows.made(DialogueRow, conversation_id=conversation_id, step=step, facts=facts, updated_at=updated_at)
     return conversation_id, identity_id, row, rows.find_all(connection, _SOLD, identity=identity_id)
 
 
@@ -146,7 +146,8 @@ async def keep_state(
     """Remember `state`; `row` is where the dialogue stood before, if it had begun."""
     values: dict[str, Any] = {"step": state.step, "facts": state.facts(), "updated_at": now}
     if row is None:
-        session.add(DialogueRow(conversation_id=conversation_id, **values))
+        new = {"conversation_id": conversation_id, **values}
+        await rows.in_one_trip(session, lambda connection: rows.carry_out(connection, _BEGIN, **new))
         return
     new = {f"new_{name}": value for name, value in values.items()}
     await rows.in_one_trip(session, lambda connection: rows.carry_out(connection, _KEEP, number=conversation_id, **new))
@@ -154,6 +155,7 @@ async def keep_state(
         set_committed_value(row, name, value)
 
 
+_BEGIN = insert(DialogueRow).inline()
 _KEEP = (
     update(DialogueRow)
     .where(col(DialogueRow.conversation_id) == bindparam("number"))

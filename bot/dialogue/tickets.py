@@ -29,6 +29,7 @@ from tickets.tables import Agent, Author, Direction, Level, Message, Metric, Pha
 SHOWN = 5  # tickets in one answer
 ESTIMATE_STEP = timedelta(minutes=5)  # nobody can say it more exactly
 WORDS_KEPT_IN_MIND = 10  # messages among which the subject of a new ticket is looked for
+IMPATIENT = frozenset({"no_reply", "promised_24h"})  # entries of those who wait for a person
 TOLD = {
     Became.HEARD: "ticket.passed_on",
     Became.REOPENED: "ticket.reopened",
@@ -83,7 +84,10 @@ async def take_grievance(turn: Turn) -> None:
 
 
 async def _call_person(turn: Turn, subject: str) -> Ticket:
-    ticket = await turn.parts.desk.hand_over(turn.session, turn.now, turn.conversation, subject)
+    about = turn.here
+    if about is not None and not is_active(about.phase) and turn.message is not None:
+        about = (await turn.parts.desk.hear(turn.session, turn.now, about, turn.message)).ticket
+    ticket = await turn.parts.desk.hand_over(turn.session, turn.now, turn.conversation, subject, about)
     turn.rest()
     turn.state = replace(turn.state, told=ticket.id or 0)
     turn.file_under(ticket)
@@ -114,11 +118,15 @@ async def list_tickets(turn: Turn) -> None:
 async def tell_standing(turn: Turn) -> bool:
     """Whether they only asked for their place in line, or how long it still takes, and were told.
 
+    Who complains that nobody comes, and is in line, hurries it: the answer for strangers would send them there again.
     "How long" belongs to what was just spoken of, and to the person who has the case; only beside these to the line.
     """
     if turn.intent.act != Act.ASK or turn.inbound.kind == Kind.PRESS or turn.state.step != Step.IDLE:
         return False
     match, words = turn.intent.match, turn.intent.stored
+    if match is not None and match.entry in IMPATIENT and any(_is_in_line(ticket) for ticket in await _active(turn)):
+        await hurry(turn)
+        return True
     if standing.asks_place(words):
         is_told = match is None or match.outcome != "answer" or bool(await _active(turn))
     else:
@@ -135,12 +143,13 @@ def _is_in_line(ticket: Ticket) -> bool:
 
 
 async def hurry(turn: Turn) -> None:
-    """催单: on the ticket that has waited longest."""
+    """催单: on the ticket in whose topic it was said, or that has waited longest."""
     waiting = [ticket for ticket in await _active(turn) if ticket.phase == Phase.OPEN]
     if not waiting:
         await turn.tell("ticket.none_to_hurry", *menu(turn))
         return
-    ticket = min(waiting, key=lambda one: one.waiting_since or one.created_at)
+    longest = min(waiting, key=lambda one: one.waiting_since or one.created_at)
+    ticket = next((one for one in waiting if turn.here is not None and one.id == turn.here.id), longest)
     try:
         await turn.parts.desk.hurry(turn.session, turn.now, ticket)
     except TooSoon as refusal:
@@ -186,19 +195,24 @@ async def find_answered(turn: Turn) -> Ticket | None:
 
 async def in_human_hands(turn: Turn) -> Ticket | None:
     """The ticket spoken of last in this conversation that people have."""
-    ours = await turn.parts.desk.words_about(turn.session, turn.now, turn.conversation)
-    return next((one for one in ours if one.level > Level.BOT_LANE or one.assignee_id), None)
+    return next((one for one in await _about(turn) if one.level > Level.BOT_LANE or one.assignee_id), None)
 
 
 async def find_waiting(turn: Turn) -> Ticket | None:
     """The unsettled ticket spoken of last in this conversation, whoever has it."""
-    ours = await turn.parts.desk.words_about(turn.session, turn.now, turn.conversation)
-    return ours[0] if ours else None
+    return next(iter(await _about(turn)), None)
+
+
+async def _about(turn: Turn) -> list[Ticket]:
+    """The unsettled tickets that these words may be about, the likeliest first; said in a topic, only its own."""
+    if turn.here is not None:
+        return [turn.here] if is_active(turn.here.phase) else []
+    return await turn.parts.desk.words_about(turn.session, turn.now, turn.conversation)
 
 
 async def find_settled(turn: Turn) -> Ticket | None:
     """The ticket of this conversation that ended last, while a reply may still be about it."""
-    return await turn.parts.desk.find_settled(turn.session, turn.now, turn.conversation)
+    return turn.here or await turn.parts.desk.find_settled(turn.session, turn.now, turn.conversation)
 
 
 async def pass_on(turn: Turn, ticket: Ticket, *, silently: bool = False) -> None:

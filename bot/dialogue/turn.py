@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit import rows
 from bot.channels.port import Inbound
+from bot.dialogue import topics
 from bot.dialogue.acts import Act, Intent
 from bot.dialogue.look_up import Looked
 from bot.dialogue.state import SEAL, State, Step
@@ -67,6 +68,7 @@ class Turn:
     language: str
     row: DialogueRow | None  # where the dialogue stood; None: it begins
     offered: int = 0  # the question whose suggestions the last message offered
+    here: Ticket | None = None  # in whose topic it was said, where the buyer's chat has topics
 
     @property
     def intent(self) -> Intent:
@@ -108,7 +110,7 @@ class Turn:
     ) -> Message:
         """Post a text with its buttons."""
         shown = await make_buttons(self.session, self.now, self.conversation, choices)
-        return await post(
+        said = await post(
             self.session,
             self.now,
             self.conversation,
@@ -119,6 +121,8 @@ class Turn:
             priority=priority,
             link_id=link_id,
         )
+        topics.note(self.session, self.inbound, said)
+        return said
 
     async def tell(self, key: str, *choices: Choice, ticket: Ticket | None = None, **facts: object) -> Message:
         """Post a phrase with its buttons."""

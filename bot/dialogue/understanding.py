@@ -98,7 +98,7 @@ class Understanding:
             return Intent(Act.START, "")
         if scene.proving and inbound.kind in PICTURES and not _is_unread(inbound):
             return self._keep(scene, Intent(Act.PICTURE, ""), text[: self._limit])
-        came_along = inbound.attachments or inbound.pictures
+        came_along = inbound.attachments or inbound.pictures or inbound.files
         if inbound.kind != Kind.TEXT and not (came_along and text):  # a picture's caption is read as text
             return self._keep(scene, Intent(Act.MEDIA, ""), text[: self._limit])
         if len(text) > self._limit:
@@ -179,7 +179,7 @@ class Understanding:
             return Intent(Act.NONE_FITS, "", argument=str(scene.state.offered))
         if scene.rating and (score := reading.find_score(text)):
             return Intent(Act.RATE, "", argument=f"{scene.rating}/{score}")
-        if reading.acknowledges(text):
+        if reading.acknowledges(text) or reading.calls(text):
             return Intent(Act.CHAT, "")
         matches = self._matches(scene, text)
         number = reading.find_order_no(text) or _own_order(scene, text)
@@ -287,8 +287,8 @@ def _is_unknown(intent: Intent) -> bool:
 
 
 def _is_unread(inbound: Inbound) -> bool:
-    """Whether none of the pictures could be had: nobody can look at them."""
-    return not inbound.pictures and any("problem" in one for one in inbound.attachments)
+    """Whether nothing of what came along could be had: nobody can look at it."""
+    return not (inbound.pictures or inbound.files) and any("problem" in one for one in inbound.attachments)
 
 
 def _texts(entry: Entry) -> list[str]:

@@ -175,3 +175,20 @@ async def test_no_row_holds_a_code_that_was_typed(house: House, step: str) -> No
     texts += [row.subject for row in await house.all(Ticket)]
     for secret in ("AB12CD34X", "1234567890", "8837261543", "992817263", "GX7K2Q9P1"):
         assert not [text for text in texts if secret in text]
+
+
+async def test_a_code_of_ours_that_looks_like_words_is_hidden_as_any(house: House) -> None:
+    await house.sell("FUTESAHOHFYMOS", "DUCK-TAIL-MOON", order_no="XB12CD34EF56GH78")
+    buyer = house.buyer()
+    typed = {
+        "futesahohfymos 用不了": "****-YMOS 用不了",
+        "ｆｕｔｅｓａｈｏｈｆｙｍｏｓ 用不了": "****-YMOS 用不了",
+        "duck tail moon": "****-MOON",
+        "ducktailmoon": "****-MOON",
+        "wonderfully bad": "wonderfully bad",
+    }
+
+    for text in typed:
+        await buyer.say(text)
+
+    assert await house.heard() == list(typed.values())

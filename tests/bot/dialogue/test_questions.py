@@ -105,6 +105,7 @@ async def test_hello_and_thanks_are_no_questions(house: House) -> None:
 
     answers = [await buyer.say(text) for text in ("你好", "在吗", "谢谢")]
 
+    assert "不客气" in answers.pop()
     assert all("请问有什么可以帮您" in answer for answer in answers)
     assert await house.all(FaqQuestion) == []
 

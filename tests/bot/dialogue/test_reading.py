@@ -31,6 +31,9 @@ from tickets.tables import Reason
         ("my tickets", Act.TICKETS),
         ("催单", Act.HURRY),
         ("Hurry!", Act.HURRY),
+        ("快点啊", Act.HURRY),
+        ("能快点吗", Act.HURRY),
+        ("快递多久到", None),
         ("菜单", Act.MENU),
         ("help", Act.MENU),
         ("客服几点上班", None),
@@ -51,12 +54,18 @@ def test_commands_are_whole_messages(text: str, act: Act | None) -> None:
         ("ab12cd34ef56gh78", "ab12cd34ef56gh78"),
         ("ＡＢ１２ＣＤ３４ＥＦ５６ＧＨ７８", "AB12CD34EF56GH78"),
         ("AB12 CD34 EF56 GH78", "AB12 CD34 EF56 GH78"),
+        (" ab12 cdef ef56 gh78", "ab12 cdef ef56 gh78"),
+        ("订单号 ab12 cdef ef56 gh78 没到", "ab12 cdef ef56 gh78"),
+        ("have code that work", None),
+        ("order from your shop came 3days late", None),
         ("订单号：AB12-CD34-EF56-GH78", "AB12-CD34-EF56-GH78"),
         ("订单 AB12 CD34 EF56 GH78 付了没到", "AB12 CD34 EF56 GH78"),
         ("my order number is AB12CD34EF56GH78, nothing arrived", "AB12CD34EF56GH78"),
         ("order #202403010001", "202403010001"),
         ("DJ20240301000112345678", "DJ20240301000112345678"),
         ("帮我看看 20240301123456789012", "20240301123456789012"),
+        ("QWKTYZIOPXSRLFTH", "QWKTYZIOPXSRLFTH"),  # chance gives some without a digit
+        ("MY CODE DOES NOT WORK", None),
         ("订单怎么查", None),
         ("K7Q2M-9XH4T-R3VNP", None),
         ("我买了 2 张 50 元的", None),
@@ -111,6 +120,7 @@ def test_proofs_are_told_from_other_words(text: str, proof: str | None) -> None:
     [
         ("订单号 AB12CD34EF56GH78 查询密码 hunter2", "hunter2"),
         ("AB12CD34EF56GH78 hunter2", "hunter2"),
+        ("order AB12CD34EF56GH78 password hunter2", "hunter2"),
         ("order AB12CD34EF56GH78, password: hunter2.", "hunter2"),
         ("AB12CD34EF56GH78", None),
         ("AB12CD34EF56GH78 please", None),
@@ -173,11 +183,22 @@ def test_reasons_are_heard(text: str, reason: Reason | None) -> None:
         ("AB12CD34EF56GH78", "zh", "zh"),
         ("AB12CD34EF56GH78", "en", "en"),
         ("???", "en", "en"),
+        ("ab12 cdef ef56 gh78", "zh", "zh"),
+        ("ok", "zh", "zh"),
+        ("Thank you!", "zh", "zh"),
+        ("ok谢谢", "en", "zh"),
         ("kami yong bu liao", "en", "zh"),
     ],
 )
 def test_the_language_is_that_of_the_words(text: str, current: str, language: str) -> None:
     assert reading.find_language(text, current) == language
+
+
+@pytest.mark.parametrize(
+    ("text", "is_call"), [("亲，在吗？", True), ("在么", True), ("在吗 卡用不了", False), ("在", False)]
+)
+def test_whether_anybody_is_there_is_no_wish_for_a_person(text: str, is_call: bool) -> None:
+    assert reading.calls(text) is is_call
 
 
 @given(st.text(max_size=300))

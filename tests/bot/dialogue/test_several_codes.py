@@ -153,6 +153,18 @@ async def test_an_order_of_one_code_asks_for_no_others(house: House) -> None:
     assert not any("还有别的" in label or "全部" in label for label in await buyer.buttons())
 
 
+async def test_where_no_code_can_be_pressed_nobody_is_asked_to_press_one(house: House) -> None:
+    await house.sell(*(f"LONGX-{number}7KWD-{number}3PQZ" for number in range(1, 10)), order_no=MANY)
+    buyer = house.buyer()
+    asked = await buyer.say(f"{MANY} {PASSWORD} 提示已被使用")
+
+    again = await buyer.say("就这些")
+
+    assert "一行一张" in asked
+    assert "一行一张" in again
+    assert "点出" not in again
+
+
 # The next round
 
 

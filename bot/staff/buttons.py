@@ -1,7 +1,7 @@
 """Buttons of the staff bot: opaque handles, whose meaning stands in our table; each works once."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -37,17 +37,19 @@ class Act(StrEnum):
 ASKS_FIRST = frozenset({Act.INSTRUCT, Act.REJECT, Act.REFUND, Act.MACRO, Act.RESOLVE})
 SURE = "!"  # what the argument of a button begins with whose press does it
 
+NAMED = 4  # claims that have buttons of their own on a card
 Wish = tuple[str, Act, str]  # label, act, argument
 
 
-def card_acts(ticket: Ticket, claims: int) -> list[tuple[Act, str]]:
-    """What the card of a ticket offers; with the number of undecided claims where that matters."""
+def card_acts(ticket: Ticket, claims: Collection[int]) -> list[tuple[Act, str]]:
+    """What the card of a ticket offers; `claims` are the numbers of those that are undecided."""
     if not is_active(ticket.phase):
         return []
     mine = (Act.RELEASE, "") if ticket.assignee_id else (Act.TAKE, "")
-    claim = [(Act.REPLACE, str(claims)), (Act.REFUND, "")] if claims else []
+    claim = [(Act.REPLACE, str(len(claims))), (Act.REFUND, "")] if claims else []
     rest = (Act.WAKE, "") if ticket.snoozed_until else (Act.SNOOZE, "4h")
-    words = [(Act.INSTRUCT, ""), (Act.REJECT, "")] if claims else [(Act.RESOLVE, "")]
+    named = [str(one) for one in claims] if 1 < len(claims) <= NAMED else [""]  # of more than that it is asked
+    words = [(act, one) for one in named for act in (Act.INSTRUCT, Act.REJECT)] if claims else [(Act.RESOLVE, "")]
     return [mine, *claim, *words, (Act.MACRO, ""), rest, (Act.ESCALATE, "")]
 
 
@@ -63,6 +65,11 @@ async def offer(session: AsyncSession, now: datetime, ticket: Ticket, wishes: Se
 
 async def find_button(session: AsyncSession, handle: str) -> StaffButton | None:
     return await session.get(StaffButton, handle, populate_existing=True)
+
+
+def is_under_preview(button: StaffButton) -> bool:
+    """Whether it stands under what would be sent, or under a choice of macros; else it stands on a card."""
+    return button.argument.startswith(SURE) or (button.act == Act.MACRO and bool(button.argument))
 
 
 async def use(session: AsyncSession, now: datetime, button: StaffButton) -> bool:

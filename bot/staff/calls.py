@@ -3,8 +3,10 @@
 Only its `Bot` is used. Its updater acknowledges what it has not stored, so `receiving` looks for updates itself.
 """
 
+import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from telegram import (
     Bot,
@@ -19,6 +21,9 @@ from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, Invali
 from telegram.error import TelegramError as LibraryError
 from telegram.request import HTTPXRequest
 
+from bot.channels.botapi.lengths import cut
+from bot.channels.botapi.line import Refusal
+from bot.channels.noting import Note, unheard
 from bot.errors import (
     Ambiguous,
     BadToken,
@@ -31,6 +36,7 @@ from bot.errors import (
 )
 from bot.faults import said
 
+os.environ.setdefault("PTB_TIMEDELTA", "1")  # else the library warns of each 429 that it reads
 TIMEOUT = 20.0  # seconds for one answer
 CONNECT = 10.0  # seconds to reach Telegram
 TEXT_LIMIT, CAPTION_LIMIT, NAME_LIMIT, ALERT_LIMIT = 4096, 1024, 128, 200  # characters
@@ -58,9 +64,11 @@ class Moved(Refused):
 
 
 class StaffBot:
-    """One bot, by its token."""
+    """One bot, by its token; it hears as a `bot.channels.botapi.line.Server`."""
 
-    def __init__(self, token: str, api_base: str) -> None:
+    kinds = KINDS
+
+    def __init__(self, token: str, api_base: str, note: Note = unheard) -> None:
         """Raises BadToken."""
         if not token.partition(":")[0].isdecimal():
             raise BadToken
@@ -73,6 +81,8 @@ class StaffBot:
             get_updates_request=HTTPXRequest(connection_pool_size=1, **patience),
         )
         self.account = token.partition(":")[0]
+        self.username = ""  # until it was asked for
+        self._note = note
         self._requests = self._bot._request
         self._is_open = False
 
@@ -97,16 +107,17 @@ class StaffBot:
         sent = await self._ask(
             "sendMessage",
             **place.fields,
-            text=text[:TEXT_LIMIT],
+            text=cut(text, TEXT_LIMIT),
             reply_markup=_keyboard(buttons),
             reply_parameters=reply,
             link_preview_options=LinkPreviewOptions(is_disabled=True),
         )
+        self._note("sent_at")
         return _number_of(sent)
 
     async def send_pictures(self, place: Place, pictures: Sequence[bytes], caption: str) -> int:
         """One picture, or an album of up to ten; the number of its first message."""
-        words = caption[:CAPTION_LIMIT]
+        words = cut(caption, CAPTION_LIMIT)
         if len(pictures) == 1:
             photo = InputFile(pictures[0], "picture.png")
             return _number_of(await self._ask("sendPhoto", **place.fields, photo=photo, caption=words))
@@ -119,7 +130,7 @@ class StaffBot:
         """The same message with other words; that they are the same already is fine."""
         keys = _keyboard(buttons)
         where = {"chat_id": chat_id, "message_id": message_id}
-        await self._as_it_is("editMessageText", **where, text=text[:TEXT_LIMIT], reply_markup=keys)
+        await self._as_it_is("editMessageText", **where, text=cut(text, TEXT_LIMIT), reply_markup=keys)
 
     async def create_topic(self, chat_id: str, name: str) -> int:
         """Its number; Ambiguous when the answer has none."""
@@ -139,24 +150,62 @@ class StaffBot:
         await self._as_it_is("reopenForumTopic", chat_id=chat_id, message_thread_id=thread_id)
 
     async def answer_press(self, query_id: str, text: str = "", *, is_alert: bool = False) -> None:
-        words = text[:ALERT_LIMIT] or None
+        words = cut(text, ALERT_LIMIT) or None
         await self._ask("answerCallbackQuery", callback_query_id=query_id, text=words, show_alert=is_alert or None)
 
-    async def look(self, offset: int | None, seconds: int) -> list[dict[str, Any]]:
-        """Updates from `offset` on, as plain JSON; held open for `seconds` while nothing happens."""
+    async def download(self, file_id: str) -> bytes:
+        """A file that somebody sent to this bot, 20 MB at most."""
+        found = await self._ask("getFile", file_id=file_id)
+        path = found.get("file_path") if isinstance(found, dict) else None
+        if not isinstance(path, str) or not path:
+            raise Refused(reason="the file is gone")
+        try:
+            return await self._bot.request.retrieve(f"{self._bot.base_file_url}/{quote(path)}", read_timeout=TIMEOUT)
+        except LibraryError as error:
+            raise translate(error) from None  # its words may have the address in them, and that has the token
+
+    # Hearing of updates
+
+    async def look(self, offset: int | None, seconds: int) -> list[Any]:
         fields: dict[str, Any] = {"timeout": seconds, "allowed_updates": KINDS}
         fields |= {} if offset is None else {"offset": offset}
         found = await self._ask("getUpdates", seconds + 10.0, **fields)
-        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+        return found if isinstance(found, list) else []
 
     async def name(self) -> str:
-        """The bot's user name; raises ChannelDown for a token that is none."""
         me = await self._ask("getMe")
-        return str(me.get("username", "")) if isinstance(me, dict) else ""
+        self.username = str(me.get("username") or "") if isinstance(me, dict) else ""
+        return self.username or self.account
 
-    async def forget_webhook(self) -> None:
-        """One that is set would refuse our looks."""
+    async def set_webhook(self, url: str, secret: str, at_once: int) -> None:
+        fields = {"max_connections": at_once, "allowed_updates": KINDS, "drop_pending_updates": False}
+        await self._ask("setWebhook", url=url, secret_token=secret, **fields)
+
+    async def remove_webhook(self) -> None:
         await self._ask("deleteWebhook")
+
+    async def webhook(self) -> dict[str, Any] | None:
+        try:
+            info = await self._ask("getWebhookInfo")
+        except DeliveryError as error:
+            if _is_unknown(error):
+                return None
+            raise
+        return info if isinstance(info, dict) else None
+
+    def judge(self, error: Exception) -> Refusal:
+        wait = error.retry_after if isinstance(error, DeliveryError) else None
+        if wait is not None:
+            return Refusal(retry_after=wait.total_seconds())
+        match error.__cause__:
+            case InvalidToken():
+                return Refusal("token")
+            case Conflict():
+                return Refusal("conflict")
+            case BadRequest() as cause:
+                return Refusal("refused", said(cause.message))
+            case _:
+                return Refusal(reason=str(error) if isinstance(error, DeliveryError) else "")
 
     async def _as_it_is(self, method: str, **fields: Any) -> None:
         """What is named, closed or written like that already is as it was asked for."""
@@ -199,6 +248,8 @@ def translate(error: LibraryError) -> DeliveryError:
             return BuyerUnreachable(reason=reason)
         case BadRequest() if any(words in reason.lower() for words in _TOPIC_GONE):
             return TopicGone(reason=reason)
+        case BadRequest() if "not enough rights" in reason.lower() and "topic" in reason.lower():
+            return Refused(reason=reason)  # which says nothing of messages
         case BadRequest() if "chat not found" in reason.lower() or "not enough rights" in reason.lower():
             return BuyerUnreachable(reason=reason)
         case BadRequest():
@@ -207,6 +258,13 @@ def translate(error: LibraryError) -> DeliveryError:
             return ChannelDown(reason="Telegram cannot be reached")
         case _:
             return Ambiguous()
+
+
+def _is_unknown(error: DeliveryError) -> bool:
+    """Whether the server has no answer to this question; a token that was refused is another matter."""
+    cause = error.__cause__
+    no_method = isinstance(cause, InvalidToken) and "unauthorized" not in str(cause.message).lower()
+    return no_method or isinstance(cause, BadRequest) or (isinstance(error, Ambiguous) and cause is None)
 
 
 def _number_of(result: Any, field: str = "message_id") -> int:

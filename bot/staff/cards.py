@@ -4,9 +4,11 @@ Codes are masked before a message is stored; everything shown here goes through 
 link not even the mark is shown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from bot.channels.botapi.lengths import shortened
 from bot.staff.rules import Room
 from shop.masking import mask_text
 from tickets.lifecycle import is_active
@@ -16,8 +18,8 @@ from tickets.routing import Tier
 from tickets.tables import Author, Claim, Message, Phase
 
 NAME_PART = 40  # characters of a subject in a topic's name
-LINE_LIMIT = 1_500  # characters of one message in the mirror
-CHUNK = 3_500  # characters of lines that go out together
+LINE_LIMIT = 1_500  # units of one message in the mirror, see `lengths`; two of them fit into one of ours
+CHUNK = 3_500  # units of lines that go out together
 SHOWN = 5  # lines of a backlog that are shown in full
 BACKLOG = 12  # lines from which on a backlog is summed up
 _FACES = {Author.BUYER: "👤", Author.BOT: "🤖", Author.SYSTEM: "ℹ️", Author.AGENT: "💬"}
@@ -41,12 +43,7 @@ def topic_name(row: QueueRow) -> str:
     return f"{tick}{row.ticket.number} {mask_text(row.buyer)} · {subject[:NAME_PART]}"
 
 
-def number_in(name: str) -> str:
-    """The ticket's number in the name of a topic."""
-    return next((word for word in name.split() if word.startswith("K-")), "")
-
-
-def card(room: Room, row: QueueRow, product: str, claims: Sequence[Claim] = ()) -> str:
+def card(room: Room, row: QueueRow, product: str, claims: Mapping[int, Claim]) -> str:
     """What must be known of the ticket at one look."""
     ticket, words = row.ticket, room.words
     order = ticket.order_ref.rpartition("/")[2] if ticket.order_ref else ""
@@ -57,13 +54,18 @@ def card(room: Room, row: QueueRow, product: str, claims: Sequence[Claim] = ()) 
         words("card.buyer", name=mask_text(row.buyer) + tier, channel=_word(room, "channel", row.channel)),
         " · ".join(filter(None, (_word(room, "category", ticket.category), product))),
         *([words("card.order", order=hidden_order(order))] if order else []),
-        *(words("card.claim", masked=one.masked, reason=_reason(room, one.reason)) for one in claims),
+        *(claim_text(room, *one) for one in claims.items()),
         *([words("card.due", due=due_of(room, row))] if row.due_at else []),
         words("card.assignee", agent=row.assignee or words("card.nobody")),
         *([words("card.hurried", times=ticket.hurries)] if ticket.hurries else []),
         *([words("card.snoozed", until=room.at(ticket.snoozed_until))] if ticket.snoozed_until else []),
     ]
     return "\n".join(lines)
+
+
+def claim_text(room: Room, number: int, claim: Claim) -> str:
+    """A claim with its number on the ticket, by which commands name it."""
+    return room.words("card.claim", number=number, masked=claim.masked, reason=_reason(room, claim.reason))
 
 
 def status_of(room: Room, row: QueueRow) -> str:
@@ -83,25 +85,31 @@ def hidden_order(order: str) -> str:
     return f"{order[:4]}…{order[-4:]}" if len(order) > 10 else f"…{order[-3:]}"
 
 
-def row_text(room: Room, row: QueueRow) -> str:
-    """A ticket as one line of a list."""
-    due = f" · {due_of(room, row)}" if row.due_at else ""
-    hands = f" · {row.assignee}" if row.assignee else ""
+def row_text(room: Room, row: QueueRow, *, is_own: bool = False) -> str:
+    """A ticket as one line of a list; `is_own`: whose list it is holds it."""
+    due = f" · {room.words('row.due', due=due_of(room, row))}" if row.due_at else ""
+    hands = f" · {row.assignee}" if row.assignee and not is_own else ""
     about = mask_text(f"{row.buyer} · {row.ticket.subject}")
     return f"{row.ticket.number} L{int(row.ticket.level)} {about}{due}{hands}"
 
 
-def line_text(room: Room, line: Line) -> str:
+def line_text(room: Room, line: Line, limit: int = LINE_LIMIT) -> str:
     """One message, with who said it."""
     message = line.message
     face = "📝" if message.is_note else _FACES.get(Author(message.author), "")
-    text = safe(room, message.text)
-    kinds = [one.get("kind", "") for one in message.attachments if not one.get("picture")]
-    media = [room.words(f"media.{kind if kind in _KINDS else 'other'}") for kind in kinds]
+    text = safe(room, message.text, limit)
+    media = [_media(room, one) for one in message.attachments if not one.get("picture")]
     if line.pictures and not room.rules.pictures:
         media.append(room.words("media.pictures", count=len(line.pictures)))
     who = f"{face} {line.author}:" if line.author else face
     return " ".join(filter(None, (who, *media, text)))
+
+
+def _media(room: Room, attachment: Mapping[str, Any]) -> str:
+    """What came along; what is marked was kept, and is had from the console."""
+    kind, name = attachment.get("kind", ""), mask_text(str(attachment.get("file_name", "")))
+    word = room.words(f"media.{kind if kind in _KINDS else 'other'}")
+    return " ".join(filter(None, (word, name, "📎" if attachment.get("file") else "")))
 
 
 def edit_text(room: Room, line: Line) -> str:
@@ -111,13 +119,13 @@ def edit_text(room: Room, line: Line) -> str:
 def summary(room: Room, number: str, lines: Sequence[Line]) -> str:
     """A backlog: how much there is, where it can be read, and its end."""
     head = room.words("mirror.backlog", count=len(lines) - SHOWN, page=room.rules.page_of(number))
-    return "\n".join([head, *(line_text(room, line) for line in lines[-SHOWN:])])
+    return "\n".join([head, *(line_text(room, line, CHUNK // SHOWN) for line in lines[-SHOWN:])])
 
 
-def safe(room: Room, text: str) -> str:
+def safe(room: Room, text: str, limit: int = LINE_LIMIT) -> str:
     """A text as staff may see it in a chat."""
     text = mask_text(text.replace(MARK, room.words("mirror.link")))
-    return text if len(text) <= LINE_LIMIT else text[:LINE_LIMIT] + " …"
+    return shortened(text, limit)
 
 
 def _reason(room: Room, reason: str) -> str:

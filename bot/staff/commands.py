@@ -79,7 +79,7 @@ def ticket_number(words: str) -> str:
     """A ticket's number however it was typed: "k-12" and "12" are K-000012. Raises `CannotRead`."""
     plain = words.strip().upper().removeprefix("K").lstrip("-#").strip()
     if not plain.isdecimal() or len(plain) > 12:
-        raise CannotRead(usage="K-000123")
+        raise CannotRead(usage="/merge K-000123")
     return f"K-{int(plain):06d}"
 
 
@@ -99,7 +99,7 @@ def until(words: str, now: datetime, zone: ZoneInfo) -> datetime:
     found = _SPAN.fullmatch(text)
     span = timedelta(**{_UNITS[found[2][0]]: int(found[1])}) if found else timedelta()
     if not timedelta() < span <= LONGEST:
-        raise CannotRead(usage="/snooze 4h · 30m · 2d · 18:30 · tomorrow（明天）")
+        raise CannotRead(usage="/snooze 4h")
     return now + span
 
 
@@ -108,6 +108,12 @@ def outcome_and_words(words: str) -> tuple[Outcome, str]:
     first, _, rest = words.strip().partition(" ")
     known = OUTCOMES.get(first.lower())
     return (known, rest.strip()) if known else (Outcome.INSTRUCT, words.strip())
+
+
+def claim_and_words(words: str) -> tuple[int | None, str]:
+    """The number of a claim before the words about it: "2 reason", "#2 reason"; None without one."""
+    found = re.fullmatch(r"\s*#?(\d{1,3})(?:\s+(.*))?", words, re.DOTALL)
+    return (int(found[1]), (found[2] or "").strip()) if found else (None, words.strip())
 
 
 def amount(words: str) -> str:

@@ -1,8 +1,6 @@
 """What buttons and commands do to a ticket: each one verb of the desk, with the rights and refusals of the console."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import func
 from sqlmodel import col, or_, select
@@ -10,49 +8,26 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.errors import KadeskError
 from bot.staff import commands
+from bot.staff.asked import Asked as Asked
+from bot.staff.asked import Said as Said
 from bot.staff.buttons import SURE, Act, Wish
-from bot.staff.errors import CannotRead
+from bot.staff.errors import CannotRead, NoOrder
 from bot.staff.rules import Room
-from bot.staff.tables import Topic
+from bot.staff.tables import Mirrored
+from bot.staff.verdicts import Verdicts
 from shop.masking import mask_text
 from shop.money import read_amount
-from shop.port import Order
 from tickets import filing
 from tickets.changes import lock_ticket
-from tickets.errors import NoOpenClaim, StaleTicket, UnknownAgent, UnknownMacro, UnknownTicket
+from tickets.errors import StaleTicket, UnknownAgent, UnknownMacro, UnknownTicket
 from tickets.macros import Macros, active_macros
 from tickets.money_errors import UnknownOrder
 from tickets.refunds import Refunds
-from tickets.tables import Agent, Buyer, Outcome, Ticket, id_of
+from tickets.tables import Agent, Author, Message, Ticket, id_of
 
 MACROS_SHOWN = 12
 # Done only to what the people in the topic have seen: what was said or decided meanwhile is shown first.
 GUARDED = frozenset(Act) - {Act.TAKE, Act.RELEASE, Act.ASSIGN, Act.NOTE, Act.WAKE}
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """An act that somebody wants on a ticket."""
-
-    session: AsyncSession
-    now: datetime
-    agent: Agent
-    ticket: Ticket
-    topic: Topic | None
-    words: str  # the argument
-    order: Order | KadeskError | None = None  # as the shop told, for a refund
-
-    @property
-    def who(self) -> tuple[int, int]:
-        return id_of(self.ticket), id_of(self.agent)
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What comes of an act: a word about it, and perhaps buttons to go on with."""
-
-    text: str
-    wishes: tuple[Wish, ...] = ()
 
 
 class Deeds:
@@ -62,6 +37,7 @@ class Deeds:
         self._room = room
         self._desk = room.desk
         self._macros = Macros(room.desk)
+        self._verdicts = Verdicts(room)
 
     async def do(self, asked: Asked, act: Act) -> Said:
         """Raises what the desk raises."""
@@ -84,7 +60,7 @@ class Deeds:
         if act != Act.MERGE:  # which locks two, in the order of their ids
             await lock_ticket(asked.session, id_of(asked.ticket))
         was_seen = asked.topic is None or asked.topic.known_version == asked.ticket.version
-        if act in GUARDED and not was_seen:
+        if act in GUARDED and not (was_seen and await _is_heard_out(asked)):
             raise StaleTicket(number=asked.ticket.number)
         said = await deeds[act](asked)
         await asked.session.flush()
@@ -100,9 +76,7 @@ class Deeds:
         if act == Act.MACRO:
             return await self._preview_macro(asked)
         if act in (Act.INSTRUCT, Act.REJECT):
-            text = await self._prepared(asked, act)
-            sure: Wish = (words("button.send"), act, SURE + text)
-            return Said(words("preview", number=number, text=text, command=f"/{act}"), (sure,))
+            return await self._verdicts.preview(asked, act)
         key = "ask.refund" if act == Act.REFUND else "ask.resolve"
         return Said(words(key, number=number), ((words("button.sure"), act, SURE),))
 
@@ -115,6 +89,8 @@ class Deeds:
         return Said(self._room.words("done.release"))
 
     async def _assign(self, asked: Asked) -> Said:
+        if not asked.words.strip():
+            raise CannotRead(usage=self._room.words("usage.assign"))
         to = await find_colleague(asked.session, asked.words, asked.agent)
         await self._desk.assign(asked.session, asked.now, *asked.who, id_of(to))
         return Said(self._room.words("done.assign", agent=to.name))
@@ -127,6 +103,8 @@ class Deeds:
     async def _refund(self, asked: Asked) -> Said:
         if isinstance(asked.order, KadeskError):
             raise asked.order
+        if not asked.ticket.order_ref:
+            raise NoOrder(number=asked.ticket.number)
         if asked.order is None:
             raise UnknownOrder(order_no=(asked.ticket.order_ref or "").rpartition("/")[2])
         claims = await filing.undecided_of(asked.session, asked.ticket)
@@ -138,20 +116,14 @@ class Deeds:
         return Said(self._room.words("done.refund"))
 
     async def _instruct(self, asked: Asked) -> Said:
-        return await self._end(asked, Outcome.INSTRUCT, asked.words)
+        return await self._verdicts.decide(asked, Act.INSTRUCT)
 
     async def _reject(self, asked: Asked) -> Said:
-        return await self._end(asked, Outcome.REJECT, asked.words)
+        return await self._verdicts.decide(asked, Act.REJECT)
 
     async def _resolve(self, asked: Asked) -> Said:
         outcome, words = commands.outcome_and_words(asked.words)
-        return await self._end(asked, outcome, words, is_silent=True)
-
-    async def _end(self, asked: Asked, outcome: Outcome, words: str, *, is_silent: bool = False) -> Said:
-        if not words.strip() and not is_silent:
-            raise CannotRead(usage=self._room.words(f"usage.{outcome}"))
-        text = words.strip() or None
-        await self._desk.resolve(asked.session, asked.now, *asked.who, outcome, text)
+        await self._desk.resolve(asked.session, asked.now, *asked.who, outcome, words.strip() or None)
         return Said(self._room.words("done.resolve", outcome=self._room.words(f"outcome.{outcome}")))
 
     async def _macro(self, asked: Asked) -> Said:
@@ -172,12 +144,16 @@ class Deeds:
             shown = tuple((one.name, Act.MACRO, str(one.id)) for one in macros[:MACROS_SHOWN])
             return Said(words("macros" if shown else "no_macros"), shown)
         preview = await self._macros.preview(asked.session, asked.now, id_of(asked.ticket), id_of(chosen))
-        sure: Wish = (words("button.send"), Act.MACRO, f"{SURE}{chosen.id}")
-        text = preview.reply or words("preview_silent", name=chosen.name)
-        return Said(words("preview", number=asked.ticket.number, text=text, command="/macro"), (sure,))
+        label = "button.send" if preview.reply else "button.sure"
+        sure: Wish = (words(label), Act.MACRO, f"{SURE}{chosen.id}")
+        key = "preview_macro" if preview.reply else "preview_silent"
+        return Said(words(key, number=asked.ticket.number, text=preview.reply, name=chosen.name), (sure,))
 
     async def _snooze(self, asked: Asked) -> Said:
-        at = commands.until(asked.words or "4h", asked.now, self._room.rules.zone)
+        try:
+            at = commands.until(asked.words or "4h", asked.now, self._room.rules.zone)
+        except CannotRead:
+            raise CannotRead(usage=self._room.words("usage.snooze")) from None
         await self._desk.snooze(asked.session, asked.now, *asked.who, at)
         return Said(self._room.words("done.snooze", until=self._room.at(at)))
 
@@ -202,17 +178,14 @@ class Deeds:
         await self._desk.note(asked.session, asked.now, *asked.who, asked.words)
         return Said("")
 
-    async def _prepared(self, asked: Asked, act: Act) -> str:
-        """Words for the claims of the ticket, in the buyer's language. Raises `NoOpenClaim`."""
-        claims = await filing.undecided_of(asked.session, asked.ticket)
-        if not claims:
-            raise NoOpenClaim(number=asked.ticket.number)
-        buyer = await asked.session.get_one(Buyer, asked.ticket.buyer_id)
-        say = self._room.say
-        lines = [say(buyer.language, f"{act}.{claim.reason}", masked=claim.masked) for claim in claims]
-        if act == Act.REJECT:
-            lines.append(say(buyer.language, "claim.appeal"))
-        return "\n".join(lines)
+
+async def _is_heard_out(asked: Asked) -> bool:
+    """Whether the topic shows all that the buyer has said."""
+    if asked.topic is None:
+        return True
+    shown = select(Mirrored.message_id).where(Mirrored.topic_id == asked.topic.id)
+    said = select(Message.id).where(Message.ticket_id == asked.ticket.id, Message.author == Author.BUYER)
+    return (await asked.session.exec(said.where(col(Message.id).not_in(shown)).limit(1))).first() is None
 
 
 async def find_by_number(session: AsyncSession, number: str) -> Ticket | None:

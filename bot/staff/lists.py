@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.staff import cards, commands
 from bot.staff.errors import CannotRead
 from bot.staff.rules import Room
-from bot.staff.tables import Topic
+from bot.tables import Topic
 from shop.masking import normalise_code
 from tickets import queue, reports
 from tickets.reports import Attainment
@@ -30,15 +30,16 @@ class Lists:
         total = (await session.exec(select(func.count()).select_from(Ticket).where(*queue.is_queued()))).one()
         if not rows:
             return self._room.words("list.nobody")
-        return "\n".join(
-            [self._room.words("list.queue", count=total), *(cards.row_text(self._room, one) for one in rows)]
-        )
+        lines = [f"{cards.row_text(self._room, one)}{await self._way(session, one.ticket)}" for one in rows]
+        return "\n".join([self._room.words("list.queue", count=total), *lines])
 
     async def mine(self, session: AsyncSession, now: datetime, agent: Agent) -> str:
         rows = await self._room.desk.held(session, now, id_of(agent), SHOWN)
         if not rows:
             return self._room.words("list.none_held")
-        lines = [f"{cards.row_text(self._room, one)}{await self._way(session, one.ticket)}" for one in rows]
+        lines = [
+            f"{cards.row_text(self._room, one, is_own=True)}{await self._way(session, one.ticket)}" for one in rows
+        ]
         return "\n".join([self._room.words("list.mine", agent=agent.name), *lines])
 
     async def take_next(self, session: AsyncSession, now: datetime, agent: Agent) -> str:
@@ -47,22 +48,22 @@ class Lists:
         if ticket_id is None:
             return self._room.words("list.nobody")
         (row,) = await queue.rows(session, now, col(Ticket.id) == ticket_id)
-        return self._room.words("list.next", ticket=cards.row_text(self._room, row)) + await self._way(
-            session, row.ticket
-        )
+        text = cards.row_text(self._room, row, is_own=True)
+        return self._room.words("list.next", ticket=text) + await self._way(session, row.ticket)
 
     async def sla(self, session: AsyncSession, now: datetime) -> str:
         """How the 24-hour promise stands: what fell due in the last day, and what is late now."""
         kept = await reports.attainment(session, now - DAY, now, now, self._room.desk.rules)
         late = await queue.rows(session, now, queue.IS_OPEN, col(Ticket.level) > Level.BOT_LANE, limit=200)
         lines = [cards.row_text(self._room, row) for row in late if row.is_late][:SHOWN]
-        return "\n".join([self._room.words("sla", **figures(self._room, kept)), *lines])
+        key = "sla" if kept.n else "sla_none"
+        return "\n".join([self._room.words(key, **figures(self._room, kept)), *lines])
 
     async def find(self, session: AsyncSession, now: datetime, words: str) -> str:
         """By the ticket's number, the order's, or the buyer's name. Raises `CannotRead`."""
         wanted = " ".join(words.split())
         if len(wanted) < 2:
-            raise CannotRead(usage="/find K-000123 · /find <order> · /find <name>")
+            raise CannotRead(usage=self._room.words("usage.find"))
         if commands.is_ticket_number(wanted) or (wanted.isdecimal() and len(wanted) < 7):
             condition = col(Ticket.number) == commands.ticket_number(wanted)
         else:

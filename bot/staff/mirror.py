@@ -1,38 +1,42 @@
 """Keeps the topics as the tickets are: made, filled, closed and opened again, one call after the other.
 
 What a topic lacks is derived from the tickets each time; only how far it was shown is written down. So nothing is lost
-with the group gone, and when it is back its topics go on with a summary. A call whose answer was lost is made again.
+with the group gone, and when it is back its topics go on with a summary. A call whose answer was lost is made again,
+later each time.
 """
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import delete, update
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
+from bot import topics
+from bot.channels.botapi.lengths import width
 from bot.errors import Ambiguous, DeliveryError, Refused, TopicGone
 from bot.faults import place_of
 from bot.staff import buttons, cards, views
-from bot.staff.calls import CAPTION_LIMIT, Place, StaffBot
+from bot.staff.calls import UNNAMED, Place, StaffBot
 from bot.staff.cards import Line
-from bot.staff.pacing import Pacing
+from bot.staff.pacing import Doubts, Pacing
 from bot.staff.rules import Room
-from bot.staff.tables import Mirrored, StaffButton, Topic, TopicState
+from bot.staff.screenshots import Screenshots
+from bot.staff.tables import Mirrored, StaffButton
 from bot.staff.views import View
 from bot.staff.watch import Watch
+from bot.tables import Topic, TopicState
 from bot.transactions import Transactions
-from tickets import pictures
 from tickets.lifecycle import is_active
-from tickets.tables import id_of
+from tickets.tables import Ticket, id_of
 
 log = logging.getLogger(__name__)
 
-MADE_WITHIN = timedelta(minutes=2)  # a topic whose answer was lost, or whose maker died, is made again after this
 ALBUM = 10  # pictures of one message
+EDITS, LOST_AT_ONCE = 2, 20  # which fit into one message, whatever they say
+_CARD_GONE = ("message to edit not found", "message_id_invalid", "message can't be edited")
 
 
 class NotYet(Exception):
@@ -40,11 +44,11 @@ class NotYet(Exception):
 
 
 class OutOfBudget(NotYet):
-    """The group takes no more for now."""
+    """The group takes no more for now, or no more topics."""
 
-    def __init__(self, chat_id: str) -> None:
-        super().__init__(chat_id)
-        self.chat_id = chat_id
+    def __init__(self, budget: str) -> None:
+        super().__init__(budget)
+        self.budget = budget
 
 
 class Mirror:
@@ -59,9 +63,11 @@ class Mirror:
         self._bot = bot
         self._pacing = pacing
         self._clock = clock
-        self._watch = Watch(bot.account, room.rules.from_level)
+        self._screenshots = Screenshots(database, room, bot)
+        self._watch = Watch(room.rules)
         self._due: dict[int, None] = {}  # tickets to look at, in order
-        self._chats: dict[int, str] = {}  # of those that are due: the group that they wait for
+        self._budgets: dict[int, str] = {}  # of those that are due: what they wait for
+        self._doubts = Doubts()  # by ticket
 
     async def look(self) -> int:
         """Do what is due and the groups' budgets allow; how many tickets are up to date now."""
@@ -74,22 +80,22 @@ class Mirror:
         return before - len(self._due)
 
     async def _serve_all(self, full: set[str], *, is_urgent: bool) -> None:
-        """`full` are the groups that take no more in this look."""
+        """`full` are the budgets that are spent for this look."""
         for ticket_id in list(self._due):
-            if self._chats.get(ticket_id) in full:
+            if self._budgets.get(ticket_id) in full or self._doubts.holds(ticket_id, self._clock()):
                 continue
             try:
                 await self._serve(ticket_id, is_urgent)
             except NotYet as error:
                 if isinstance(error, OutOfBudget):
-                    self._chats[ticket_id] = error.chat_id
-                    full.add(error.chat_id)
+                    self._budgets[ticket_id] = error.budget
+                    full.add(error.budget)
                 continue
             except Exception as error:
                 log.error("staff: the topic of ticket %s stumbled: %s", ticket_id, place_of(error))
             if not is_urgent:
                 self._due.pop(ticket_id, None)
-                self._chats.pop(ticket_id, None)
+                self._budgets.pop(ticket_id, None)
 
     async def _serve(self, ticket_id: int, is_urgent: bool) -> None:
         """One step after the other, each from what stands in the database then. Raises NotYet."""
@@ -104,29 +110,57 @@ class Mirror:
         topic = view.topic
         if topic is None or topic.thread_id is None:
             return await self._make(view)
+        if is_active(view.ticket.phase) and self._rules.group_of(view.ticket.queue) not in (topic.chat_id, ""):
+            await self._leave(topic)
+            return True
         try:
-            return await self._fill(view, topic, is_urgent)
+            is_more = await self._fill(view, topic, is_urgent)
         except TopicGone:
             await self._lose(topic)
             return is_active(view.ticket.phase)
         except Refused as error:
             return await self._give_way(topic, error)
         except DeliveryError as error:
-            self._pacing.hold(topic.chat_id, self._clock(), error)
-            log.warning("staff: the topic of %s was not written: %s", view.ticket.number, error)
-            raise OutOfBudget(topic.chat_id) from error
+            raise self._put_off(view.ticket, topic.chat_id, error) from error
+        if is_more:
+            await self._settle(view.ticket, topic)
+        return is_more
+
+    def _put_off(self, ticket: Ticket, chat_id: str, error: DeliveryError) -> NotYet:
+        """What may stand in the group is said again, later each time; what cannot be said waits with the group."""
+        log.warning("staff: the topic of %s was not written: %s", ticket.number, error)
+        if isinstance(error, Ambiguous):
+            self._doubts.grow(id_of(ticket), self._clock())
+            return NotYet()
+        self._pacing.hold(chat_id, self._clock(), error)
+        return OutOfBudget(chat_id)
+
+    async def _settle(self, ticket: Ticket, topic: Topic) -> None:
+        """Something arrived."""
+        self._doubts.end(id_of(ticket))
+        self._pacing.went_well(topic.chat_id)
+        if topic.problem is not None:
+            await self._write(topic, problem=None)
 
     async def _give_way(self, topic: Topic, error: Refused) -> bool:
-        """A topic that a person closed is opened again; what else the group refuses waits for the next full look."""
-        await self._write(topic, problem=str(error))
+        """A topic that a person closed is opened again, a card that was deleted sent anew, once for each such refusal.
+
+        What else the group refuses waits for the next full look.
+        """
+        reason, is_first = str(error).lower(), topic.problem != str(error)
         log.warning("staff: topic %s refuses a message: %s", topic.thread_id, error)
-        if "topic_closed" in str(error).lower() and topic.thread_id is not None:
-            await self._bot.reopen_topic(topic.chat_id, topic.thread_id)
-            return True
-        return False
+        mended: dict[str, object] = {}
+        if "topic_closed" in reason:
+            mended = {"state": TopicState.CLOSED}
+        elif any(words in reason for words in _CARD_GONE):
+            mended = {"card_id": None, "card": ""}
+        await self._write(topic, problem=str(error), **mended)
+        return is_first and bool(mended)
 
     async def _fill(self, view: View, topic: Topic, is_urgent: bool) -> bool:
-        if topic.card_id is None:
+        if is_active(view.ticket.phase) and topic.state == TopicState.CLOSED:
+            await self._open_or_close(view, topic)
+        elif topic.card_id is None:
             await self._show_card(view, topic)
         elif view.news:
             await self._show_news(view, topic)
@@ -155,10 +189,14 @@ class Mirror:
         chat_id = self._rules.group_of(ticket.queue)
         if not chat_id or not is_active(ticket.phase) or ticket.level < self._rules.from_level:
             return False
-        if view.topic is not None and not _may_make(view.topic, now):
+        if view.topic is not None and not topics.may_make(view.topic, now):
             raise NotYet
+        if not self._pacing.may_make_topic(chat_id, now):
+            raise OutOfBudget(_topics_of(chat_id))
         self._spend(chat_id)
-        topic = await self._claim(view, chat_id)
+        self._pacing.topic_asked(now)
+        async with self._database.writing() as session:
+            topic = await topics.claim(session, now, self._bot.account, chat_id, id_of(ticket), view.topic)
         if topic is None:
             return True
         name = cards.topic_name(view.row)
@@ -168,41 +206,38 @@ class Mirror:
             is_lost = isinstance(error, Ambiguous)
             state = TopicState.UNKNOWN if is_lost else TopicState.GONE
             await self._write(topic, state=state, problem=str(error))
-            self._pacing.hold(chat_id, self._clock(), error)
-            log.warning("staff: no topic for %s: %s", ticket.number, error)
-            raise OutOfBudget(chat_id) from error
-        await self._write(topic, thread_id=thread_id, state=TopicState.OPEN, name=name, problem=None)
+            raise self._put_off_topic(ticket, chat_id, error) from error
+        self._pacing.topic_made(chat_id)
+        await self._write(topic, thread_id=thread_id, state=TopicState.OPEN, name=name)
+        await self._settle(ticket, topic)
         return True
 
-    async def _claim(self, view: View, chat_id: str) -> Topic | None:
-        """The row, ours to fill; None when another process was first."""
-        now, old = self._clock(), view.topic
-        async with self._database.writing() as session:
-            if old is not None:
-                same = (
-                    col(Topic.id) == old.id,
-                    col(Topic.claimed_at) == old.claimed_at,
-                    col(Topic.thread_id).is_(None),
-                )
-                values = {"state": TopicState.CLAIMED, "claimed_at": now, "chat_id": chat_id, "problem": None}
-                taken = await session.exec(update(Topic).where(*same).values(**values))
-                return await session.get(Topic, old.id, populate_existing=True) if taken.rowcount == 1 else None
-            topic = Topic(bot=self._bot.account, ticket_id=id_of(view.ticket), chat_id=chat_id, claimed_at=now)
-            try:
-                async with session.begin_nested():
-                    session.add(topic)
-            except IntegrityError:
-                return None
-            return topic
+    def _put_off_topic(self, ticket: Ticket, chat_id: str, error: DeliveryError) -> NotYet:
+        """Those that stand are none the worse for it."""
+        if isinstance(error, Ambiguous):
+            return self._put_off(ticket, chat_id, error)
+        log.warning("staff: the topic of %s was not made: %s", ticket.number, error)
+        self._pacing.hold_topics(chat_id, self._clock(), error)
+        return OutOfBudget(_topics_of(chat_id))
+
+    async def _leave(self, topic: Topic) -> None:
+        """The ticket belongs into another group now; who writes here all the same is told where it is."""
+        assert topic.thread_id is not None
+        self._spend(topic.chat_id)
+        try:
+            await self._bot.close_topic(topic.chat_id, topic.thread_id)
+        except DeliveryError as error:  # the old group may be gone
+            log.info("staff: topic %s was not closed: %s", topic.thread_id, error)
+        await self._lose(topic)
 
     async def _lose(self, topic: Topic) -> None:
-        """It was deleted in the group: a new one begins with the end of the conversation."""
+        """It was deleted in the group, or left: a new one begins with the end of the conversation."""
         async with self._database.writing() as session:
             await session.exec(delete(Mirrored).where(col(Mirrored.topic_id) == topic.id))
             gone = {"state": TopicState.GONE, "thread_id": None, "card_id": None, "card": "", "name": ""}
             same = (col(Topic.id) == topic.id, col(Topic.thread_id) == topic.thread_id)
             await session.exec(update(Topic).where(*same).values(**gone))
-        log.info("staff: topic %s was deleted in the group", topic.thread_id)
+        log.info("staff: topic %s is no more", topic.thread_id)
 
     async def _open_or_close(self, view: View, topic: Topic) -> None:
         assert topic.thread_id is not None
@@ -223,12 +258,12 @@ class Mirror:
     # What stands in it
 
     async def _show_card(self, view: View, topic: Topic) -> None:
-        text, acts = self._card(view), buttons.card_acts(view.ticket, len(view.claims))
+        text, acts = self._card(view), buttons.card_acts(view.ticket, view.claims)
         self._spend(topic.chat_id)
         labels = [(self._label(act, argument), act, argument) for act, argument in acts]
         async with self._database.writing() as session:
             keys = await buttons.offer(session, self._clock(), view.ticket, labels)
-        if topic.card_id is None:
+        if topic.card_id in (None, UNNAMED):  # one whose number we never learned cannot be changed: another follows it
             number = await self._bot.send(self._place(topic), text, keys)
         else:
             number = topic.card_id
@@ -257,7 +292,7 @@ class Mirror:
             text = "\n".join(cards.line_text(self._room, line) for line in lines)
             shown = lines[-1].pictures[:ALBUM] if self._rules.pictures else ()
         self._spend(topic.chat_id, len(shown) or 1)
-        number = await self._send(topic, text, shown)
+        number, shown = await self._screenshots.send(self._place(topic), text, shown)
         async with self._database.writing() as session:
             await self._keep(session, topic, lines, number)
             for picture in shown:  # it may show a code: who looks for who saw it finds the group
@@ -270,25 +305,11 @@ class Mirror:
             return news[:1]
         taken, size = 0, 0
         for line in news:
-            size += len(cards.line_text(self._room, line)) + 1
+            size += width(cards.line_text(self._room, line)) + 1
             if taken and (size > cards.CHUNK or (line.pictures and self._rules.pictures)):
                 break
             taken += 1
         return news[:taken]
-
-    async def _send(self, topic: Topic, text: str, shown: Sequence[int]) -> int:
-        drawn = await self._read_pictures(shown)
-        if not drawn:
-            return await self._bot.send(self._place(topic), text)
-        return await self._bot.send_pictures(self._place(topic), drawn, text[:CAPTION_LIMIT])
-
-    async def _read_pictures(self, shown: Sequence[int]) -> list[bytes]:
-        drawn = []
-        async with self._database.reading() as session:
-            for number in shown:
-                if (picture := await pictures.find_picture(session, number)) is not None:
-                    drawn.append(pictures.read(self._room.vault, picture))
-        return drawn
 
     async def _keep(self, session: AsyncSession, topic: Topic, lines: Sequence[Line], number: int) -> None:
         """Shown; what an agent wrote in the topic meanwhile stands there already."""
@@ -302,23 +323,25 @@ class Mirror:
 
     async def _show_edits(self, view: View, topic: Topic) -> None:
         self._spend(topic.chat_id)
-        text = "\n".join(cards.edit_text(self._room, line) for line, _ in view.edits)
-        first = view.edits[0][0].message
+        edits = view.edits[:EDITS]
+        text = "\n".join(cards.edit_text(self._room, line) for line, _ in edits)
+        first = edits[0][0].message
         await self._bot.send(self._place(topic), text, reply_to=await self._shown_as(topic, id_of(first)))
         async with self._database.writing() as session:
-            for line, revision in view.edits:
+            for line, revision in edits:
                 here = (col(Mirrored.topic_id) == topic.id, col(Mirrored.message_id) == line.message.id)
                 await session.exec(update(Mirrored).where(*here).values(revision_id=revision))
 
     async def _show_lost(self, view: View, topic: Topic) -> None:
         self._spend(topic.chat_id)
-        texts = [
-            self._room.words("lost", text=cards.safe(self._room, one.text)[:80], problem=self._why(one.problem))
-            for one in view.lost
-        ]
-        await self._bot.send(self._place(topic), "\n".join(texts), reply_to=view.lost[0].shown_as)
+        photo = self._room.words("media.photo")  # of what has no words
+        lost = view.lost[:LOST_AT_ONCE]
+        said = [cards.safe(self._room, one.text)[:80] or photo for one in lost]
+        why = [self._why(one.problem) for one in lost]
+        texts = [self._room.words("lost", text=text, problem=one) for text, one in zip(said, why, strict=True)]
+        await self._bot.send(self._place(topic), "\n".join(texts), reply_to=lost[0].shown_as)
         async with self._database.writing() as session:
-            ids = [one.message_id for one in view.lost]
+            ids = [one.message_id for one in lost]
             here = (col(Mirrored.topic_id) == topic.id, col(Mirrored.message_id).in_(ids))
             await session.exec(update(Mirrored).where(*here).values(is_lost_told=True))
 
@@ -334,6 +357,8 @@ class Mirror:
         return cards.card(self._room, view.row, view.product, view.claims)
 
     def _label(self, act: buttons.Act, argument: str) -> str:
+        if argument and act in (buttons.Act.INSTRUCT, buttons.Act.REJECT):
+            return self._room.words(f"act.{act}_one", number=argument)
         return self._room.words(f"act.{act}", count=argument)
 
     def _place(self, topic: Topic) -> Place:
@@ -348,9 +373,9 @@ class Mirror:
             await session.exec(update(Topic).where(col(Topic.id) == topic.id).values(**values))
 
 
-def _may_make(topic: Topic, now: datetime) -> bool:
-    """One that was deleted at once; one that may exist, or is being made, after a while."""
-    return topic.state == TopicState.GONE or now - topic.claimed_at >= MADE_WITHIN
+def _topics_of(chat_id: str) -> str:
+    """The budget for new topics of a group."""
+    return f"topics of {chat_id}"
 
 
 def _handles(card: str) -> list[str]:

@@ -17,7 +17,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.staff.lists import figures, link_to
 from bot.staff.posts import say_once
 from bot.staff.rules import Room
-from bot.staff.tables import PostState, StaffPost, Topic
+from bot.staff.tables import PostState, StaffPost
+from bot.tables import Topic
 from bot.transactions import Transactions
 from shop.masking import mask_text
 from tickets import notices, queue, reports
@@ -134,7 +135,8 @@ class News:
         waiting = (await session.exec(select(func.count()).select_from(Ticket).where(*queue.is_queued()))).one()
         facts = figures(self._room, kept) | {"waiting": waiting}
         page = f"{self._room.rules.console}/console/reports"
-        return self._room.words("digest", day=start.strftime("%m-%d"), page=page, **facts)
+        key = "digest" if kept.n else "digest_none"
+        return self._room.words(key, day=start.strftime("%m-%d"), page=page, **facts)
 
     def _post(self, now: datetime, chat_id: str, text: str) -> StaffPost:
         bot = self._room.rules.account

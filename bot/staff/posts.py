@@ -13,7 +13,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.errors import Ambiguous, DeliveryError, Refused, TopicGone
-from bot.staff.calls import TEXT_LIMIT, Place, StaffBot
+from bot.staff.calls import TEXT_LIMIT, Moved, Place, StaffBot
 from bot.staff.pacing import Pacing
 from bot.staff.presses import Presses
 from bot.staff.tables import PostState, StaffPost
@@ -82,9 +82,13 @@ class Posts:
         first = batch[0]
         text = first.text if len(batch) == 1 else _joined(batch)
         try:
-            await self._bot.send(Place(first.chat_id, first.thread_id), text, first.buttons, first.reply_to)
+            if first.is_edit and first.reply_to is not None:
+                await self._bot.edit(first.chat_id, first.reply_to, text, first.buttons)
+            else:
+                await self._bot.send(Place(first.chat_id, first.thread_id), text, first.buttons, first.reply_to)
         except DeliveryError as error:
             return await self._settle(batch, error)
+        self._pacing.went_well(first.chat_id)
         for post in batch:
             await self._note(post, state=PostState.SENT)
         return len(batch)
@@ -92,11 +96,14 @@ class Posts:
     async def _settle(self, batch: Sequence[StaffPost], error: DeliveryError) -> int:
         log.warning("staff: %s messages were not sent: %s", len(batch), error)
         now, first = self._clock(), batch[0]
+        if first.is_edit and isinstance(error, Refused):  # the message is gone: it is said in a new one
+            return await self._note(first, cause=None, reply_to=None)
         if isinstance(error, TopicGone):  # what was said in the topic is said in the general one
             for post in batch:
                 await self._note(post, thread_id=None, reply_to=None)
             return 0
-        self._pacing.hold(first.chat_id, now, error)
+        if isinstance(error, Moved) or not isinstance(error, Refused):  # a refused message says nothing of the chat
+            self._pacing.hold(first.chat_id, now, error)
         if isinstance(error, Ambiguous | Refused) or first.attempts >= TRIES:
             state = PostState.UNKNOWN if isinstance(error, Ambiguous) else PostState.FAILED
             for post in batch:

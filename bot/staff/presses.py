@@ -11,7 +11,7 @@ from bot.staff.calls import StaffBot
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 0.7  # seconds in which a press waits for what comes of it
+PATIENCE = 0.6  # seconds in which a press that was heard waits for what comes of it
 REMEMBERED = 1_000
 
 
@@ -24,7 +24,7 @@ class Presses:
         self._side: set[asyncio.Task[None]] = set()
 
     def receive(self, query_id: str) -> None:
-        """A press is stored: it is answered bare when nothing is known of it in time."""
+        """A press was heard: it is answered bare when nothing is known of it in time."""
         self._in_background(self._answer_late(query_id))
 
     async def answer(self, query_id: str, text: str, *, is_alert: bool) -> bool:

@@ -1,15 +1,22 @@
 """Updates of the staff bot in our words. Pure: plain JSON as it came, so that odd shapes break nothing."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.channels.bringing import may_be_picture
 from bot.channels.port import Inbound, Kind, Update
-from bot.staff.rules import CHANNEL
+from bot.staff import CHANNEL
 
-MEDIA = ("photo", "document", "voice", "sticker", "video", "animation", "audio", "video_note", "location", "contact")
+FACTS = {"file_id": str, "file_name": str, "mime_type": str, "file_size": int}  # that matter for a picture
+CLOSED = "forum_topic_closed"
+EPOCH = datetime.fromtimestamp(0, UTC)
+MEDIA = (
+    *("photo", "document", "voice", "sticker", "video", "animation", "audio", "video_note", "live_photo"),
+    *("location", "contact", "venue", "poll", "dice", "game", "story", "paid_media", "checklist"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +28,8 @@ class FromStaff(Inbound):
     thread_id: int | None = None
     is_private: bool = False
     is_edit: bool = False
+    has_closed: bool = False  # the topic, and said nothing
+    said_at: datetime = EPOCH  # when it was said first
     is_anonymous: bool = False  # an admin who hides behind the group's name
     query_id: str = ""  # of a press
     root: str = ""  # the name under which the topic was made, when the message names it
@@ -31,16 +40,20 @@ class FromStaff(Inbound):
         return _number(self.message_id) or 0
 
 
-def take(account: str, raw: Mapping[str, Any]) -> Update | None:
-    """The update to store; None when nobody speaks to us: other bots, what Telegram says of the group, channels."""
+def take(account: str, raw: Mapping[str, Any], username: str = "") -> Update | None:
+    """The update to store; None when nobody speaks to us: other bots, what Telegram says of the group, channels.
+
+    `username` is ours, where it is known: a command for another bot of the group is none for us.
+    """
     if "update_id" not in raw:
         return None
     _, message, sender, query = _parts(raw)
     chat_id = _id(message.get("chat"))
     if not chat_id or _number(_id(sender)) is None or _map(message.get("chat")).get("type") == "channel":
         return None
-    is_said = bool(query) or isinstance(message.get("text"), str) or any(kind in message for kind in MEDIA)
-    if not is_said or (sender.get("is_bot") and not message.get("sender_chat")):
+    is_said = bool(query) or isinstance(message.get("text"), str) or any(kind in message for kind in (*MEDIA, CLOSED))
+    is_others = not query and _is_for_another(_said(message), username)
+    if not is_said or is_others or (sender.get("is_bot") and not message.get("sender_chat")):
         return None
     thread = _thread(message)
     address = f"{chat_id}:{thread}" if thread else chat_id
@@ -53,8 +66,9 @@ def read(update: Update) -> FromStaff:
     kind, message, sender, query = _parts(json.loads(update.raw))
     chat = _map(message.get("chat"))
     root = _map(_map(message.get("reply_to_message")).get("forum_topic_created"))
-    text = message.get("text")
-    shape = Kind.PRESS if query else Kind.TEXT if isinstance(text, str) else Kind.OTHER
+    text, is_edit = _said(message), kind == "edited_message"
+    shape = Kind.PRESS if query else _shape(message, is_edit)
+    is_for_buyer = shape != Kind.PRESS and _thread(message) is not None and not is_edit
     return FromStaff(
         channel=update.channel,
         account=update.account,
@@ -62,7 +76,8 @@ def read(update: Update) -> FromStaff:
         update_id=update.update_id,
         kind=shape,
         sent_at=_instant(message.get("edit_date") or message.get("date")),
-        text=str(text or "") if shape == Kind.TEXT else "",
+        text="" if shape == Kind.PRESS else text,
+        attachments=tuple(_attachments(message)) if is_for_buyer else (),
         handle=str(query.get("data", "")),
         message_id=str(message.get("message_id", "")),
         name=" ".join(str(sender[part]) for part in ("first_name", "last_name") if sender.get(part))[:80],
@@ -71,7 +86,9 @@ def read(update: Update) -> FromStaff:
         chat_id=_id(chat),
         thread_id=_thread(message),
         is_private=_is_private(chat),
-        is_edit=kind == "edited_message",
+        is_edit=is_edit,
+        has_closed=CLOSED in message and not query,
+        said_at=_instant(message.get("date")),
         is_anonymous=bool(message.get("sender_chat")) and not query,
         query_id=str(query.get("id", "")),
         root=str(root.get("name", "")),
@@ -84,6 +101,37 @@ def _parts(raw: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], Mapping[str,
     kind = "callback_query" if query else next((one for one in ("message", "edited_message") if one in raw), "")
     message = _map((query or raw).get("message" if query else kind))
     return kind, message, _map((query or message).get("from")), query
+
+
+def _said(message: Mapping[str, Any]) -> str:
+    """Words, or what stands under a picture."""
+    return next((text for name in ("text", "caption") if isinstance(text := message.get(name), str)), "")
+
+
+def _is_for_another(text: str, username: str) -> bool:
+    """As apps write a command that is chosen from the menu where several bots are."""
+    command = text.split(maxsplit=1)[0] if text.startswith("/") else ""
+    name = command.partition("@")[2].lower()
+    return bool(name and username) and name != username.lower()
+
+
+def _shape(message: Mapping[str, Any], is_edit: bool) -> Kind:
+    """An edit changes words alone, wherever they stand."""
+    if isinstance(message.get("text"), str) or (is_edit and isinstance(message.get("caption"), str)):
+        return Kind.TEXT
+    return Kind.PHOTO if any(may_be_picture(one) for one in _attachments(message)) else Kind.OTHER
+
+
+def _attachments(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What came along, as `bot.channels.bringing` knows it."""
+    part = next((part for part in MEDIA if part in message), None)
+    if part is None:
+        return
+    found = message[part]
+    if isinstance(found, list):  # of a photo: the largest size stands last
+        found = found[-1] if found else None
+    facts = {key: fact for key, fact in _map(found).items() if key in FACTS and isinstance(fact, FACTS[key])}
+    yield {"kind": part if part in (Kind.PHOTO, Kind.DOCUMENT) else Kind.OTHER.value} | facts
 
 
 def _map(value: Any) -> Mapping[str, Any]:
@@ -108,7 +156,7 @@ def _instant(value: Any) -> datetime:
     try:
         return datetime.fromtimestamp(_number(value) or 0, UTC)
     except (ValueError, OverflowError, OSError):
-        return datetime.fromtimestamp(0, UTC)
+        return EPOCH
 
 
 def _thread(message: Mapping[str, Any]) -> int | None:

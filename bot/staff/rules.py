@@ -12,10 +12,12 @@ from shop.port import Counter
 from shop.vault import Vault
 from tickets.claims import Claims
 from tickets.desk import Desk
+from tickets.errors import CodeInText, StaleTicket
 from tickets.outbox import Say
 from tickets.tables import Level
 
-CHANNEL = "staff"
+# What is not said here as in the console, where there is a page, and a button for everything.
+_IN_OTHER_WORDS = (StaffError, StaleTicket, CodeInText)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,13 @@ class StaffRules:
     def group_of(self, queue: str) -> str:
         return self.groups.get(queue, self.group)
 
+    @property
+    def chats(self) -> frozenset[str]:
+        """The groups' numbers."""
+        return frozenset({self.group, *self.groups.values()} - {""})
+
     def is_group(self, chat_id: str) -> bool:
-        return chat_id in {self.group, *self.groups.values()} - {""}
+        return chat_id in self.chats
 
     def page_of(self, number: str) -> str:
         """The ticket's page in the console."""
@@ -64,7 +71,7 @@ class Room:
 
     def refusal(self, error: KadeskError) -> str:
         """One sentence for an agent."""
-        if isinstance(error, StaffError):
+        if isinstance(error, _IN_OTHER_WORDS):
             key = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
             return self.words(f"refusal.{key}", **error.facts)
         return self.sentence(self.rules.language, error)

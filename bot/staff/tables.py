@@ -1,4 +1,4 @@
-"""What the staff bot remembers: which topic shows which ticket and how far, what its buttons do, what it has to say."""
+"""What the staff bot remembers: how far each topic shows its ticket, what its buttons do, and what it has to say."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,13 +9,7 @@ from sqlmodel import Field, SQLModel
 
 from audit.tables import BigKey, partial
 
-
-class TopicState(StrEnum):
-    CLAIMED = "claimed"  # this process makes it now, or died while it did
-    OPEN = "open"
-    CLOSED = "closed"
-    UNKNOWN = "unknown"  # asked for, and no answer came: it may stand in the group without us knowing its number
-    GONE = "gone"  # deleted in the group
+EDIT = "edit:"
 
 
 class PostState(StrEnum):
@@ -26,32 +20,12 @@ class PostState(StrEnum):
     TOLD = "told"  # another post says the same to the same people
 
 
-class Topic(SQLModel, table=True):
-    """The topic of a ticket; the row is claimed before the topic is made, so that there are never two."""
-
-    __tablename__ = "staff_topic"
-    __table_args__ = (UniqueConstraint("bot", "ticket_id"), Index("staff_topic_place", "bot", "chat_id", "thread_id"))
-
-    id: int | None = Field(default=None, primary_key=True)
-    bot: str
-    ticket_id: int = Field(foreign_key="ticket.id", index=True)
-    chat_id: str  # of the group
-    thread_id: int | None = None
-    state: str = TopicState.CLAIMED
-    claimed_at: datetime
-    name: str = ""  # as the group shows it
-    card_id: int | None = None  # the message with the ticket's card
-    card: str = ""  # what it says, so that the same is not sent again
-    known_version: int = 0  # of the ticket, as the people in the topic were told it
-    problem: str | None = None
-
-
 class Mirrored(SQLModel, table=True):
     """A message that a topic shows; one written there is shown from the beginning."""
 
     __tablename__ = "staff_mirrored"
 
-    topic_id: int = Field(foreign_key="staff_topic.id", primary_key=True)
+    topic_id: int = Field(foreign_key="topic.id", primary_key=True)
     message_id: int = Field(foreign_key="message.id", primary_key=True, index=True, sa_type=BigKey)
     telegram_id: int | None = None  # its message in the topic; None: told of in a summary
     revision_id: int = 0  # the last edit that was shown
@@ -88,7 +62,7 @@ class StaffPost(SQLModel, table=True):
     query_id: str | None = None  # answers a press, seen by who pressed
     text: str
     buttons: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    cause: str | None = None  # why it is said: once
+    cause: str | None = None  # why it is said: once; one that begins with EDIT changes message `reply_to` instead
     notice_id: int | None = Field(default=None, foreign_key="notice.id", unique=True)
     is_alert: bool = False  # a refusal, to be read and closed
     state: str = PostState.QUEUED
@@ -96,6 +70,10 @@ class StaffPost(SQLModel, table=True):
     not_before: datetime
     created_at: datetime
     problem: str | None = None
+
+    @property
+    def is_edit(self) -> bool:
+        return (self.cause or "").startswith(EDIT)
 
 
 def as_json(buttons: list[tuple[str, str]]) -> list[dict[str, Any]]:

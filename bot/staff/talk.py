@@ -11,19 +11,35 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.errors import KadeskError
+from audit.trail import record
+from bot import topics
 from bot.channels.port import Inbound, Kind
-from bot.staff import buttons, cards, commands
+from bot.staff import buttons, commands
 from bot.staff.buttons import ASKS_FIRST, SURE, Act
 from bot.staff.commands import Command
 from bot.staff.deeds import Asked, Deeds, Said, find_by_number
-from bot.staff.errors import ButtonSpent, NotLinked, OnlyInTopic, TooLateToEdit
+from bot.staff.errors import (
+    ButtonSpent,
+    CommandOnPicture,
+    EditOfUnsent,
+    NotLinked,
+    OnlyInTopic,
+    OnlyPictures,
+    PictureAway,
+    TooLateToEdit,
+)
 from bot.staff.lists import Lists, link_to
 from bot.staff.posts import say_once
 from bot.staff.reading import FromStaff
 from bot.staff.rules import Room
-from bot.staff.tables import Mirrored, StaffPost, Topic, TopicState
+from bot.staff.tables import EDIT, Mirrored, StaffPost
+from bot.tables import Topic, TopicState
 from shop.port import Order
 from tickets import staff_links
+from tickets.enclosing import Enclosed
+from tickets.errors import NoPicture, PictureTooLarge
+from tickets.lifecycle import is_active
+from tickets.pixels import BYTES
 from tickets.tables import Agent, Author, Message, Ticket, id_of
 
 EDIT_WITHIN = timedelta(minutes=15)  # an edit of a reply is sent on as a correction
@@ -44,6 +60,7 @@ class Talk:
         self._rules = room.rules
         self._deeds = Deeds(room)
         self._lists = Lists(room)
+        self._see_below = room.words("see_below")
 
     async def set_scene(self, session: AsyncSession, now: datetime, inbound: Inbound) -> Scene:
         assert isinstance(inbound, FromStaff)
@@ -84,7 +101,7 @@ class Talk:
             await self._tell(session, now, inbound, f"✋ {self._room.refusal(error)}", is_alert=True)
             return
         if said is not None and said.text:
-            await self._report(session, now, inbound, said)
+            await self._report(session, now, inbound, said, agent)
 
     async def apologise(self, session: AsyncSession, now: datetime, inbound: Inbound) -> None:
         assert isinstance(inbound, FromStaff)
@@ -103,6 +120,8 @@ class Talk:
     ) -> Said | None:
         if said.kind == Kind.PRESS:
             return await self._press(session, now, said, agent, order)
+        if said.has_closed:
+            return await self._open_again(session, now, said, agent)
         command = commands.find_command(said.text) if said.kind == Kind.TEXT and not said.is_edit else None
         if command is not None and command.name in ("start", "help", "link", "unlink"):
             return await self._introduce(session, now, said, agent, command)
@@ -131,17 +150,18 @@ class Talk:
     async def _reply(
         self, session: AsyncSession, now: datetime, said: FromStaff, agent: Agent, ticket: Ticket, topic: Topic
     ) -> Said | None:
-        """Words in a topic go to the buyer, as if they had been typed in the console."""
-        if said.kind != Kind.TEXT:
-            return Said(f"✋ {self._room.words('no_media')}")
-        text = said.text
+        """Words and pictures in a topic go to the buyer, as if they had been sent from the console."""
+        if said.is_edit and said.kind != Kind.TEXT:  # of what has no words: Telegram tells of changes that nobody sees
+            return None
+        text, enclosed = said.text, self._enclosed(said)
         if said.is_edit:
             corrected = await self._correction(session, said, agent, topic)
             if corrected is None:
                 return None
             text = corrected
         was_seen = topic.known_version == ticket.version
-        message = await self._room.desk.reply(session, now, id_of(ticket), id_of(agent), text)
+        who = (id_of(ticket), id_of(agent))
+        message = await self._room.desk.reply(session, now, *who, text, enclosed=enclosed)
         self._show(session, topic, message, said.number)
         await session.flush()
         if was_seen:
@@ -149,14 +169,33 @@ class Talk:
             session.add(topic)
         return Said(self._room.words("done.correction")) if said.is_edit else None
 
-    async def _correction(self, session: AsyncSession, said: FromStaff, agent: Agent, topic: Topic) -> str | None:
-        """What to send on of an edit; None where nothing was changed, or nothing of it went to the buyer.
+    def _enclosed(self, said: FromStaff) -> Enclosed | None:
+        """The pictures that came along: all of them, or why none goes out."""
+        if said.kind == Kind.TEXT:
+            return None
+        if said.text.startswith("/"):
+            raise CommandOnPicture()
+        problems = [one.get("problem", "") for one in said.attachments]
+        if "too_large" in problems:
+            raise PictureTooLarge(megabytes=BYTES >> 20)
+        if "no_picture" in problems:
+            raise NoPicture()
+        if any(problems):
+            raise PictureAway()
+        if problems or not said.pictures:
+            raise OnlyPictures()
+        return Enclosed(self._room.vault, said.pictures)
 
-        Raises `TooLateToEdit`.
+    async def _correction(self, session: AsyncSession, said: FromStaff, agent: Agent, topic: Topic) -> str | None:
+        """What to send on of an edit; None where nothing was changed, and of what nobody knows any more.
+
+        Raises `TooLateToEdit`, `EditOfUnsent`.
         """
         here = (Mirrored.topic_id == topic.id, Mirrored.telegram_id == said.number)
         shown = select(Message).join(Mirrored, col(Mirrored.message_id) == col(Message.id)).where(*here)
         message = (await session.exec(shown.order_by(col(Message.id).desc()))).first()
+        if message is None and said.sent_at - said.said_at <= EDIT_WITHIN:
+            raise EditOfUnsent()
         if message is None or message.author != Author.AGENT or message.agent_id != agent.id:
             return None
         corrected = self._room.words("correction", text=said.text.strip())
@@ -180,8 +219,7 @@ class Talk:
         if button is None or button.pressed_at is not None:
             raise ButtonSpent()
         ticket = await session.get_one(Ticket, button.ticket_id, populate_existing=True)
-        here = (Topic.bot == self._rules.account, Topic.ticket_id == ticket.id)
-        topic = (await session.exec(select(Topic).where(*here))).first()
+        topic = await topics.find(session, self._rules.account, id_of(ticket))
         act, is_sure = Act(button.act), button.argument.startswith(SURE)
         asked = Asked(session, now, agent, ticket, topic, button.argument.removeprefix(SURE), order)
         if act in ASKS_FIRST and not is_sure:
@@ -189,6 +227,19 @@ class Talk:
         if not await buttons.use(session, now, button):
             raise ButtonSpent()
         return await self._deeds.do(asked, act)
+
+    async def _open_again(
+        self, session: AsyncSession, now: datetime, said: FromStaff, agent: Agent | None
+    ) -> Said | None:
+        """Who closes the topic of an open ticket may believe it settled: they are told, and the mirror opens it."""
+        topic = await self._find_topic(session, said)
+        ticket = await session.get_one(Ticket, topic.ticket_id) if topic else None
+        if topic is None or ticket is None or not is_active(ticket.phase):
+            return None
+        topic.state = TopicState.CLOSED
+        session.add(topic)
+        record(session, now, f"agent:{agent.id}" if agent else "bot", "topic.closed", f"ticket:{ticket.id}")
+        return Said(self._room.words("closed_by_hand", number=ticket.number))
 
     async def _outside(
         self, session: AsyncSession, now: datetime, said: FromStaff, agent: Agent, command: Command | None
@@ -200,7 +251,7 @@ class Talk:
             raise OnlyInTopic(name=f"/{command.name}")
         if said.is_private:
             return Said(self._room.words("help"))
-        if said.thread_id is not None and (number := cards.number_in(said.root)):
+        if said.thread_id is not None and (number := topics.number_in(said.root)):
             await self._tell_elsewhere(session, now, said, number)
         return None
 
@@ -244,43 +295,52 @@ class Talk:
     async def _tell_elsewhere(self, session: AsyncSession, now: datetime, said: FromStaff, number: str) -> None:
         """A topic that looks like a ticket's and is not: what is said here reaches nobody, and they are told once."""
         ticket = await find_by_number(session, number)
-        here = (Topic.bot == self._rules.account, Topic.ticket_id == (ticket.id if ticket else 0))
-        topic = (await session.exec(select(Topic).where(*here))).first()
-        if topic is not None and topic.state == TopicState.UNKNOWN and topic.thread_id is None:
+        topic = await topics.find(session, self._rules.account, id_of(ticket)) if ticket else None
+        is_lost = topic is not None and topic.state == TopicState.UNKNOWN and topic.thread_id is None
+        if topic is not None and is_lost and self._rules.is_group(said.chat_id):
             # It was made, and only the answer was lost: this is it.
             topic.thread_id, topic.state, topic.problem = said.thread_id, TopicState.OPEN, None
             session.add(topic)
             text = self._room.words("adopted", number=number)
         else:
-            way = link_to(topic) if topic and topic.thread_id else self._rules.page_of(number)
+            is_there = topic is not None and topic.thread_id is not None and topic.chat_id in self._rules.chats
+            way = link_to(topic) if topic and is_there else self._rules.page_of(number)
             text = self._room.words("elsewhere", number=number, way=way)
         post = self._post(now, said, f"✋ {text}")
         post.cause = f"elsewhere:{said.chat_id}:{said.thread_id}"
         await say_once(session, post)
 
     async def _in_strange_group(self, session: AsyncSession, now: datetime, said: FromStaff) -> None:
-        """Setting up: the group's number is told to who asks by a command, and nothing else happens there."""
+        """Setting up: its number is told to who asks by a command. Where it was the staff's: where its tickets are."""
         if said.kind == Kind.TEXT and said.text.startswith("/"):
             post = self._post(now, said, self._room.words("strange_group", group=said.chat_id))
             post.cause = f"group:{said.chat_id}"
             await say_once(session, post)
+        elif (number := topics.number_in(said.root)) and await staff_links.find_linked(session, said.user_id):
+            await self._tell_elsewhere(session, now, said, number)
 
-    async def _report(self, session: AsyncSession, now: datetime, said: FromStaff, what: Said) -> None:
-        """A press is answered where it was made; what has buttons of its own is a message."""
-        if said.kind == Kind.PRESS and not what.wishes:
-            await self._tell(session, now, said, what.text)
-            return
+    async def _report(
+        self, session: AsyncSession, now: datetime, said: FromStaff, what: Said, agent: Agent | None
+    ) -> None:
+        """A press is answered where it was made; what has buttons of its own is a message, and goes on in its place."""
         post = self._post(now, said, what.text)
+        if said.kind == Kind.PRESS:
+            button = await buttons.find_button(session, said.handle)
+            goes_on = button is not None and buttons.is_under_preview(button)
+            await self._tell(session, now, said, what.text if not what.wishes else "" if goes_on else self._see_below)
+            if not what.wishes and not goes_on:
+                return
+            if goes_on:
+                post.reply_to, post.cause = said.number, f"{EDIT}{said.chat_id}:{said.number}:{said.update_id}"
+                post.text = what.text if what.wishes or agent is None else f"{what.text} · {agent.name}"
         if what.wishes:
-            button = await buttons.find_button(session, said.handle) if said.kind == Kind.PRESS else None
-            topic = await self._find_topic(session, said)
-            ticket_id = button.ticket_id if button else topic.ticket_id if topic else 0
-            ticket = await session.get_one(Ticket, ticket_id)
-            post.buttons = await buttons.offer(session, now, ticket, what.wishes)
-            if said.kind == Kind.PRESS:
-                post.reply_to = None
-                await self._tell(session, now, said, self._room.words("see_below"))
+            post.buttons = await buttons.offer(session, now, await self._ticket_of(session, said), what.wishes)
         session.add(post)
+
+    async def _ticket_of(self, session: AsyncSession, said: FromStaff) -> Ticket:
+        button = await buttons.find_button(session, said.handle) if said.kind == Kind.PRESS else None
+        topic = await self._find_topic(session, said)
+        return await session.get_one(Ticket, button.ticket_id if button else topic.ticket_id if topic else 0)
 
     async def _tell(
         self, session: AsyncSession, now: datetime, said: FromStaff, text: str, *, is_alert: bool = False
@@ -312,8 +372,7 @@ class Talk:
     async def _find_topic(self, session: AsyncSession, said: FromStaff) -> Topic | None:
         if said.thread_id is None or said.is_private:
             return None
-        here = (Topic.bot == self._rules.account, Topic.chat_id == said.chat_id, Topic.thread_id == said.thread_id)
-        return (await session.exec(select(Topic).where(*here))).first()
+        return await topics.find_at(session, self._rules.account, said.chat_id, said.thread_id)
 
 
 def _command_of(said: FromStaff) -> str:

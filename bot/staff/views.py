@@ -1,6 +1,6 @@
 """A ticket as its topic is to show it, read in one snapshot."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +9,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.staff.cards import Line
-from bot.staff.tables import Mirrored, Topic
+from bot.staff.tables import Mirrored
+from bot.tables import Topic
 from shop.masking import mask_text
 from tickets import filing, queue
 from tickets.outbox import LOST
@@ -38,7 +39,7 @@ class View:
     row: QueueRow
     topic: Topic | None
     product: str
-    claims: Sequence[Claim]  # undecided
+    claims: Mapping[int, Claim]  # undecided, by their numbers on the ticket
     news: Sequence[Line]  # not shown yet, oldest first
     edits: Sequence[tuple[Line, int]]  # shown, and changed since: with the last revision
     lost: Sequence[Lost]
@@ -60,7 +61,7 @@ async def read(session: AsyncSession, now: datetime, bot: str, ticket_id: int) -
         row=rows[0],
         topic=topic,
         product=await _product(session, ticket),
-        claims=await filing.undecided_of(session, ticket),
+        claims=filing.undecided(await filing.by_number(session, ticket)),
         news=await _news(session, ticket, rows[0].buyer, topic),
         edits=await _edits(session, topic, rows[0].buyer) if topic else (),
         lost=await _lost(session, topic) if topic else (),

@@ -12,10 +12,12 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.tables import AuditRow
-from bot.staff.tables import Mirrored, Topic, TopicState
+from bot.staff.rules import StaffRules
+from bot.staff.tables import Mirrored
+from bot.tables import Topic, TopicState
 from tickets import lifecycle
 from tickets.outbox import LOST
-from tickets.tables import Level, Message, MessageRevision, Outgoing, Sending, Ticket
+from tickets.tables import Message, MessageRevision, Outgoing, Sending, Ticket
 
 OVERLAP = timedelta(seconds=30)  # longer than any transaction: its rows have lower numbers than those committed before
 BACK = 500  # rows that are looked at again when a watch begins
@@ -49,9 +51,10 @@ class Tail:
 class Watch:
     """Of one bot."""
 
-    def __init__(self, bot: str, from_level: Level) -> None:
-        self._bot = bot
-        self._from_level = from_level
+    def __init__(self, rules: StaffRules) -> None:
+        self._bot = rules.account
+        self._from_level = rules.from_level
+        self._chats = sorted(rules.chats)
         self._audit, self._messages, self._edits = Tail(), Tail(), Tail()
         self._full_at: datetime | None = None
 
@@ -117,7 +120,13 @@ class Watch:
             select(Topic.ticket_id)
             .join(Ticket, col(Ticket.id) == col(Topic.ticket_id))
             .where(*mine)
-            .where(or_(col(Topic.known_version) != col(Ticket.version), col(Topic.state).in_(_UNSETTLED)))
+            .where(
+                or_(
+                    col(Topic.known_version) != col(Ticket.version),
+                    col(Topic.state).in_(_UNSETTLED),
+                    col(Topic.chat_id).not_in(self._chats),
+                )
+            )
             .where(or_(is_active, col(Topic.state) != TopicState.CLOSED))
         )
         lost = (

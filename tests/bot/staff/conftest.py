@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.bot.conftest import *  # noqa: F403  # the house and what belongs to it
 from tests.bot.conftest import House
 from tests.bot.staff.office import Office, opened
 from tickets.tables import Role

@@ -5,19 +5,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bot import tables
 from bot.bell import Bell
-from bot.channels.port import Channel
+from bot.channels.port import Accept, Channel
 from bot.fakes.bots import Account
 from bot.fakes.chats import Sent, Topic
 from bot.fakes.people import PIXELS
 from bot.fakes.telegram import FakeTelegram, Limits, serving
-from bot.phrases.retelling import Retelling
-from bot.staff import tables
 from bot.staff.calls import StaffBot
 from bot.staff.house import StaffHouse
 from bot.staff.rules import Room, StaffRules
-from console.refusals import problem_of, sentence_of
-from console.words import words
+from kadesk.staff_bot import room_of
 from tests.bot.conftest import House
 from tickets import conversations, pictures
 from tickets.link_tables import StaffLink
@@ -116,6 +114,10 @@ class Office:
         rows = (message.get("reply_markup") or {}).get("inline_keyboard", ())
         return [button for row in rows for button in row]
 
+    async def receive(self, *updates: Any) -> None:
+        """As they come from Telegram, of whatever shape, and no further than into the inbox."""
+        await self.staff.line.arrivals.keep(self.house.door.accept, updates)
+
     # Tickets
 
     async def open(self, name: str = "小陈", subject: str = "卡密无效", level: Level = Level.HUMAN_QUEUE) -> Ticket:
@@ -169,12 +171,13 @@ class Office:
             for _ in range(count):
                 await pictures.keep(session, self.house.clock(), self.house.vault, kept, draw_anew(PIXELS))
 
-    def twin(self) -> StaffHouse:
+    def twin(self, accept: Accept | None = None, **options: Any) -> StaffHouse:
         """The staff bot of another process."""
-        bot = StaffBot(TOKEN, self.fake.base)
-        room = room_of(self.house, self.group, per_minute=600)
+        bot = StaffBot(TOKEN, self.fake.base, **{key: options[key] for key in options if key == "note"})
+        room = office_room(self.house, self.group, per_minute=600)
         self.twins.append(bot)
-        return StaffHouse(self.house.database, room, bot, self.house.door.accept, self.house.clock, Bell())
+        stored = accept or self.house.door.accept
+        return StaffHouse(self.house.database, room, bot, stored, self.house.clock, Bell(), **options)
 
     def expel(self) -> None:
         """The bot is thrown out of the group."""
@@ -207,7 +210,7 @@ class Office:
         """All that is due now is done."""
         for _ in range(rounds):
             self.house.clock.advance(seconds=1)
-            self._offset = await self.staff.poller.look(self._offset, 0)
+            self._offset = await self.staff.look(self._offset)
             await self.inbox.drain()
             await self.house.delivery(*self.channels).drain()
             await self.staff.work()
@@ -231,19 +234,9 @@ class Counting(Limits):
         return wait
 
 
-def room_of(house: House, group: int, **choices: Any) -> Room:
+def office_room(house: House, group: int, **choices: Any) -> Room:
     rules = StaffRules(account=TOKEN.partition(":")[0], group=str(group), console="https://kadesk.test")
-    return Room(
-        rules=replace(rules, **choices),
-        desk=house.desk,
-        claims=house.claims,
-        shop=house.shop,
-        vault=house.vault,
-        say=house.phrases,
-        sentence=lambda language, error: sentence_of(words(language), error),
-        why_lost=lambda language, problem: problem_of(words(language), problem),
-        retell=Retelling(house.phrases),
-    )
+    return room_of(house, replace(rules, **choices))
 
 
 @asynccontextmanager
@@ -254,7 +247,7 @@ async def opened(house: House, *, limits: bool = False, **choices: Any) -> Async
     group = fake.group("客服", people=[1], admins=[account.id], bots=[account], is_forum=True)
     async with serving(fake):
         bot = StaffBot(TOKEN, fake.base)
-        room = room_of(house, group, **choices)
+        room = office_room(house, group, **choices)
         staff = StaffHouse(house.database, room, bot, house.door.accept, house.clock, Bell())
         office = Office(house, fake, account, group, staff)
         yield office

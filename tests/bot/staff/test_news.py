@@ -80,7 +80,7 @@ async def test_managers_get_yesterdays_figures_once(house: House) -> None:
 
         assert early == []
         (told,) = office.texts(chat=201)
-        assert told.startswith("📊 03-02 的处理承诺：到期 0 个")
+        assert told.startswith("📊 03-02 没有到期的工单；现在排队 0 个")
         assert told.endswith("https://kadesk.test/console/reports")
         assert office.texts(chat=ANNA) == []
 
@@ -119,11 +119,11 @@ async def test_what_was_stored_before_a_kill_takes_effect_once_after_it(office: 
     await office.settle()
     thread = await office.thread(ticket)
     update = office.fake.send(office.group, {"text": "您好"}, bot=office.account, sender=ANNA, thread_id=thread)
-    await office.staff.poller.keep([update])  # and the process dies
+    await office.receive(update)  # and the process dies
 
     twin = office.twin()
     inbox = office.house.inbox(twin.channel, dialogue=twin.talk)
-    await twin.poller.look(None, 0)  # the same update once more: its offset was never confirmed
+    await twin.look(None)  # the same update once more: its offset was never confirmed
     await inbox.drain()
     await office.inbox.drain()
 

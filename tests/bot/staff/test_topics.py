@@ -1,17 +1,24 @@
 """Topics: one for each ticket, made once, filled within the budget, made anew when deleted, caught up later."""
 
 import asyncio
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from bot.fakes.telegram import Refusal
-from bot.staff.mirror import Mirror
-from bot.staff.tables import Mirrored, Topic, TopicState
-from bot.staff.views import View
-from tests.bot.conftest import House
+from audit.tables import AuditRow
+from bot import topics
+from bot.fakes.refusal import bad, too_many
+from bot.fakes.telegram import Limits, Refusal
+from bot.staff.calls import UNNAMED, StaffBot
+from bot.staff.pacing import Pacing
+from bot.staff.tables import Mirrored
+from bot.tables import Topic, TopicState
+from tests.bot.conftest import CODE, House
 from tests.bot.staff.conftest import ANNA
 from tests.bot.staff.office import Counting, Office, opened
+from tickets.routing import GENERAL
 from tickets.tables import Level, Outcome
 
 
@@ -45,10 +52,10 @@ async def test_two_processes_make_one_topic_even_if_both_think_that_they_write(o
 
 
 async def test_without_the_claimed_row_there_would_be_several(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def careless(mirror: Mirror, view: View, chat_id: str) -> Topic:
-        return Topic(id=0, bot="", ticket_id=view.ticket.id or 0, chat_id=chat_id, claimed_at=office.house.clock())
+    async def careless(session: Any, now: Any, bot: str, chat_id: str, ticket_id: int, old: Any) -> Topic:
+        return Topic(id=0, bot="", ticket_id=ticket_id, chat_id=chat_id, claimed_at=now)
 
-    monkeypatch.setattr(Mirror, "_claim", careless)
+    monkeypatch.setattr(topics, "claim", careless)
     await office.open()
 
     await office.settle()
@@ -222,3 +229,196 @@ async def test_rows_that_were_committed_late_are_found(office: Office) -> None:
     assert later.keys() == {4}
     assert not tail.gaps
     assert tail.last == 6
+
+
+async def test_what_is_never_confirmed_is_said_again_later_each_time(office: Office) -> None:
+    ticket, other = await office.open(), await office.open("阿强")
+    await office.settle(2)
+    thread = await office.thread(ticket)
+    for _ in range(20):
+        office.fake.next_fault("sendMessage", "lost")
+
+    await office.hear(ticket, "在吗")
+    await office.later(minutes=5)
+    said = office.texts(thread).count("👤 小陈: 在吗")
+    office.fake.faults._next["sendMessage"].clear()
+    await office.hear(other, "我也在")
+    await office.later(seconds=5)
+
+    assert 3 <= said <= 7  # after 5, 10, 20, 40, 80, 160 seconds
+    assert "👤 阿强: 我也在" in office.texts(await office.thread(other))  # it holds no other topic up
+
+
+async def test_a_card_whose_number_is_unknown_is_followed_by_another(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = StaffBot.send
+
+    async def unnamed(*arguments: Any, **options: Any) -> int:
+        await send(*arguments, **options)
+        return UNNAMED
+
+    monkeypatch.setattr(StaffBot, "send", unnamed)
+    ticket = await office.open()
+    await office.settle()
+    await office.press("接手", ANNA, thread=await office.thread(ticket))
+    await office.later(seconds=5)
+
+    cards = [text for text in office.texts(await office.thread(ticket)) if "处理人" in text]
+    assert [card.splitlines()[-1] for card in cards] == ["处理人：还没有人", "处理人：安娜"]
+    assert await office.press("退回", ANNA, thread=await office.thread(ticket)) == "✅ 已退回队列"
+
+
+async def test_a_card_that_somebody_deleted_is_sent_anew(office: Office) -> None:
+    ticket = await office.open()
+    await office.settle()
+    thread = await office.thread(ticket)
+    card = (await office.house.one(Topic)).card_id
+    office.fake.groups[office.group].messages.pop(card)
+
+    await office.write(ANNA, "/take", thread)
+    await office.later(seconds=5)
+
+    row = await office.house.one(Topic)
+    assert row.card_id not in (None, card)
+    assert "处理人：安娜" in office.texts(thread)[-1]
+    assert row.problem is None
+
+
+async def test_telegram_counts_new_topics_apart_and_nothing_else_waits_for_them(office: Office) -> None:
+    known = await office.open()
+    await office.settle()
+    office.fake.next_fault("createForumTopic", too_many(40))
+    new, third = await office.open("阿强"), await office.open("小李")
+
+    await office.settle()
+    await office.hear(known, "在吗")
+    await office.write(ANNA, "/note 等等", await office.thread(known))
+    await office.settle()
+    meanwhile = office.texts(await office.thread(known))[2:]
+    asked = [path for path in office.fake.paths if path.endswith("createForumTopic")]
+    await office.later(seconds=50)
+
+    assert meanwhile == ["👤 小陈: 在吗"]
+    assert len(asked) == 2  # it is not asked for again before Telegram's time
+    for ticket in (new, third):
+        assert len(office.texts(await office.thread(ticket))) == 2
+
+
+def test_new_topics_have_a_budget_of_their_own(now: datetime) -> None:
+    pacing, limits, made = Pacing(per_minute=600), Limits(topics_per_minute=15), 0
+
+    for second in range(120):
+        at = now + timedelta(seconds=second)
+        while pacing.may_make_topic("-1", at):
+            pacing.topic_asked(at)
+            made += 1
+            assert limits.wait_for_topic(-1, at.timestamp()) == 0
+        assert pacing.may_send("-1", at)
+
+    assert made == 24
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_without_the_right_to_make_topics_those_that_stand_are_written_in(office: Office) -> None:
+    """Their tickets come before and after the one that has none."""
+    known = await office.open()
+    await office.settle()
+    office.fake.groups[office.group].admins.clear()
+    waiting = await office.open("阿强")
+    await office.settle()
+
+    await office.hear(known, "在吗")
+    await office.later(seconds=5)
+    problem = office.staff._pacing.problem(office.house.clock())
+    office.fake.groups[office.group].admins.add(office.account.id)
+    await office.later(seconds=40)
+
+    assert "👤 小陈: 在吗" in office.texts(await office.thread(known))
+    assert problem == "Not enough rights to create a topic"
+    assert len(office.texts(await office.thread(waiting))) == 2
+    assert office.staff._pacing.problem(office.house.clock()) == ""
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("words", "times"), [("😀" * 1500, 3), ("长" * 1400, 14)], ids=["emoji that count twice", "a long backlog"]
+)
+async def test_long_words_never_silence_a_topic(office: Office, words: str, times: int) -> None:
+    ticket = await office.open()
+    await office.settle()
+
+    for _ in range(times):
+        await office.hear(ticket, words)
+    await office.hear(ticket, "最后一句")
+    await office.later(seconds=5)
+
+    assert office.texts(await office.thread(ticket))[-1].endswith(" …\n👤 小陈: 最后一句")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_picture_that_telegram_does_not_take_is_named_and_the_topic_goes_on(office: Office) -> None:
+    ticket = await office.open()
+    await office.settle()
+    await office.show_pictures(ticket, "长截图", 1)
+    office.fake.next_fault("sendPhoto", bad("PHOTO_INVALID_DIMENSIONS"))
+
+    await office.settle()
+    await office.hear(ticket, "看到了吗")
+    await office.later(seconds=5)
+
+    told = office.texts(await office.thread(ticket))[2:]
+    assert told == ["👤 小陈: 长截图 [1 张图片，请在控制台查看]", "👤 小陈: 看到了吗"]
+    assert not await office.house.all(AuditRow, action="picture.shown_to_group")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("choice", ["group", "groups"])
+async def test_a_ticket_whose_group_changes_goes_on_in_the_other(office: Office, choice: str) -> None:
+    """The settings name another group; or the ticket goes to a queue that has one of its own."""
+    ticket = await office.open()
+    await office.settle()
+    old, fake = await office.topic(ticket), office.fake
+    other = fake.group("退款组", people=[ANNA], admins=[office.account.id], is_forum=True)
+    mirror, talk = office.staff._mirror, office.staff.talk
+    changed: Any = str(other) if choice == "group" else {GENERAL: str(other)}
+    mirror._rules = talk._rules = replace(mirror._rules, **{choice: changed})
+
+    await office.hear(ticket, "在吗")
+    await office.later(seconds=5)
+    await office.write(ANNA, "您好", old.id)
+
+    assert [sent.text for sent in fake.sent if sent.chat_id == other][1:] == [
+        "👤 小陈: 卡密无效，怎么办\n👤 小陈: 在吗"
+    ]
+    assert old.is_closed
+    assert f"K-000001 在这里：https://t.me/c/{str(other)[4:]}/1" in office.texts(old.id)[-1]
+    assert await office.sent_by_staff() == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_files_are_named_and_those_that_were_kept_are_marked(office: Office) -> None:
+    ticket = await office.open()
+    message = await office.hear(ticket, "看视频")
+    kept, named = {"kind": "video", "file": 1}, {"kind": "document", "file_name": f"{CODE}.exe", "problem": "file_kind"}
+    message.attachments = [kept, named]
+    await office.house.add(message)
+
+    await office.settle()
+
+    shown = office.texts(await office.thread(ticket))[-1].splitlines()[-1]
+    assert shown == "👤 小陈: [视频] 📎 [文件] ****-3VNP.exe 看视频"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_who_closes_the_topic_of_an_open_ticket_is_told_that_it_is_not_settled(office: Office) -> None:
+    ticket = await office.open()
+    await office.settle()
+    topic = await office.topic(ticket)
+
+    office.fake.close_topic(office.group, topic.id, sender=ANNA)
+    await office.settle(2)
+
+    assert not topic.is_closed
+    assert office.texts(topic.id)[-1].startswith("关闭话题不等于解决工单：K-000001 还在处理中")
+    assert "✋ " not in await office.press("接手", ANNA, thread=topic.id)

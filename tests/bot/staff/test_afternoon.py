@@ -16,21 +16,20 @@ from sqlmodel import col, select
 
 from bot.channels.telegram import Telegram
 from bot.fakes.buyer import Buyer, TelegramFront
-from bot.staff.tables import Topic, TopicState
-from tests.bot.conftest import *  # noqa: F403  # the house and what belongs to it
+from bot.tables import Topic, TopicState
 from tests.bot.conftest import CODE, ORDER, PASSWORD, House
+from tests.bot.staff.conftest import ANNA, BEN, CHEN, STRANGER
 from tests.bot.staff.office import Counting, Office, opened
 from tickets.tables import Buyer as Person
 from tickets.tables import Claim, Macro, Message, Outgoing, Role, Sending, Ticket
 
-ANNA, BEN, CHEN, STRANGER = 101, 102, 103, 999
 NAMES = ("小陈", "阿强", "露露", "老王", "Tom", "小美", "大刘", "阿珍", "小周", "老李")
 SECOND = "Q9W8E-7R6T5-Y4U3I"  # the code of the second order
 
 
 @pytest.fixture
 def database_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """One database is enough for a story; `tests/bot/staff/test_topics.py` has both."""
+    """One database is enough for a story; `test_topics.py` has both."""
     shutil.copy(sqlite_template, tmp_path / "kadesk.db")
     return f"sqlite:///{tmp_path / 'kadesk.db'}"
 

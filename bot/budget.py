@@ -30,23 +30,25 @@ class Bucket:
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
+        self._most = rate.every * rate.burst  # that it can lack
         self._full_at: datetime | None = None  # None: it was never drawn from
 
-    def wait(self, now: datetime) -> timedelta:
-        """How long until one more may go; zero: now."""
-        return max(ZERO, self._missing(now) - self._rate.every * (self._rate.burst - 1))
+    def wait(self, now: datetime, count: int = 1) -> timedelta:
+        """How long until so many more may go at once; zero: now. More than ever may go when it is full."""
+        return max(ZERO, self._missing(now) - self._rate.every * max(0, self._rate.burst - count))
 
-    def take(self, now: datetime) -> None:
-        self._full_at = now + self._missing(now) + self._rate.every
+    def take(self, now: datetime, count: int = 1) -> None:
+        missing = self._missing(now) + self._rate.every * count
+        self._full_at, self._most = now + missing, max(self._most, missing)
 
     def empty(self, now: datetime) -> None:
         self._full_at = now + self._rate.every * self._rate.burst
 
     def _missing(self, now: datetime) -> timedelta:
-        """What it lacks, as the time that fills it; more than all of it lacks only when the clock was put back."""
+        """What it lacks, as the time that fills it; it lacks more than it can only when the clock was put back."""
         if self._full_at is None:
             return ZERO
-        return min(max(ZERO, self._full_at - now), self._rate.every * self._rate.burst)
+        return min(max(ZERO, self._full_at - now), self._most)
 
 
 class Budget:
@@ -59,20 +61,19 @@ class Budget:
         self._asked: dict[str, datetime] = {}  # chat → until when the channel asked us to wait there
         self._closed_until: datetime | None = None
 
-    def closed_for(self, now: datetime) -> timedelta:
-        """How long nothing at all may be sent; zero: something may."""
+    def closed_for(self, now: datetime, messages: int = 1) -> timedelta:
+        """How long so many messages may be sent to nobody at all; zero: they may be sent to somebody."""
         asked = self._closed_until - now if self._closed_until else ZERO
-        return max(ZERO, asked, self._all.wait(now) if self._all else ZERO)
+        return max(ZERO, asked, self._all.wait(now, messages) if self._all else ZERO)
 
-    def wait_for(self, now: datetime, chat: str, *, is_group: bool = False) -> timedelta:
-        """Zero, and a message to this chat is counted; or how long it must wait, and none is."""
-        bucket = self._bucket(chat, is_group)
+    def wait_for(self, now: datetime, chat: str, *, is_group: bool = False, messages: int = 1) -> timedelta:
+        """Zero, and so many messages to this chat are counted; or how long they must wait, and none is."""
+        drawn = [bucket for bucket in (self._all, self._bucket(chat, is_group)) if bucket is not None]
         asked = self._asked[chat] - now if chat in self._asked else ZERO
-        wait = max(self.closed_for(now), asked, bucket.wait(now) if bucket else ZERO)
+        wait = max(self.closed_for(now), asked, *(bucket.wait(now, messages) for bucket in drawn))
         if not wait:
-            for drawn in (self._all, bucket):
-                if drawn is not None:
-                    drawn.take(now)
+            for bucket in drawn:
+                bucket.take(now, messages)
         return wait
 
     def obey(self, now: datetime, chat: str, retry_after: timedelta) -> None:

@@ -13,8 +13,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.bell import Bell
 from bot.budget import Budget
 from bot.channels.port import Channel
-from bot.errors import Ambiguous, BuyerBlocked, BuyerUnreachable, ChatMoved, DeliveryError, Unfinished
+from bot.errors import Ambiguous, BuyerBlocked, BuyerUnreachable, ChatMoved, DeliveryError, QuotaSpent, Unfinished
 from bot.faults import place_of
+from bot.gallery import Gallery
 from bot.plan import Plan
 from bot.rations import Rations
 from bot.ready import Ready
@@ -102,7 +103,7 @@ class Route:
         self._clock = clock
         self._budget = budget
         self._plan = Plan(database, channel, links, budget)
-        self._rations = Rations(database, channel, clock)
+        self._rations = Rations(database, channel, Gallery(database, links.vault, clock), clock)
         self._together = Together(database, LANES)
         self._verdicts: dict[int, Verdict] = {}  # of outgoing messages, until they are written down
         self._turn = asyncio.Lock()  # two drains at once would send twice
@@ -178,12 +179,13 @@ class Route:
 
     async def _try(self, ready: Ready) -> Verdict:
         try:
-            foreign_id = await self._rations.deliver(ready.row, ready.message)
+            foreign_id = await self._rations.deliver(ready)
         except DeliveryError as error:
             return together([self._settle(self._clock(), row, error) for row in ready.rows])
         except Exception as error:
             return together([self._give_way(self._clock(), row, place_of(error)) for row in ready.rows])
-        return together([self._arrived(self._clock(), row, foreign_id) for row in ready.rows])
+        at = self._clock()  # one instant for all that went out as one message
+        return together([self._arrived(at, row, foreign_id) for row in ready.rows])
 
     def _arrived(self, at: datetime, row: Outgoing, foreign_id: str) -> Verdict:
         return Verdict(lambda session: self._record(session, at, row, foreign_id), is_sent=True)
@@ -205,7 +207,8 @@ class Route:
             return Verdict(lambda session: _leave(session, at, row, problem))
         if error.is_permanent or isinstance(error, Ambiguous):
             return _lost(at, row, _state_after(error), problem)
-        if error.retry_after is not None:
+        # What is spent is that of an interface, not of a chat: answers in passing go on.
+        if error.retry_after is not None and not isinstance(error, QuotaSpent):
             self._budget.obey(at, row.address, error.retry_after)
         return _postponed(at, row, error.retry_after or _backoff(row.attempts), problem)
 

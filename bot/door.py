@@ -12,7 +12,8 @@ from audit import rows
 from bot.bell import Bell
 from bot.channels.pace import Queue
 from bot.channels.port import Update
-from bot.inbox import FLOOD, LONGEST, QUIET, of_album, seal_id, still
+from bot.inbox import FLOOD, LONGEST, QUIET, seal_id
+from bot.pending import of_album, still
 from bot.tables import InboxRow, InboxState
 from bot.together import Together
 from bot.transactions import Transactions
@@ -62,7 +63,7 @@ class Door:
         rate: int = 40,  # messages a minute of one buyer that take effect
     ) -> None:
         self._queue = Queue(rate)
-        self._together = Together(database, TOGETHER)
+        self._together = Together(database, TOGETHER, is_urgent=True)
         self._vault = vault
         self._clock = clock
         self._bell = bell

@@ -3,6 +3,10 @@
 ChannelError                 an update that is refused at the door
 ├─ UpdateTooLarge
 ├─ Forged                   not from whom it says, or not from now
+│  ├─ ForeignToken           signed, but with another token than ours
+│  ├─ ForeignKey             signed with ours, and sealed with another key or for another account
+│  ├─ WrongClock             signed with ours, at another time
+│  └─ Unsealed               signed with ours, and not sealed
 ├─ BadXml
 ├─ BadSealKey              what the owner gave seals no callbacks
 ├─ UnreadableUpdate
@@ -18,11 +22,14 @@ DeliveryError                carries the decision: `is_permanent`, and `retry_af
 │  ├─ WindowClosed           the buyer was silent for too long
 │  ├─ NotConnected           the shop's account does not let the bot speak for it
 │  ├─ TopicGone              the topic that it was for was deleted
+│  ├─ NoPictures             words alone go out on this channel
+│  ├─ MediaGone              the platform has a file no more
 │  ├─ WrongState             a person has the conversation on the platform itself
 │  └─ BudgetSpent            too many messages since the buyer's last word
 ├─ RateLimited               retry after the time given
 │  └─ QuotaSpent             the platform takes no more calls of this account today
 ├─ ChannelDown               retry later
+│  └─ ShutOut                the platform does not let us in, until the owner changes something
 ├─ ChatMoved                 retry at the address given
 ├─ Unfinished                a part of it arrived: ask for the rest
 └─ Ambiguous                 timed out after sending: it may have arrived
@@ -47,6 +54,22 @@ class UnreadableUpdate(ChannelError):
 
 class Forged(ChannelError):
     """This callback does not come from the platform, or not from now."""
+
+
+class ForeignToken(Forged):
+    """This callback is signed with another token than ours."""
+
+
+class ForeignKey(Forged):
+    """This callback is sealed with another key than ours, or for another account."""
+
+
+class WrongClock(Forged):
+    """This callback is from another time than ours."""
+
+
+class Unsealed(Forged):
+    """This callback is not sealed, and must be."""
 
 
 class BadXml(ChannelError):
@@ -120,6 +143,14 @@ class WrongState(Refused):
     """A person of the shop has this conversation on the platform itself: {reason}"""
 
 
+class NoPictures(Refused):
+    """This channel shows no pictures: the buyer got the words alone, if there were any."""
+
+
+class MediaGone(Refused):
+    """The platform has the file no more: {reason}"""
+
+
 class BudgetSpent(Refused):
     """Too many messages since the buyer's last word: nothing can be sent before the next."""
 
@@ -144,6 +175,14 @@ class QuotaSpent(RateLimited):
 
 class ChannelDown(DeliveryError):
     """The channel does not answer: {reason}"""
+
+
+class ShutOut(ChannelDown):
+    """The platform does not let us in: {reason}"""
+
+    def __init__(self, reason: str, what: str) -> None:
+        super().__init__(reason=reason)
+        self.what = what  # is to be changed: "secret", "address" or "interface", see `bot.health.Trouble`
 
 
 class ChatMoved(DeliveryError):

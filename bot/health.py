@@ -5,7 +5,7 @@ What a process learns is kept in a heartbeat; the queues are counted when somebo
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,7 +15,10 @@ from sqlalchemy import func
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.channels.weixin.quota import calls_of
 from bot.faults import place_of
+from bot.staff import CHANNEL
+from bot.staff.tables import PostState, StaffPost
 from bot.tables import InboxRow, InboxState
 from bot.transactions import Transactions
 from tickets.tables import Heartbeat, Outgoing, Sending
@@ -25,6 +28,7 @@ log = logging.getLogger(__name__)
 WRITE_EVERY = 15.0  # seconds between writes of what a process learned
 STALE = timedelta(minutes=2)  # a last look further off than this, or a queue that stands so long, is an alarm
 RECENT = timedelta(minutes=5)  # so long after it an error of the webhook counts
+REFUSED_FOR = timedelta(hours=1)  # so long after it a call that was turned away counts, unless a good one came
 
 
 class Trouble(StrEnum):
@@ -37,6 +41,29 @@ class Trouble(StrEnum):
     WEBHOOK = "webhook"  # Telegram's calls fail
     INBOX = "inbox"  # what came is not worked off
     OUTBOX = "outbox"  # what is to be sent is not
+    # Of WeChat's accounts
+    AWAY = "away"  # no access token is to be had
+    SECRET = "secret"  # the ids or secrets in the settings are wrong
+    ADDRESS = "address"  # this machine is not on the list of those that may call
+    INTERFACE = "interface"  # the account may not do what we need
+    SIGNATURE = "signature"  # calls come signed with another token
+    SEAL = "seal"  # or sealed with another key, or for another account
+    CLOCK = "clock"  # or from another time
+    PLAIN = "plain"  # or not sealed
+    FEED = "feed"  # what buyers said cannot be fetched
+    CALLS = "calls"  # the platform takes no more calls today
+    GROUP = "group"  # the staff's group cannot be written to
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """An interface of the platform, today."""
+
+    call: str
+    count: int
+    limit: int | None  # as the owner knows it
+    refused: int  # how often the platform took no more
+    is_near: bool  # to its limit, or at it
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +73,17 @@ class Light:
     channel: str
     account: str
     name: str  # what the messenger calls it; "" while nobody has asked
-    mode: str  # "polling" or "webhook"
+    mode: str  # "polling", "webhook", "callback" or "feed"
     troubles: tuple[Trouble, ...]
     looked_at: datetime | None  # when the messenger last answered us
     seen_at: datetime | None  # when a buyer was last heard
     sent_at: datetime | None
     pending: int | None  # updates that wait at the messenger; None: it does not say
-    error: str  # of its last failing call, in its own words
+    error: str  # of its last failing call, in its own words; or why the group cannot be written to
     error_at: datetime | None
     inbox: int  # updates that wait to take effect
     outbox: int  # messages that wait to be sent
+    calls: tuple[Use, ...] = ()  # of interfaces that are counted, today
 
     @property
     def is_red(self) -> bool:
@@ -75,6 +103,12 @@ class Pulse:
         """`instants` name what happened just now."""
         now = self._clock().isoformat()
         self._fresh |= dict.fromkeys(instants, now) | facts
+
+    async def recall(self) -> Mapping[str, Any]:
+        """What was noted of the account, here or by another process."""
+        async with self._database.reading() as session:
+            beat = await session.get(Heartbeat, self._name, populate_existing=True)
+        return (beat.detail if beat else {}) | self._fresh
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -111,35 +145,69 @@ async def _light(session: AsyncSession, now: datetime, channel: str, account: st
     facts = beat.detail if beat else {}
     here = (InboxRow.channel == channel, InboxRow.account == account, InboxRow.state == InboxState.PENDING)
     inbox = (await session.exec(select(func.count(), func.min(InboxRow.not_before)).where(*here))).one()
-    there = (Outgoing.channel == channel, Outgoing.account == account, Outgoing.state == Sending.QUEUED)
-    outbox = (await session.exec(select(func.count(), func.min(Outgoing.not_before)).where(*there))).one()
-    pending = facts.get("pending")
+    outbox = await _outbox(session, channel, account)
+    pending, calls = facts.get("pending"), await _calls(session, now, channel, facts)
+    spent = any(one.refused for one in calls)
     return Light(
         channel,
         account,
         str(facts.get("name", "")),
         str(facts.get("mode", "")),
-        tuple(_troubles(now, facts, inbox[1], outbox[1])),
+        (*_troubles(now, facts, inbox[1], outbox[1]), *([Trouble.CALLS] if facts.get("by_day") and spent else [])),
         _instant(facts, "looked_at"),
         _instant(facts, "seen_at"),
         _instant(facts, "sent_at"),
         pending if isinstance(pending, int) else None,
-        str(facts.get("error") or ""),
+        str(facts.get("feed_error") or facts.get("error") or facts.get("group_problem") or ""),
         _instant(facts, "error_at"),
         inbox[0],
         outbox[0],
+        calls,
     )
+
+
+async def _calls(session: AsyncSession, now: datetime, channel: str, facts: dict[str, Any]) -> tuple[Use, ...]:
+    if not (account := facts.get("counted_as")):
+        return ()
+    limits, warn_at = facts.get("limits", {}), facts.get("warn_at", 1)
+    return tuple(
+        Use(
+            one.call,
+            one.count,
+            limit := limits.get(one.call),
+            one.refused,
+            bool(limit and one.count >= limit * warn_at) or bool(one.refused and facts.get("by_day")),
+        )
+        for one in await calls_of(session, now, channel, account)
+    )
+
+
+async def _outbox(session: AsyncSession, channel: str, account: str) -> tuple[int, datetime | None]:
+    """How much is to be sent, and since when the first of it could be; staff are written to by posts of their own."""
+    there = (Outgoing.channel == channel, Outgoing.account == account, Outgoing.state == Sending.QUEUED)
+    waiting = select(func.count(), func.min(Outgoing.not_before)).where(*there)
+    if channel == CHANNEL:
+        mine = (StaffPost.bot == account, StaffPost.state == PostState.QUEUED)
+        waiting = select(func.count(), func.min(StaffPost.not_before)).where(*mine)
+    return (await session.exec(waiting)).one()
 
 
 def _troubles(now: datetime, facts: dict[str, Any], inbox: datetime | None, outbox: datetime | None) -> list[Trouble]:
     """`inbox` and `outbox` are the instants at which the first that waits there could have been done."""
     problem, error_at = facts.get("problem"), _instant(facts, "error_at")
-    found = [Trouble(problem)] if problem else []
-    heard = max(filter(None, (_instant(facts, "looked_at"), _instant(facts, "began_at"))), default=None)
+    found = [Trouble(one) for one in dict.fromkeys((problem, facts.get("send_problem"))) if one]
+    heard = max(filter(None, (_instant(facts, f"{one}_at") for one in ("looked", "began", "lives"))), default=None)
     if heard is None or now - heard > STALE:
         found.append(Trouble.SILENT)
     if error_at and now - error_at < RECENT:
         found.append(Trouble.WEBHOOK)
+    if facts.get("group_problem"):
+        found.append(Trouble.GROUP)
+    called_at, refused_at = _instant(facts, "called_at"), _instant(facts, "refused_at")
+    if refused_at and now - refused_at < REFUSED_FOR and (called_at is None or called_at < refused_at):
+        found.append(Trouble(facts["refusal"]))
+    if facts.get("feed_error"):
+        found.append(Trouble.FEED)
     if inbox and now - inbox > STALE:
         found.append(Trouble.INBOX)
     if outbox and now - outbox > STALE:

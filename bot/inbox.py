@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, update
+from sqlalchemy import bindparam, delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -23,6 +23,7 @@ from bot.bell import Bell
 from bot.channels.port import Channel, Fetches, Inbound, Kind, Rationed, Update
 from bot.errors import FileAway
 from bot.faults import place_of
+from bot.pending import Heads, Pending, of_album, parts_beside, still
 from bot.tables import InboxRow, InboxState
 from bot.together import Together, Work
 from bot.transactions import Transactions
@@ -37,10 +38,11 @@ log = logging.getLogger(__name__)
 BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (1, 4, 10, 30))
 FLOOD = "the first of a flood"  # the problem of a row after which its buyer is told that the rest is queued
 LANES = 8  # buyers served at a time by one process
-SPREAD = 4  # times as many of the oldest among which several processes choose theirs
+SPREAD = 8  # times the lanes: so many of the oldest among which several processes choose theirs
 MORE = {"shop": 8, "file": 64}  # buyers served beside these, while their lanes wait for others; a shop may be our own
 LOOK_EVERY = 1.0  # seconds between looks for rows that another process stored
 FETCH_TRIES = 4  # before a message is read without the file that came along: with their waits, under a minute
+FILE_LIMIT = 10 << 20  # bytes of a document or recording that is kept
 QUIET = timedelta(seconds=1)  # without another part, before an album is taken for complete
 LONGEST = timedelta(seconds=5)  # that an album is waited for
 
@@ -64,6 +66,9 @@ class Dialogue(Protocol):
         """Tell the buyer that they write too fast, and that the rest is queued."""
 
 
+Known = tuple[Inbound, Any]  # what a message says, and its scene
+
+
 class Inbox:
     """Works stored updates off: each in one transaction with all its effects."""
 
@@ -77,11 +82,14 @@ class Inbox:
         *,
         bell: Bell,
         outbox_bell: Bell,
+        file_limit: int = FILE_LIMIT,
     ) -> None:
         self._database = database
+        self._file_limit = file_limit
         self._together = Together(database, LANES)
         self._vault = vault
         self._channels = {(channel.name, channel.account): channel for channel in channels}
+        self._heads = Heads(self._channels)
         self._dialogue = dialogue
         self._clock = clock
         self._bell = bell
@@ -105,9 +113,9 @@ class Inbox:
         try:
             while True:
                 room = LANES - len(lanes) + sum(min(self._away[what], most) for what, most in MORE.items())
-                for row in await self._heads(room) if room > 0 else ():
+                for row, known in await self._ready(room) if room > 0 else ():
                     self._busy.add(row.thread)
-                    lanes.add(asyncio.create_task(self._serve(row)))
+                    lanes.add(asyncio.create_task(self._serve(row, known)))
                 if not lanes:
                     return done
                 # Others may have come while all lanes are slow.
@@ -118,45 +126,45 @@ class Inbox:
                 lane.cancel()
             await asyncio.gather(*lanes, return_exceptions=True)
 
-    async def _heads(self, limit: int) -> Sequence[InboxRow]:
-        """The oldest pending row of each thread that is free and whose row may be tried now, oldest first."""
+    async def _ready(self, limit: int) -> Sequence[tuple[Pending, Known | None]]:
+        """What may be tried now of the threads that are free, oldest first."""
         if not self._channels:
             return ()
-        known = or_(
-            *(
-                and_(col(InboxRow.channel) == channel, col(InboxRow.account) == account)
-                for channel, account in self._channels
-            )
-        )
-        is_pending = col(InboxRow.state) == InboxState.PENDING
-        heads = select(func.min(InboxRow.id)).where(is_pending).group_by(col(InboxRow.thread))
-        ready = (
-            select(InboxRow)
-            .where(col(InboxRow.id).in_(heads), known, col(InboxRow.not_before) <= self._clock())
-            .where(col(InboxRow.thread).not_in(self._busy))
-            .order_by(col(InboxRow.id))
-            .limit(limit if self._database.has_one_writer else limit * SPREAD)
-        )
         async with self._database.reading(is_brief=True) as session:
-            found = (await session.exec(ready)).all()
+            if self._database.has_one_writer:
+                found = await self._heads.find(session, self._clock(), limit, self._busy)
+                return [(row, await self._foresee(session, row)) for row in found]
+            found = await self._heads.find(session, self._clock(), max(limit, LANES) * SPREAD, self._busy)
         # Other processes look at the same moment: who takes a row that another has taken has worked for nothing.
-        return found if len(found) <= limit else random.sample(found, limit)
+        return [(row, None) for row in (found if len(found) <= limit else random.sample(found, limit))]
 
-    async def _serve(self, row: InboxRow) -> int:
+    async def _foresee(self, session: AsyncSession, row: Pending) -> Known | None:
+        """What a plain message says, and its scene: one view serves many, where it keeps nobody waiting."""
+        await asyncio.sleep(0)
+        if row.album or row.attempts:
+            return None
         try:
-            return int(await self._take_effect(row))
+            inbound = self._read(row)
+            return None if inbound.attachments else (inbound, await self._set_scene(session, inbound))
+        except Exception:  # its lane will meet the same, and count it
+            return None
+
+    async def _set_scene(self, session: AsyncSession, inbound: Inbound) -> Any:
+        return await self._dialogue.set_scene(session, self._clock(), inbound)
+
+    async def _serve(self, row: Pending, known: Known | None) -> int:
+        try:
+            return int(await self._take_effect(row, known))
         except Exception as error:
             await self._put_back(row, place_of(error), error.retry_after if isinstance(error, FileAway) else None)
             return 0
         finally:
             self._busy.discard(row.thread)
 
-    async def _take_effect(self, row: InboxRow) -> bool:
+    async def _take_effect(self, row: Pending, known: Known | None) -> bool:
         """Look things up with no transaction open, then decide and write everything in one."""
         parts = await self._parts(row) if row.album else ()
-        inbound = await self._fetch(row, join([self._read(one) for one in (row, *parts)]))
-        async with self._database.reading(is_brief=True) as session:
-            scene = await self._dialogue.set_scene(session, self._clock(), inbound)
+        inbound, scene = known or await self._understand(row, parts)
         with self._waiting("shop"):
             looked = await self._dialogue.look_up(scene, inbound)
 
@@ -175,33 +183,39 @@ class Inbox:
         self._outbox_bell.ring()
         return is_ours
 
-    async def _allow(self, session: AsyncSession, row: InboxRow, inbound: Inbound) -> None:
+    async def _allow(self, session: AsyncSession, row: Pending, inbound: Inbound) -> None:
         """Note how long, and how often, the messenger lets us answer this."""
         channel = self._channels[row.channel, row.account]
         if isinstance(channel, Rationed) and (allowance := channel.allowance_after(inbound)) is not None:
             conversation = await conversations.find(session, row.channel, row.account, inbound.address)
             if conversation is not None:
-                await reply_windows.renew(session, inbound.sent_at, id_of(conversation), allowance)
+                about = (id_of(conversation), allowance)
+                await reply_windows.renew(session, inbound.sent_at, *about, came_at=row.received_at)
 
-    async def _write(self, row: InboxRow, work: Work[bool]) -> bool:
+    async def _write(self, row: Pending, work: Work[bool]) -> bool:
         """Where one writes at a time buyers share a commit; elsewhere they need not wait for each other's locks."""
         if self._database.has_one_writer and not row.attempts:
             return await self._together.write(work)
         async with self._database.writing(is_brief=True) as session:
             return await work(session)
 
-    async def _parts(self, row: InboxRow) -> Sequence[InboxRow]:
+    async def _parts(self, row: Pending) -> Sequence[Pending]:
         """What came of this row's album beside it. What comes later is a message of its own."""
-        beside = (*of_album(row.thread, row.album), col(InboxRow.id) != row.id)
-        async with self._database.reading() as session:
-            return (await session.exec(select(InboxRow).where(*beside).order_by(col(InboxRow.id)))).all()
+        async with self._database.reading(is_brief=True) as session:
+            return await parts_beside(session, row)
 
-    async def _fetch(self, row: InboxRow, inbound: Inbound) -> Inbound:
+    async def _understand(self, row: Pending, parts: Sequence[Pending]) -> Known:
+        inbound = await self._fetch(row, join([self._read(one) for one in (row, *parts)]))
+        async with self._database.reading(is_brief=True) as session:
+            return inbound, await self._set_scene(session, inbound)
+
+    async def _fetch(self, row: Pending, inbound: Inbound) -> Inbound:
         channel = self._channels[row.channel, row.account]
         if not inbound.attachments or not isinstance(channel, Fetches):
             return inbound
         with self._waiting("file"):
-            return await channel.fetch(inbound, is_last=row.attempts + 1 >= FETCH_TRIES)
+            is_last = row.attempts + 1 >= FETCH_TRIES
+            return await channel.fetch(inbound, is_last=is_last, file_limit=self._file_limit)
 
     @contextmanager
     def _waiting(self, what: str) -> Iterator[None]:
@@ -212,46 +226,53 @@ class Inbox:
         finally:
             self._away[what] -= 1
 
-    def _read(self, row: InboxRow) -> Inbound:
+    def _read(self, row: Pending) -> Inbound:
         channel = self._channels[row.channel, row.account]
         raw = self._vault.open_text("inbox", seal_id(row.channel, row.account, row.update_id), row.sealed)
         address = row.thread.removeprefix(f"{row.channel}:{row.account}:")
         return channel.read(Update(row.channel, row.account, row.update_id, address, raw))
 
-    async def _put_back(self, row: InboxRow, problem: str, least: timedelta | None = None) -> None:
+    async def _put_back(self, row: Pending, problem: str, least: timedelta | None = None) -> None:
         """Count the failure; the row waits for its next try, or is laid aside for a person."""
-        attempts = row.attempts + 1
-        is_dead = attempts > len(BACKOFF)
-        now = self._clock()
-        values = {"attempts": attempts, "problem": problem}
-        if is_dead:
-            values["state"] = InboxState.DEAD
-        else:
-            # No file is worth that its buyer waits longer than for any failure.
-            values["not_before"] = now + min(max(BACKOFF[row.attempts], least or BACKOFF[0]), BACKOFF[-1])
+        if row.attempts >= len(BACKOFF):
+            await self._lay_aside(row, problem)
+            return
+        # No file is worth that its buyer waits longer than for any failure.
+        wait = min(max(BACKOFF[row.attempts], least or BACKOFF[0]), BACKOFF[-1])
         async with self._database.writing() as session:
-            counted = await session.exec(
-                update(InboxRow).where(*still(row), col(InboxRow.attempts) == row.attempts).values(**values)
-            )
-            is_ours = counted.rowcount == 1
-            if is_ours and is_dead:
-                record(session, now, "bot", "inbox.died", f"inbox:{row.id}", None, {"problem": problem})
-                if row.album:  # each part would fail as the whole did, and hold its buyer up as long
-                    parts = update(InboxRow).where(*of_album(row.thread, row.album))
-                    await session.exec(parts.values(state=InboxState.DEAD, problem=problem))
-        log.error("inbox row %s %s: %s", row.id, "was laid aside" if is_dead else "failed", problem)
-        if is_ours and is_dead:
-            await self._apologise(row)
+            await _count(session, row, problem, not_before=self._clock() + wait)
+        log.error("inbox row %s failed: %s", row.id, problem)
 
-    async def _apologise(self, row: InboxRow) -> None:
-        """A message that is lost to us must not be lost on the buyer."""
+    async def _lay_aside(self, row: Pending, problem: str) -> None:
+        """A message that is lost to us must not be lost on the buyer: who is killed here has done neither."""
         try:
             inbound = self._read(row)
             async with self._database.writing() as session:
-                await self._dialogue.apologise(session, self._clock(), inbound)
+                if await self._bury(session, row, problem):
+                    await self._dialogue.apologise(session, self._clock(), inbound)
         except Exception as error:  # whatever broke the message may break this too
             log.error("the sender of inbox row %s could not be told: %s", row.id, place_of(error))
+            async with self._database.writing() as session:
+                await self._bury(session, row, problem)
+        log.error("inbox row %s was laid aside: %s", row.id, problem)
         self._outbox_bell.ring()
+
+    async def _bury(self, session: AsyncSession, row: Pending, problem: str) -> bool:
+        """Whether it was us."""
+        is_ours = await _count(session, row, problem, state=InboxState.DEAD)
+        if is_ours:
+            record(session, self._clock(), "bot", "inbox.died", f"inbox:{row.id}", None, {"problem": problem})
+            if row.album:  # each part would fail as the whole did, and hold its buyer up as long
+                parts = update(InboxRow).where(*of_album(row.thread, row.album))
+                await session.exec(parts.values(state=InboxState.DEAD, problem=problem))
+        return is_ours
+
+
+async def _count(session: AsyncSession, row: Pending, problem: str, **values: Any) -> bool:
+    """One more try that failed, unless another process has counted it."""
+    counted = update(InboxRow).where(*still(row), col(InboxRow.attempts) == row.attempts)
+    found = await session.exec(counted.values(attempts=row.attempts + 1, problem=problem, **values))
+    return bool(found.rowcount == 1)
 
 
 async def forget_done(session: AsyncSession, before: datetime) -> int:
@@ -276,7 +297,7 @@ async def has_unheard(session: AsyncSession, channel: str, account: str, address
     return False
 
 
-async def _finish(session: AsyncSession, row: InboxRow) -> bool:
+async def _finish(session: AsyncSession, row: Pending) -> bool:
     """Claim the row's effects for this transaction: of all who try, one gets True. The raw update goes with it."""
     claimed = await rows.in_one_trip(session, lambda connection: rows.carry_out(connection, _FINISH, number=row.id))
     return claimed == 1
@@ -301,15 +322,6 @@ def join(parts: Sequence[Inbound]) -> Inbound:
         attachments=tuple(attachment for one in parts for attachment in one.attachments),
         reply_to=next((one.reply_to for one in parts if one.reply_to), ""),
     )
-
-
-def of_album(thread: str, album: str | None) -> tuple[ColumnElement[bool], ...]:
-    is_pending = col(InboxRow.state) == InboxState.PENDING
-    return (col(InboxRow.thread) == thread, is_pending, col(InboxRow.album) == album)
-
-
-def still(row: InboxRow) -> tuple[ColumnElement[bool], ...]:
-    return (col(InboxRow.id) == row.id, col(InboxRow.state) == InboxState.PENDING)
 
 
 def _renew(vault: Vault, row: InboxRow) -> None:

@@ -62,19 +62,20 @@ class Plan:
             self.wait = max(timedelta(0), min(self._resting.values()) - now)
         return chosen
 
-    def _is_closed(self, now: datetime) -> bool:
-        """Whether nothing at all may be sent now."""
-        self.wait = self._budget.closed_for(now) or None
+    def _is_closed(self, now: datetime, messages: int = 1) -> bool:
+        """Whether so many messages may be sent to nobody at all now."""
+        self.wait = self._budget.closed_for(now, messages) or None
         return self.wait is not None
 
     def _choose(self, now: datetime, room: int, busy: Collection[int], chosen: list[Ready]) -> None:
         """Move what may be sent now from what was read to `chosen`."""
         taken = {*busy, *(ready.row.conversation_id for ready in chosen)}
-        while self._ahead and len(chosen) < room and not self._is_closed(now):
+        # An album waits for room and lets nothing overtake it: what is smaller would always find some before it.
+        while self._ahead and len(chosen) < room and not self._is_closed(now, self._ahead[0].messages):
             ready = self._ahead.pop(0)
             if ready.row.conversation_id in taken:
                 continue
-            if wait := self._budget.wait_for(now, ready.row.address):
+            if wait := self._budget.wait_for(now, ready.row.address, messages=ready.messages):
                 self._resting[ready.row.conversation_id] = now + wait
             else:
                 chosen.append(ready)

@@ -1,4 +1,4 @@
-"""What arrived and is still to be understood, and where each dialogue stands."""
+"""What arrived and is still to be understood, where each dialogue stands, and which topic is whose."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -43,6 +43,47 @@ class InboxRow(SQLModel, table=True):
     not_before: datetime
     problem: str | None = None
     album: str | None = None  # rows of one thread with the same word here are parts of one message
+
+
+class TopicState(StrEnum):
+    CLAIMED = "claimed"  # this process makes it now, or died while it did
+    OPEN = "open"
+    CLOSED = "closed"
+    UNKNOWN = "unknown"  # asked for, and no answer came: it may stand there without us knowing its number
+    GONE = "gone"  # deleted, or refused
+
+
+class Topic(SQLModel, table=True):
+    """The topic of a ticket in the staff's group, or in its buyer's chat with the bot of ours that they write to.
+
+    The row is claimed before the topic is made, so that there are never two.
+    """
+
+    __table_args__ = (UniqueConstraint("bot", "ticket_id"), Index("topic_place", "bot", "chat_id", "thread_id"))
+
+    id: int | None = Field(default=None, primary_key=True)
+    bot: str
+    ticket_id: int = Field(foreign_key="ticket.id", index=True)
+    chat_id: str  # of the group, or of the buyer
+    thread_id: int | None = None
+    state: str = TopicState.CLAIMED
+    claimed_at: datetime
+    name: str = ""  # as the chat shows it
+    card_id: int | None = None  # the message with the ticket's card, for staff
+    card: str = ""  # what it says, so that the same is not sent again
+    known_version: int = 0  # of the ticket, as the people in the topic were told it
+    problem: str | None = None
+
+
+class TopicMessage(SQLModel, table=True):
+    """In which topic of theirs a buyer wrote a message, and where an answer to it goes; without one, in none."""
+
+    __tablename__ = "topic_message"
+
+    message_id: int = Field(
+        primary_key=True, foreign_key="message.id", sa_type=BigKey, sa_column_kwargs={"autoincrement": False}
+    )
+    thread_id: int
 
 
 class DialogueRow(SQLModel, table=True):

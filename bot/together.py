@@ -24,9 +24,10 @@ class Together:
     Nobody is harmed by company: when one piece of work fails, all is rolled back, and each is done anew by itself.
     """
 
-    def __init__(self, database: Transactions, most: int) -> None:
-        """At most `most` pieces of work share a transaction."""
+    def __init__(self, database: Transactions, most: int, *, is_urgent: bool = False) -> None:
+        """At most `most` pieces of work share a transaction; an urgent one waits for no other but the one that runs."""
         self._database = database
+        self._is_urgent = is_urgent
         self._most = most
         self._waiting: list[Job] = []
         self._running: asyncio.Task[None] | None = None
@@ -55,14 +56,15 @@ class Together:
 
     async def _do(self, jobs: list[Job]) -> None:
         results: list[Any] = []
-        ends = time.monotonic() + LONGEST
         try:
-            async with self._database.writing(is_brief=True) as session:
+            async with self._database.writing(is_brief=True, is_urgent=self._is_urgent) as session:
+                began = time.monotonic()
                 for work, _ in jobs:
                     results.append(await work(session))
-                    if time.monotonic() > ends:
+                    if time.monotonic() - began > LONGEST:
                         break
-                    await asyncio.sleep(0)  # brief work waits for nothing: let others of this process have their turn
+                    if not self._is_urgent:
+                        await asyncio.sleep(0)  # brief work waits for nothing: let others of this process have a turn
         except Exception as error:
             if len(jobs) > 1 and not isinstance(error, AWAY):
                 for job in jobs:

@@ -11,10 +11,10 @@ class Transactions(Protocol):
     def has_one_writer(self) -> bool:
         """Whether only one transaction can write at a time."""
 
-    def writing(self, *, is_brief: bool = False) -> AbstractAsyncContextManager[AsyncSession]:
+    def writing(self, *, is_brief: bool = False, is_urgent: bool = False) -> AbstractAsyncContextManager[AsyncSession]:
         """One transaction: committed when the block ends, rolled back when it raises.
 
-        `is_brief`: each of its statements takes well under a millisecond.
+        `is_brief`: each of its statements takes well under a millisecond. `is_urgent`: somebody is kept waiting.
         """
 
     def reading(self, *, is_brief: bool = False) -> AbstractAsyncContextManager[AsyncSession]:

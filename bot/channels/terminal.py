@@ -2,10 +2,10 @@
 
 import json
 import secrets
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from datetime import datetime
 
-from bot.channels.port import Accept, Inbound, Kind, Update
+from bot.channels.port import Accept, Inbound, Kind, Photo, Update
 from tickets.tables import Message, Outgoing
 
 
@@ -14,8 +14,16 @@ class Terminal:
 
     name = "terminal"
 
-    def __init__(self, buyer: str, write: Callable[[str], None], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        buyer: str,
+        write: Callable[[str], None],
+        clock: Callable[[], datetime],
+        *,
+        unseen: str = "[🖼]",  # stands for a picture
+    ) -> None:
         self.account = buyer
+        self._unseen = unseen
         self._write = write
         self._clock = clock
         self._buttons: list[str] = []  # handles of the last message that had any; [1] is the first
@@ -41,6 +49,12 @@ class Terminal:
             self._buttons = [button["handle"] for button in message.buttons]
             self._write("  ".join(f"[{n}] {button['text']}" for n, button in enumerate(message.buttons, 1)))
         return str(message.id)
+
+    async def deliver_pictures(self, outgoing: Outgoing, message: Message, photos: Sequence[Photo]) -> str:
+        """A terminal can only say that there are some."""
+        for _ in photos:
+            self._write(self._unseen)
+        return await self.deliver(outgoing, message) if message.text else str(message.id)
 
     def type(self, line: str) -> Update:
         """The update that a typed line is: the number of a button presses it."""

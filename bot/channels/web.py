@@ -30,7 +30,7 @@ import asyncio
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,12 +40,13 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.channels import web_pictures
-from bot.channels.drawing import Drawing
+from bot.channels.body import read_body
 from bot.channels.pace import Pace
-from bot.channels.port import Accept, Inbound, Kind, Update
+from bot.channels.port import Accept, Inbound, Kind, Photo, Update
 from bot.channels.web_session import WebSession, address_of, is_own_page
 from bot.errors import UpdateTooLarge
 from bot.transactions import Transactions
+from tickets.drawing import Drawing
 from tickets.errors import NoPicture, PictureTooLarge
 from tickets.links import Links
 from tickets.outbox import Say
@@ -134,6 +135,10 @@ class WebChat:
         self._wake(outgoing.address)
         return str(message.id)
 
+    async def deliver_pictures(self, outgoing: Outgoing, message: Message, photos: Sequence[Photo]) -> str:
+        """They stand there as well: a page asks for each by its number."""
+        return await self.deliver(outgoing, message)
+
     def close(self) -> None:
         """End all streams, so that the server can stop; pages reconnect to its successor."""
         self._is_closing = True
@@ -150,7 +155,7 @@ class WebChat:
         if not is_own_page(request):
             return self._refuse(request, 403, "bad_request", "web.bad_request")
         try:
-            body = _check(json.loads(await _read_body(request)))
+            body = _check(json.loads(await read_body(request, BODY_LIMIT)))
         except UpdateTooLarge:
             return self._refuse(request, 413, "too_large", "web.too_large")
         except (ValueError, RecursionError):  # the latter from brackets nested by the thousand
@@ -172,7 +177,7 @@ class WebChat:
         if refusal := await self._slow_down(request, token):
             return refusal
         try:
-            pixels = await self._drawing.draw(await _read_body(request, web_pictures.LIMIT))
+            pixels = await self._drawing.draw(await read_body(request, web_pictures.LIMIT))
         except (UpdateTooLarge, PictureTooLarge):
             return self._refuse(request, 413, "too_large", "web.picture_too_large", megabytes=web_pictures.LIMIT >> 20)
         except NoPicture:
@@ -293,15 +298,6 @@ class WebChat:
     def _refuse(self, request: Request, status: int, error: str, key: str, **facts: object) -> JSONResponse:
         language = "en" if request.headers.get("accept-language", "").lower().startswith("en") else "zh"
         return JSONResponse({"error": error, "text": self._say(language, key, **facts)}, status)
-
-
-async def _read_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise UpdateTooLarge(limit=limit)
-    return bytes(body)
 
 
 def _check(body: Any) -> dict[str, Any]:

@@ -11,16 +11,14 @@ into a `Picture` in the one transaction in which the update takes effect. So the
 a repeat or is laid aside, and the door need not know who the buyer is.
 """
 
-import asyncio
 from datetime import datetime
 from typing import Any
 
 from fastapi import Request, Response
 
 from bot.transactions import Transactions
-from shop.errors import SealBroken
 from shop.vault import Vault
-from tickets import pictures
+from tickets import attachments, pictures
 from tickets.pixels import BYTES, Pixels
 
 LIMIT = BYTES  # of a request's body
@@ -50,13 +48,8 @@ async def show_own(database: Transactions, vault: Vault, number: str, place: tup
     picture_id = int(number) if number.isdecimal() and len(number) < 10 else 0
     async with database.reading() as session:
         picture = await pictures.find_own(session, picture_id, *place)
-    if picture is None:
-        return Response(status_code=404, headers=HEADERS)
-    try:
-        jpeg = await asyncio.to_thread(pictures.read, vault, picture)
-    except SealBroken:
-        return Response(status_code=404, headers=HEADERS)
-    return as_file(jpeg, picture_id)
+    jpeg = await attachments.find_content(vault, pictures.SEAL, picture)
+    return as_file(jpeg, picture_id) if jpeg is not None else Response(status_code=404, headers=HEADERS)
 
 
 def as_file(jpeg: bytes, number: int) -> Response:

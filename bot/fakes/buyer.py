@@ -1,7 +1,7 @@
 """A buyer who talks to Kadesk through any channel, from the channel's own side: `say`, `press`, `last_reply`."""
 
 import itertools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -10,6 +10,8 @@ from bot.channels.terminal import Terminal
 from bot.fakes.people import PIXELS
 from bot.fakes.telegram import FakeTelegram
 
+UNSEEN = "[图片]"  # a picture at a terminal
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -17,6 +19,7 @@ class Reply:
 
     text: str
     buttons: Mapping[str, Any] = field(default_factory=dict)  # label → how this channel presses it
+    pictures: int = 0
 
 
 class Front(Protocol):
@@ -108,7 +111,7 @@ class TerminalFront:
 
     def __init__(self, name: str, accept: Accept, clock: Callable[[], Any]) -> None:
         self.screen: list[str] = []
-        self.channel = Terminal(name, self.screen.append, clock)
+        self.channel = Terminal(name, self.screen.append, clock, unseen=UNSEEN)
         self._accept = accept
 
     async def open(self, payload: str = "") -> None:
@@ -139,7 +142,7 @@ class TerminalFront:
                 # Only the newest buttons can be pressed here: they are numbers.
                 replies = [*(Reply(reply.text) for reply in replies[:-1]), Reply(replies[-1].text, buttons)]
             else:
-                replies.append(Reply(line))
+                replies.append(Reply(line, pictures=int(line == UNSEEN)))
         return replies
 
 
@@ -180,10 +183,14 @@ class TelegramFront:
 
     async def received(self) -> list[Reply]:
         return [
-            Reply(sent.text, {one["text"]: one["callback_data"] for one in sent.buttons if "callback_data" in one})
+            Reply(sent.text, _keys(sent.buttons), int(sent.method in ("sendPhoto", "sendMediaGroup")))
             for sent in self.fake.sent
             if sent.chat_id == self.chat_id and not sent.is_deleted
         ]
+
+
+def _keys(buttons: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    return {one["text"]: one["callback_data"] for one in buttons if "callback_data" in one}
 
 
 class OneByOne:
@@ -230,7 +237,11 @@ class WebFront(OneByOne):
     async def received(self) -> list[Reply]:
         answer = await self.client.get("/chat/api/history")
         return [
-            Reply(message["text"], {button["text"]: button["handle"] for button in message["buttons"]})
+            Reply(
+                message["text"],
+                {button["text"]: button["handle"] for button in message["buttons"]},
+                sum("picture" in one for one in message["attachments"]),
+            )
             for message in answer.json()["messages"]
             if message["author"] != "buyer"
         ]

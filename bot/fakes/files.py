@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from bot.fakes.calls import Upload
 from bot.fakes.refusal import Refusal, bad
+from tickets.errors import NoPicture, PictureTooLarge
+from tickets.pixels import draw_anew
 
 DOWNLOAD_LIMIT = 20 * 1024 * 1024  # bytes that getFile gives
 UPLOAD_LIMITS = {"photo": 10 * 1024 * 1024}
 UPLOAD_LIMIT = 50 * 1024 * 1024
+RATIO = 20  # of the sides of a photo
 FOLDERS = {"photo": "photos", "voice": "voice", "sticker": "stickers", "video": "videos", "audio": "music"}
 
 
@@ -54,6 +57,8 @@ class Files:
                 raise Refusal(413, "Request Entity Too Large")
             if not found.content:
                 raise bad("file must be non-empty")
+            if kind == "photo":
+                _look_at(found.content)
             return self.keep(bot_id, kind, found)
         if not found:
             raise bad(f"there is no {kind} in the request")
@@ -64,6 +69,18 @@ class Files:
 
     def find_by_path(self, bot_id: int, path: str) -> File | None:
         return next((file for file in self._files.values() if (file.bot_id, file.path) == (bot_id, path)), None)
+
+
+def _look_at(content: bytes) -> None:
+    """What a bot sends as a photo must be one, and neither huge nor a strip. Raises Refusal."""
+    try:
+        shown = draw_anew(content)
+    except NoPicture:
+        raise bad("IMAGE_PROCESS_FAILED") from None
+    except PictureTooLarge:
+        raise bad("PHOTO_INVALID_DIMENSIONS") from None
+    if max(shown.width, shown.height) > RATIO * min(shown.width, shown.height):
+        raise bad("PHOTO_INVALID_DIMENSIONS")
 
 
 def wire(kind: str, file: File) -> dict[str, object] | list[dict[str, object]]:

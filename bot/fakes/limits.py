@@ -12,8 +12,10 @@ class Limits:
     per_second: int = 30  # messages, to all chats
     burst: int = 5  # messages to one chat at once; afterwards one a second
     per_minute: int = 20  # messages to one group
+    topics_per_minute: int = 20  # made in one group; Telegram counts them, but names no figure
     _all: deque[float] = field(default_factory=deque)
     _groups: dict[int, deque[float]] = field(default_factory=lambda: defaultdict(deque))
+    _topics: dict[int, deque[float]] = field(default_factory=lambda: defaultdict(deque))
     _busy_until: dict[int, float] = field(default_factory=dict)
 
     def wait_for(self, chat_id: int, now: float, messages: int = 1) -> int:
@@ -33,6 +35,13 @@ class Limits:
         else:
             self._busy_until[chat_id] = busy + messages
         return 0
+
+    def wait_for_topic(self, chat_id: int, now: float) -> int:
+        """0, and the topic is counted; or for how many whole seconds none is made, whatever else is taken."""
+        wait = _over(self._topics[chat_id], now, 60, self.topics_per_minute, 1)
+        if wait <= 0:
+            self._topics[chat_id].append(now)
+        return max(0, math.ceil(wait))
 
 
 def _over(seen: deque[float], now: float, span: float, limit: int, messages: int) -> float:

@@ -150,9 +150,16 @@ class People(Topics):
         found = [topic for topic in self.groups[chat_id].topics.values() if topic.name == name and not topic.is_deleted]
         return found[-1]
 
-    def delete_topic(self, chat_id: int, thread_id: int) -> None:
+    def begin_topic(self, chat_id: int, *, bot: Account | None = None) -> int:
+        """A person begins a topic in their own chat with a bot, as apps do with the first word; its number."""
+        bot = bot or self.bot
+        assert bot.has_topics, "nobody makes topics with this bot"
+        chat = self.private(bot, chat_id)
+        return self.open_topic(chat, self.person(chat_id), "New Topic", is_name_implicit=True).id
+
+    def delete_topic(self, chat_id: int, thread_id: int, *, bot: Account | None = None) -> None:
         """A person deletes a topic; no bot hears of it."""
-        chat = self.groups[chat_id]
+        chat = self.groups[chat_id] if chat_id < 0 else self.private(bot or self.bot, chat_id)
         self.remove_topic(chat, chat.topics[thread_id])
 
     def close_topic(self, chat_id: int, thread_id: int, *, sender: int) -> None:

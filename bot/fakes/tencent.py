@@ -1,8 +1,11 @@
 """What both stand-ins for Tencent's platforms do alike: tokens that run out, files, faults in their order, a server."""
 
+import asyncio
+import secrets
+import time
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -10,6 +13,10 @@ import httpx
 from aiohttp import web
 
 BODY_LIMIT = 20 * 1024 * 1024  # bytes
+MEDIA_LIMIT = 10 * 1024 * 1024  # bytes of a picture
+MEDIA_KEPT = 3 * 86400  # seconds
+TRIES = 3
+Answer = TypeVar("Answer")
 
 
 class Platform(ABC):
@@ -19,10 +26,11 @@ class Platform(ABC):
     clock: Callable[[], float]
     client: httpx.AsyncClient  # that it calls the desk with
     calls: Counter[str]  # by path
+    patience: float  # seconds that it waits for an answer, and from one call to the next
 
     def _begin(self) -> None:
         self._tokens: dict[str, float] = {}  # → until when each is good
-        self._media: dict[str, bytes] = {}
+        self._media: dict[str, tuple[bytes, float]] = {}  # a file's name → what it is, and until when it is kept
         self._faults: dict[str, deque[int | str]] = defaultdict(deque)
 
     def next_fault(self, path: str, fault: int | str) -> None:
@@ -47,12 +55,53 @@ class Platform(ABC):
     async def answer_in(self, request: web.Request, path: str) -> web.StreamResponse:
         """Do what is asked for."""
 
+    async def _insist(self, call: Callable[[], Awaitable[Answer | None]]) -> tuple[int, Answer] | None:
+        """The number of the call that was answered, and the answer; None: three were not."""
+        for number in range(1, TRIES + 1):
+            begun = time.monotonic()
+            answer = await call()
+            if answer is not None:
+                return number, answer
+            if number < TRIES:
+                await asyncio.sleep(begun + self.patience - time.monotonic())
+        return None
+
     def _has_token(self, request: web.Request) -> bool:
         return self._tokens.get(request.query.get("access_token", ""), 0) > self.clock()
 
     def _give_media(self, request: web.Request) -> web.Response:
-        media = self._media.get(request.query.get("media_id", ""))
-        return web.Response(body=media) if media is not None else error(40007)
+        name = request.query.get("media_id", "")
+        if not self._has_media(name):
+            return error(40007)
+        named = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return web.Response(body=self._media[name][0], headers=named)
+
+    async def _take_media(self, request: web.Request) -> web.Response:
+        """A picture, kept for three days."""
+        if request.query.get("type") != "image":
+            return error(40004)
+        part = (await request.post()).get("media")
+        if not isinstance(part, web.FileField):
+            return error(41005)
+        content = part.file.read()
+        if not part.filename.endswith((".jpg", ".png")) or not content.startswith((b"\xff\xd8\xff", b"\x89PNG")):
+            return error(40005)
+        if len(content) > MEDIA_LIMIT:
+            return error(40006)
+        facts = {"type": "image", "media_id": self._keep(content), "created_at": int(self.clock())}
+        return web.json_response(facts)
+
+    def _keep(self, content: bytes) -> str:
+        name = secrets.token_urlsafe(24)
+        self._media[name] = content, self.clock() + MEDIA_KEPT
+        return name
+
+    def _has_media(self, name: str) -> bool:
+        return self._media.get(name, (b"", 0.0))[1] > self.clock()
+
+    def forget_media(self) -> None:
+        """Before their time is over."""
+        self._media.clear()
 
 
 def error(code: int) -> web.Response:

@@ -1,11 +1,15 @@
-"""The methods of forums: a topic is made, renamed, closed, opened again and deleted."""
+"""The methods of forums: a topic is made, renamed, closed, opened again and deleted.
+
+In private chats of a bot that has topics they are made, renamed and deleted, never closed.
+Source: https://core.telegram.org/bots/api#createforumtopic and the methods beside it.
+"""
 
 from typing import Any
 
 from bot.fakes.bots import Account
 from bot.fakes.calls import Fields
 from bot.fakes.chats import Chat, Topic
-from bot.fakes.refusal import bad
+from bot.fakes.refusal import bad, forbidden, too_many
 from bot.fakes.world import World
 
 ICON = 0x6FB9F0  # the colour of a topic for which none was chosen
@@ -23,6 +27,8 @@ class Topics(World):
         if colour not in COLOURS:
             raise bad("invalid icon color specified")
         self.obey_limits(bot, chat)
+        if bot.limits and (wait := bot.limits.wait_for_topic(chat.id, self.clock())):
+            raise too_many(wait)
         topic = self.open_topic(chat, bot.wire(), name, colour)
         return {"message_thread_id": topic.id, "name": name, "icon_color": colour}
 
@@ -38,11 +44,11 @@ class Topics(World):
         return True
 
     async def _on_closeForumTopic(self, bot: Account, fields: Fields) -> bool:
-        chat, topic = self._topic(bot, fields, "close the topic")
+        chat, topic = self._topic(bot, fields, "close the topic", is_in_group=True)
         return self.shut(chat, bot.wire(), topic, is_closed=True)
 
     async def _on_reopenForumTopic(self, bot: Account, fields: Fields) -> bool:
-        chat, topic = self._topic(bot, fields, "reopen the topic")
+        chat, topic = self._topic(bot, fields, "reopen the topic", is_in_group=True)
         return self.shut(chat, bot.wire(), topic, is_closed=False)
 
     async def _on_deleteForumTopic(self, bot: Account, fields: Fields) -> bool:
@@ -53,12 +59,12 @@ class Topics(World):
     async def _on_getForumTopicIconStickers(self, bot: Account, fields: Fields) -> list[Any]:
         return []
 
-    def open_topic(self, chat: Chat, sender: dict[str, Any], name: str, colour: int = ICON) -> Topic:
+    def open_topic(self, chat: Chat, sender: dict[str, Any], name: str, colour: int = ICON, **facts: Any) -> Topic:
         """A topic's number is that of the service message that tells of it."""
         message = self.compose(chat, sender, None)
         topic = chat.topics[message["message_id"]] = Topic(message["message_id"], name, colour)
         message |= {"message_thread_id": topic.id, "is_topic_message": True}
-        message["forum_topic_created"] = {"name": name, "icon_color": colour}
+        message["forum_topic_created"] = {"name": name, "icon_color": colour} | facts
         self.tell(chat, "message", message)
         return topic
 
@@ -82,8 +88,10 @@ class Topics(World):
         message |= event
         self.tell(chat, "message", message)
 
-    def _topic(self, bot: Account, fields: Fields, what: str) -> tuple[Chat, Topic]:
+    def _topic(self, bot: Account, fields: Fields, what: str, *, is_in_group: bool = False) -> tuple[Chat, Topic]:
         chat = self._forum(bot, fields, what)
+        if is_in_group and chat.is_private:
+            raise bad("the chat is not a supergroup")
         topic = chat.topics.get(fields.number("message_thread_id"))
         if topic is None:
             raise bad("TOPIC_ID_INVALID")
@@ -93,6 +101,8 @@ class Topics(World):
 
     def _forum(self, bot: Account, fields: Fields, what: str) -> Chat:
         chat = self.chat(bot, fields)
+        if chat.id in self.blocked:
+            raise forbidden("bot was blocked by the user")
         if not (bot.has_topics if chat.is_private else chat.is_forum):
             raise bad("the chat is not a forum")
         if bot.id not in chat.admins:

@@ -35,7 +35,7 @@ class WeChatFront(OneByOne):
         await self.fake.press(self.follower, button)
 
     async def received(self) -> list[Reply]:
-        return [Reply(shown.text, shown.menu) for shown in self.fake.shown[self.follower]]
+        return [Reply(one.text, one.menu, bool(one.picture)) for one in self.fake.shown[self.follower]]
 
 
 class WeComFront(OneByOne):
@@ -75,4 +75,5 @@ class WeComFront(OneByOne):
         await self._look()
 
     async def received(self) -> list[Reply]:
-        return [Reply(shown.text, shown.menu) for shown in self.fake.sessions[self.account, self.buyer].shown]
+        shown = self.fake.sessions[self.account, self.buyer].shown
+        return [Reply(one.text, one.menu, bool(one.picture)) for one in shown]

@@ -24,7 +24,8 @@ from bot.fakes.weixin import AES_KEY, MESSAGES, SECRET, TEXT_LIMIT, TOKEN, WINDO
 
 CORP_ID, OPEN_KFID = "ww0123456789abcdef", "wkAAA0001"
 KEPT = 3 * 86400  # seconds that the feed holds
-WELCOME = 20  # seconds in which a conversation that was opened may be greeted
+MENU_ENTRIES = 10
+WELCOME = 20  # seconds in which a conversation that was opened may be greeted, or one that ended asked about
 
 
 @dataclass
@@ -45,9 +46,11 @@ class FakeWeCom(Platform):
     envelope: Envelope = field(default_factory=lambda: Envelope.make(TOKEN, AES_KEY, CORP_ID))
     accounts: tuple[str, ...] = (OPEN_KFID,)
     page: int = 1000  # messages of one answer at most
+    patience: float = 5.0
     client: httpx.AsyncClient = field(default_factory=httpx.AsyncClient)  # that the platform calls with
     calls: Counter[str] = field(default_factory=Counter)
     base: str = ""
+    words_good: float = 600  # seconds that the word of a callback is taken
     is_mute: bool = False  # nobody is called: as after an outage of the desk
 
     def __post_init__(self) -> None:
@@ -57,6 +60,7 @@ class FakeWeCom(Platform):
         self._codes: dict[str, tuple[str, str, float]] = {}
         self._sent: set[tuple[str, str]] = set()
         self._numbers = itertools.count(1)
+        self._called_at: dict[str, float] = defaultdict(float)
 
     # What buyers do
 
@@ -67,19 +71,24 @@ class FakeWeCom(Platform):
         await self.say(buyer, text or menu_id, account, menu_id=menu_id)
 
     async def photo(self, buyer: str, content: bytes = PIXELS, account: str = OPEN_KFID) -> None:
-        media = secrets.token_urlsafe(24)
-        self._media[media] = content
-        await self._message(buyer, account, "image", {"media_id": media})
+        await self._message(buyer, account, "image", {"media_id": self._keep(content)})
+
+    async def file(self, buyer: str, content: bytes, account: str = OPEN_KFID) -> None:
+        await self._message(buyer, account, "file", {"media_id": self._keep(content)})
 
     async def enter(self, buyer: str, scene_param: str = "", account: str = OPEN_KFID) -> None:
         """Open the conversation. Whoever has said nothing for long gets a code to be greeted with."""
         code = {}
         if self.sessions[account, buyer].allowance.until <= self.clock():
-            secret = secrets.token_hex(16)
-            self._codes[secret] = account, buyer, self.clock() + WELCOME
-            code = {"welcome_code": secret}
+            code = {"welcome_code": self._code(buyer, account)}
         scene = {"scene": "kadesk", "scene_param": scene_param}
         await self._event(buyer, account, {"event_type": "enter_session"} | scene | code)
+
+    def _code(self, buyer: str, account: str) -> str:
+        """Good once, for what is said in answer to an event."""
+        secret = secrets.token_hex(16)
+        self._codes[secret] = account, buyer, self.clock() + WELCOME
+        return secret
 
     async def recall(self, buyer: str, number: str, account: str = OPEN_KFID) -> None:
         await self._event(buyer, account, {"event_type": "user_recall_msg", "recall_msgid": number})
@@ -88,8 +97,29 @@ class FakeWeCom(Platform):
         """A message that was taken does not arrive after all."""
         await self._event(buyer, account, {"event_type": "msg_send_fail", "fail_msgid": number, "fail_type": 1})
 
+    async def serve(self, buyer: str, text: str, account: str = OPEN_KFID) -> None:
+        """A person writes to the buyer inside 企业微信."""
+        facts = {"external_userid": buyer, "origin": 5, "servicer_userid": "lin", "msgtype": "text"}
+        await self._add(account, facts | {"text": {"content": text}})
+
+    async def change(self, buyer: str, change: int, account: str = OPEN_KFID) -> None:
+        """A person takes the session: 1 from the pool, 2 from another, 4 after its end; 3 ends it."""
+        self.sessions[account, buyer].state = 4 if change == 3 else 3
+        code = {"msg_code": self._code(buyer, account)} if change in (1, 3) else {}
+        await self._event(buyer, account, {"event_type": "session_status_change", "change_type": change} | code)
+
+    def forget(self, buyer: str, count: int, account: str = OPEN_KFID) -> None:
+        """The last messages to this buyer were never sent, as if their sender had been killed before."""
+        session = self.sessions[account, buyer]
+        for shown in session.shown[-count:]:
+            self._sent.discard((account, shown.body["msgid"]))
+            session.allowance.left += 1
+        del session.shown[-count:]
+
     async def _message(self, buyer: str, account: str, kind: str, content: dict[str, Any]) -> None:
-        self.sessions[account, buyer].allowance = Allowance(self.clock() + WINDOW, MESSAGES)
+        session = self.sessions[account, buyer]
+        session.allowance = Allowance(self.clock() + WINDOW, MESSAGES)
+        session.state = session.state if session.state != 4 else 0  # what ended begins anew with a word
         facts = {"external_userid": buyer, "origin": 3, "msgtype": kind, kind: content}
         await self._add(account, facts)
 
@@ -111,6 +141,11 @@ class FakeWeCom(Platform):
 
     async def call(self, account: str = OPEN_KFID) -> int | None:
         """Three times at most; the number of the call that was answered."""
+        answered = await self._insist(lambda: self._call(account))
+        return answered[0] if answered else None
+
+    async def _call(self, account: str) -> bool | None:
+        self._called_at[account] = self.clock()
         plain = write(
             {
                 "ToUserName": CORP_ID,
@@ -121,18 +156,15 @@ class FakeWeCom(Platform):
                 "OpenKfId": account,
             }
         )
-        for number in (1, 2, 3):
-            timestamp, nonce = str(int(self.clock())), secrets.token_hex(8)
-            sealed, signature = self.envelope.seal(plain.encode(), timestamp, nonce)
-            params = {"timestamp": timestamp, "nonce": nonce, "msg_signature": signature}
-            body = write({"ToUserName": CORP_ID, "Encrypt": sealed, "AgentID": ""})
-            try:
-                answer = await self.client.post(self.url, params=params, content=body.encode(), timeout=5)
-            except httpx.HTTPError:
-                continue
-            if answer.status_code == 200:
-                return number
-        return None
+        timestamp, nonce = str(int(self.clock())), secrets.token_hex(8)
+        sealed, signature = self.envelope.seal(plain.encode(), timestamp, nonce)
+        params = {"timestamp": timestamp, "nonce": nonce, "msg_signature": signature}
+        body = write({"ToUserName": CORP_ID, "Encrypt": sealed, "AgentID": ""})
+        try:
+            answer = await self.client.post(self.url, params=params, content=body.encode(), timeout=self.patience)
+        except httpx.HTTPError:
+            return None
+        return True if answer.status_code == 200 else None
 
     # What the desk asks for
 
@@ -143,6 +175,8 @@ class FakeWeCom(Platform):
             return error(42001)
         if path == "/cgi-bin/media/get":
             return self._give_media(request)
+        if path == "/cgi-bin/media/upload":
+            return await self._take_media(request)
         does = {
             "/cgi-bin/kf/sync_msg": self._sync,
             "/cgi-bin/kf/send_msg": self._send,
@@ -166,6 +200,9 @@ class FakeWeCom(Platform):
         account = body.get("open_kfid")
         if account not in self._feed:
             return error(95000)
+        is_good = self.clock() < self._called_at[account] + self.words_good
+        if (word := body.get("token")) is not None and (word != f"word-{account}" or not is_good):
+            return error(95007)
         feed = [one for one in self._feed[account] if one["send_time"] > self.clock() - KEPT]
         cursor = str(body.get("cursor", ""))
         rest = [one for one in feed if one["msgid"] > cursor]
@@ -198,9 +235,15 @@ class FakeWeCom(Platform):
             return error(40058)
         if kind == "text":
             shown = Shown(body["text"]["content"], body=body)
+        elif kind == "msgmenu" and len(body["msgmenu"]["list"]) > MENU_ENTRIES:
+            return error(95008)
         elif kind == "msgmenu":
             menu = {one["click"]["content"]: one["click"]["id"] for one in body["msgmenu"]["list"]}
             shown = Shown(body["msgmenu"].get("head_content", ""), menu, body=body)
+        elif kind == "image" and not self._has_media(body["image"]["media_id"]):
+            return error(40007)
+        elif kind == "image":
+            shown = Shown("", body=body, picture=self._media[body["image"]["media_id"]][0])
         else:
             return error(40008)
         if len(shown.text.encode()) > TEXT_LIMIT:
@@ -217,7 +260,7 @@ class FakeWeCom(Platform):
 
     def _pass_on(self, body: Mapping[str, Any]) -> web.Response:
         session = self.sessions[str(body.get("open_kfid")), str(body.get("external_userid"))]
-        if session.state == 3 and body.get("service_state") != 4:
+        if session.state == 4 or (session.state == 3 and body.get("service_state") not in (3, 4)):
             return error(95016)
         session.state = int(body["service_state"])
         return error(0)

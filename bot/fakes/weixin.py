@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import httpx
 from aiohttp import web
 
-from bot.channels.weixin.envelope import Envelope, Stamp
+from bot.channels.weixin.envelope import Envelope, Stamp, sign
 from bot.channels.weixin.xml import parse, write
 from bot.fakes.people import PIXELS
 from bot.fakes.telegram import running_clock
@@ -41,6 +41,7 @@ class Shown:
     menu: Mapping[str, str] = field(default_factory=dict)  # entry → its id
     passive: bool = False  # it was the answer to the platform's call
     body: Mapping[str, Any] = field(default_factory=dict)
+    picture: bytes = b""
 
 
 @dataclass
@@ -58,8 +59,8 @@ class FakeWeixin(Platform):
     url: str = ""
     clock: Callable[[], float] = field(default_factory=running_clock)
     envelope: Envelope = field(default_factory=lambda: Envelope.make(TOKEN, AES_KEY, APP_ID))
-    patience: float = 5.0  # seconds that it waits for an answer
-    tries: int = 3
+    is_plain: bool = False  # callbacks are neither sealed nor signed as to what they say
+    patience: float = 5.0
     token_seconds: float = 7200
     quota: int = 500_000  # calls of one kind a day
     client: httpx.AsyncClient = field(default_factory=httpx.AsyncClient)  # that the platform calls with
@@ -90,7 +91,8 @@ class FakeWeixin(Platform):
         return await self._message(follower, "image", PicUrl=f"{self.base}/pic/{media}", MediaId=media)
 
     async def speak(self, follower: str, recognition: str = "") -> int | None:
-        return await self._message(follower, "voice", MediaId=self._keep(b"amr"), Format="amr", Recognition=recognition)
+        media = self._keep(b"#!AMR\n")
+        return await self._message(follower, "voice", MediaId=media, Format="amr", Recognition=recognition)
 
     async def follow(self, follower: str, scene: str = "") -> int | None:
         self._left.discard(follower)
@@ -124,24 +126,28 @@ class FakeWeixin(Platform):
         """Call until it is answered; the number of the call that was, or None: the follower is told that nobody is."""
         fields = {"ToUserName": ORIGINAL_ID, "FromUserName": follower, "CreateTime": str(int(self.clock()))}
         plain = write(fields | {"MsgType": kind} | content).encode()
-        for number in range(1, self.tries + 1):
-            answer = await self.call(plain)
-            if answer is not None:
-                if text := answer.get("Content"):
-                    self.shown[follower].append(Shown(text, _links(text), passive=True))
-                return number
-        self.unanswered.append(follower)
-        self.shown[follower].append(Shown(NOBODY))
-        return None
+        answered = await self._insist(lambda: self.call(plain))
+        if answered is None:
+            self.unanswered.append(follower)
+            self.shown[follower].append(Shown(NOBODY))
+            return None
+        number, answer = answered
+        if text := answer.get("Content"):
+            self.shown[follower].append(Shown(text, _links(text), passive=True))
+        return number
 
     async def call(self, plain: bytes) -> dict[str, str] | None:
         """One call; the fields of the passive reply, none of "success"; None: it does not count as answered."""
         timestamp, nonce = str(int(self.clock())), secrets.token_hex(8)
-        sealed, signature = self.envelope.seal(plain, timestamp, nonce)
-        params = {"timestamp": timestamp, "nonce": nonce, "encrypt_type": "aes", "msg_signature": signature}
-        body = write({"ToUserName": ORIGINAL_ID, "Encrypt": sealed})
+        params, body = {"timestamp": timestamp, "nonce": nonce}, plain
+        if self.is_plain:
+            params["signature"] = sign(self.envelope.token, timestamp, nonce)
+        else:
+            sealed, params["msg_signature"] = self.envelope.seal(plain, timestamp, nonce)
+            params["encrypt_type"] = "aes"
+            body = write({"ToUserName": ORIGINAL_ID, "Encrypt": sealed}).encode()
         try:
-            response = await self.client.post(self.url, params=params, content=body.encode(), timeout=self.patience)
+            response = await self.client.post(self.url, params=params, content=body, timeout=self.patience)
         except httpx.HTTPError:
             return None
         if response.status_code != 200:
@@ -150,6 +156,10 @@ class FakeWeixin(Platform):
         if content in (b"", b"success"):
             return {}
         outer = parse(content)
+        if self.is_plain == ("Encrypt" in outer):
+            return None
+        if self.is_plain:
+            return outer
         stamp = Stamp(outer["TimeStamp"], outer["Nonce"], outer["MsgSignature"])
         return parse(self.envelope.open(stamp, outer["Encrypt"], datetime.fromtimestamp(self.clock(), UTC)))
 
@@ -165,11 +175,12 @@ class FakeWeixin(Platform):
         if path == "/cgi-bin/media/get":
             return self._give_media(request)
         if path == "/cgi-bin/media/upload":
-            return await self._upload(request)
+            return await self._take_media(request)
         does = {
             "/cgi-bin/message/custom/send": self._send,
             "/cgi-bin/message/custom/typing": self._type,
             "/cgi-bin/menu/create": self._make_menu,
+            "/cgi-bin/clear_quota": self._clear_quota,
         }.get(path)
         return does(await request.json()) if does else error(40066)
 
@@ -195,8 +206,10 @@ class FakeWeixin(Platform):
         elif kind == "msgmenu":
             menu = {one["content"]: one["id"] for one in body["msgmenu"]["list"]}
             shown = Shown(body["msgmenu"]["head_content"], menu, body=body)
-        elif kind == "image" and body["image"]["media_id"] in self._media:
-            shown = Shown("[image]", body=body)
+        elif kind == "image" and not self._has_media(body["image"]["media_id"]):
+            return error(40007)
+        elif kind == "image":
+            shown = Shown("", body=body, picture=self._media[body["image"]["media_id"]][0])
         else:
             return error(40008)
         if len(shown.text.encode()) > TEXT_LIMIT:
@@ -212,24 +225,18 @@ class FakeWeixin(Platform):
         self.typing.append(str(body.get("touser")))
         return error(0)
 
+    def _clear_quota(self, body: Mapping[str, Any]) -> web.Response:
+        if body.get("appid") != self.envelope.receiver:
+            return error(40013)
+        self.calls.clear()
+        return error(0)
+
     def _make_menu(self, body: Mapping[str, Any]) -> web.Response:
         buttons = body.get("button", [])
         if not 1 <= len(buttons) <= 3 or any(len(one.get("sub_button", [])) > 5 for one in buttons):
             return error(40016)
         self.menu = buttons
         return error(0)
-
-    async def _upload(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        part = form.get("media")
-        if not isinstance(part, web.FileField):
-            return error(41005)
-        return web.json_response({"type": request.query.get("type"), "media_id": self._keep(part.file.read())})
-
-    def _keep(self, content: bytes) -> str:
-        media = secrets.token_urlsafe(24)
-        self._media[media] = content
-        return media
 
 
 def _links(text: str) -> dict[str, str]:

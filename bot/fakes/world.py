@@ -149,8 +149,8 @@ class World:
         return updates[0] if updates else {kind: message}
 
     def _hears(self, bot: Account, chat: Chat, message: dict[str, Any]) -> bool:
-        if chat.is_private:
-            return bot.chats.get(chat.id) is chat
+        if chat.is_private:  # what a bot does itself it is not told
+            return bot.chats.get(chat.id) is chat and message["from"]["id"] != bot.id
         if bot.id not in chat.members or message["from"].get("is_bot"):
             return False
         if not bot.is_private or bot.id in chat.admins or any(name.startswith(SERVICE) for name in message):

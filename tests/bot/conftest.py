@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlmodel import SQLModel, select
@@ -33,6 +33,10 @@ from tickets.claims import ClaimRules, Claims
 from tickets.desk import Desk, DeskRules
 from tickets.ownership import Ownership
 from tickets.tables import Agent, Message, Role
+
+if TYPE_CHECKING:  # who tests no messenger does not wait for them to be imported
+    from bot.channels.wechat import WeChat
+    from bot.fakes.weixin import FakeWeixin
 
 KEYS = Keys.generate()
 LINKS = DeepLinks("demo", "a secret of the shop, long enough")
@@ -87,6 +91,7 @@ def known_answers() -> Answers:
         ("already_used", "claim", "codes", "提示已被使用", "It says already used", "先看看自己账号里到账没有。"),
         ("paid_not_delivered", "order", "delivery", "付款成功没发卡", "Paid but no code", "我来查。"),
         ("human", "human", "tickets", "找个人来", "Get me someone", "好的。"),
+        ("no_reply", "human", "tickets", "怎么还没人", "Nobody answers me", "请回复“转人工”。"),
         ("ticket_status", "tickets", "tickets", "进度怎么样了", "Any update", "看工单。"),
     ]
     entries = {
@@ -227,7 +232,11 @@ async def house(database: Database, clock: Clock, vault: Vault, answers: Any, ru
     """One order, one spare code. Whatever a test does, the shop's invariants hold afterwards."""
     phrases = Phrases()
     desk = Desk(phrases, rules)
-    claims = Claims(desk, vault, ClaimRules(reveal_url=lambda token: f"https://kadesk.test/r/{token}"))
+    addresses = {
+        "reveal_url": "https://kadesk.test/r/{}".format,
+        "chat_url": "https://kadesk.test/chat?start={}".format,
+    }
+    claims = Claims(desk, vault, ClaimRules(**addresses))
     shop = LocalShop(database, vault)
     dialogue = Dialogue(
         desk=desk,
@@ -244,3 +253,20 @@ async def house(database: Database, clock: Clock, vault: Vault, answers: Any, ru
     yield house
     async with database.reading() as session:
         assert await check_invariants(session) == []
+
+
+@pytest.fixture
+async def weixin(house: House) -> AsyncIterator["FakeWeixin"]:
+    from tests.bot.channels.fronts import serving_weixin
+
+    async with serving_weixin(house) as fake:
+        yield fake
+
+
+@pytest.fixture
+async def wechat(house: House, weixin: "FakeWeixin") -> AsyncIterator["WeChat"]:
+    from tests.bot.channels.fronts import open_wechat
+
+    wechat = open_wechat(house, weixin)
+    yield wechat
+    await wechat.close()

@@ -106,3 +106,22 @@ def test_a_sender_that_takes_over_sends_no_burst() -> None:
     budget.empty(NOW)
 
     assert ask(budget, NOW, "1") == BOT.every
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(1, 4)), max_size=200))
+def test_albums_count_as_their_pictures(crowd: list[tuple[int, int]]) -> None:
+    budget, sent = Budget(BOT, CHAT), list[datetime]()
+    instants = accumulate((timedelta(milliseconds=pause) for pause, _ in crowd), initial=NOW)
+    for number, (at, (_, pictures)) in enumerate(zip(instants, crowd, strict=False)):
+        if not budget.closed_for(at, pictures) and not budget.wait_for(at, str(number % 3), messages=pictures):
+            sent += [at] * pictures
+
+    assert busiest(sent, SECOND) <= 28
+
+
+def test_an_album_larger_than_a_burst_goes_when_all_is_free_and_is_paid_for_afterwards() -> None:
+    budget = Budget(chat=CHAT)
+
+    assert budget.wait_for(NOW, "1", messages=4) == timedelta(0)
+    assert budget.wait_for(NOW, "1", messages=4) == 4 * SECOND
+    assert ask(budget, NOW, "1") == 2 * SECOND

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from bot.health import Light, Pulse, Trouble, look
-from bot.tables import InboxRow
+from bot.channels.weixin.quota import day_of
+from bot.health import Light, Pulse, Trouble, Use, look
+from bot.tables import CallCount, InboxRow
 from kadesk.database import Database
 from tests.bot.conftest import Clock
 from tickets.tables import Heartbeat
@@ -107,3 +108,46 @@ async def test_what_could_not_be_written_is_written_later(clock: Clock, database
 class _Away:
     def writing(self) -> Any:
         raise ConnectionError
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("facts", "troubles"),
+    [
+        pytest.param({"lives": 1}, [], id="nobody wrote for days"),
+        pytest.param({}, ["silent"], id="no process serves it"),
+        pytest.param({"lives": 1, "problem": "secret"}, ["secret"], id="a wrong secret"),
+        pytest.param({"lives": 1, "problem": "address", "send_problem": "address"}, ["address"], id="said once"),
+        pytest.param({"lives": 1, "refused": 30, "refusal": "signature"}, ["signature"], id="another token"),
+        pytest.param({"lives": 1, "refused": 30, "refusal": "seal", "called": 10}, [], id="and then a good call"),
+        pytest.param({"lives": 1, "refused": 30, "refusal": "seal", "called": 40}, ["seal"], id="a good one before"),
+        pytest.param({"lives": 1, "refused": 61, "refusal": "plain"}, [], id="an hour ago"),
+        pytest.param({"lives": 1, "feed_error": "busy"}, ["feed"], id="a feed that is away"),
+    ],
+)
+async def test_what_is_wrong_with_an_account_on_wechat_is_named(
+    database: Database, now: datetime, facts: dict[str, Any], troubles: Sequence[str]
+) -> None:
+    minutes = {key: value for key, value in facts.items() if isinstance(value, int)}
+    detail: dict[str, Any] = {f"{key}_at": (now - value * MINUTE).isoformat() for key, value in minutes.items()}
+    detail |= {key: value for key, value in facts.items() if isinstance(value, str)}
+    detail |= {"mode": "callback", "began_at": (now - 9000 * MINUTE).isoformat()}
+    async with database.writing() as session:
+        session.add(Heartbeat(name="wechat:wx1", at=now, detail=detail))
+
+    assert list((await light(database, now, ("wechat", "wx1"))).troubles) == troubles
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_calls_are_shown_beside_their_limit(database: Database, now: datetime) -> None:
+    facts = {"lives_at": now.isoformat(), "counted_as": "wx1", "by_day": True, "limits": {"send": 10}, "warn_at": 0.8}
+    counts = {"send": 8, "media/get": 3, "media/get 45009": 1}
+    async with database.writing() as session:
+        session.add(Heartbeat(name="wechat:wx1", at=now, detail=facts))
+        place = {"channel": "wechat", "account": "wx1", "day": day_of(now)}
+        session.add_all(CallCount(**place, call=call, count=count) for call, count in counts.items())
+
+    seen = await light(database, now, ("wechat", "wx1"))
+
+    assert seen.calls == (Use("media/get", 3, None, 1, is_near=True), Use("send", 8, 10, 0, is_near=True))
+    assert seen.troubles == (Trouble.CALLS,)

@@ -175,6 +175,31 @@ async def test_after_five_failures_a_row_is_laid_aside_within_a_minute_and_the_b
     assert len(await house.all(AuditRow, action="inbox.died")) == 1
 
 
+class Killed(Clumsy):
+    """It ends while it tells the buyer."""
+
+    async def apologise(self, session: AsyncSession, now: datetime, inbound: Inbound) -> None:
+        await super().apologise(session, now, inbound)
+        raise asyncio.CancelledError
+
+
+async def test_who_is_killed_before_the_buyer_is_told_has_laid_nothing_aside(house: House) -> None:
+    worker = house.inbox(paper, dialogue=Clumsy(house.dialogue))
+    await house.door.accept(written("坏", "1"))
+    for _ in BACKOFF:
+        await worker.drain()
+        house.clock.advance(minutes=1)
+
+    with pytest.raises(asyncio.CancelledError):
+        await house.inbox(paper, dialogue=Killed(house.dialogue)).drain()
+    left = (await house.one(InboxRow)).state
+    await worker.drain()
+
+    assert left == InboxState.PENDING
+    assert (await house.one(InboxRow)).state == InboxState.DEAD
+    assert len([one for one in await house.all(Message, direction="out") if "没能处理好" in one.text]) == 1
+
+
 async def test_what_is_kept_of_a_failure_quotes_nobody(house: House, caplog: pytest.LogCaptureFixture) -> None:
     worker = house.inbox(paper, dialogue=Clumsy(house.dialogue))
     await house.door.accept(written(f"坏 {CODE}", "1"))
@@ -324,7 +349,7 @@ async def test_files_that_hang_keep_nobody_else_waiting(house: House, monkeypatc
             inbound = Paper.read(self, update)
             return replace(inbound, attachments=({"kind": "photo"},)) if "图" in inbound.text else inbound
 
-        async def fetch(self, inbound: Inbound, *, is_last: bool) -> Inbound:
+        async def fetch(self, inbound: Inbound, *, is_last: bool, file_limit: int = 0) -> Inbound:
             await self.go_on.wait()
             return replace(inbound, attachments=())
 

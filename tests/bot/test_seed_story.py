@@ -1,5 +1,6 @@
 """The shipped knowledge and the real matcher behind the real dialogue, in both languages, by the words of the seed."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ from tests.bot.conftest import ORDER, PASSWORD, House
 
 
 @pytest.fixture(scope="module")
-def seed() -> KnownAnswers:
+def seed(matcher_cache: Path) -> KnownAnswers:
     entries = load()
-    return KnownAnswers(entries, Matcher.build(entries))
+    return KnownAnswers(entries, Matcher.build(entries, cache=matcher_cache))
 
 
 @pytest.fixture

@@ -7,15 +7,13 @@ from aiogram import Bot
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadRequest, TelegramNotFound
 from aiohttp import ClientError, ClientResponseError
 
-from bot.channels.bringing import TIMEOUT, Bringing, Unusable
+from bot.channels.bringing import FILES, TIMEOUT, Bringing, Unusable, may_be_picture
 from bot.channels.port import Kind
 from bot.channels.telegram.errors import reason_of, translate
 from bot.channels.telegram.methods import GetFile
 from bot.errors import FileAway
-from tickets.pixels import BYTES
 
 GONE = frozenset({400, 403, 404, 410})  # HTTP answers after which the file will never come
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 
 
 class Files:
@@ -23,10 +21,12 @@ class Files:
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
-        self.fetch = Bringing(_is_picture, self._download).fetch
+        self.fetch = Bringing(may_be_picture, self._download, FILES | {Kind.VIDEO}).fetch
 
-    async def _download(self, attachment: Mapping[str, Any]) -> bytes:
-        if attachment.get("file_size", 0) > BYTES:
+    async def _download(self, attachment: Mapping[str, Any], limit: int) -> bytes:
+        if not attachment.get("file_id"):
+            raise Unusable("gone")
+        if attachment.get("file_size", 0) > limit:
             raise Unusable("too_large")
         path = await self._find_path(str(attachment["file_id"]))
         url = self._bot.session.api.file_url(self._bot.token, path)
@@ -34,7 +34,7 @@ class Files:
         try:
             async for chunk in self._bot.session.stream_content(url, timeout=TIMEOUT, raise_for_status=True):
                 content += chunk
-                if len(content) > BYTES:
+                if len(content) > limit:
                     raise Unusable("too_large")
         except ClientResponseError as error:
             # Without the cause: its words have the address in them, and that has the token.
@@ -59,12 +59,3 @@ class Files:
         if not isinstance(path, str) or not path:
             raise Unusable("gone")
         return path
-
-
-def _is_picture(attachment: Mapping[str, Any]) -> bool:
-    """Whether it may be one; what it truly is its bytes say."""
-    if not attachment.get("file_id"):
-        return False
-    kind, mime = attachment.get("kind"), str(attachment.get("mime_type", "")).lower()
-    ending = str(attachment.get("file_name", "")).lower().endswith(ENDINGS)
-    return kind == Kind.PHOTO or (kind == Kind.DOCUMENT and (mime.startswith("image/") or (ending and not mime)))

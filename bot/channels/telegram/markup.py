@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
 
+from bot.channels.botapi.lengths import width
+
 TEXT_LIMIT = 4096  # UTF-16 units of one message
+CAPTION_LIMIT = 1024  # and of the words under pictures
 _CODE = re.compile(r"(?<!`)`([^`\n]{1,200})`(?!`)")
 _TAGS = len("<code></code>")
 _ZWJ, _FLAGS, _SKINS = "\u200d", range(0x1F1E6, 0x1F200), range(0x1F3FB, 0x1F400)
@@ -20,12 +23,16 @@ class Part:
     html: str | None = None
 
 
-def parts(text: str, limit: int = TEXT_LIMIT) -> list[Part]:
-    """The text in messages that fit, its HTML too; together they show all of it. Cut where it hurts least."""
+def parts(text: str, limit: int = TEXT_LIMIT, first: int | None = None) -> list[Part]:
+    """The text in messages that fit, its HTML too; together they show all of it. Cut where it hurts least.
+
+    `first` is the limit of the first of them, where it is another.
+    """
     shown, spans = _read(text)
-    if not spans and _width(shown) <= limit:
+    limits = (limit if first is None else first, limit)
+    if not spans and width(shown) <= limits[0]:
         return [Part(shown)]
-    found = [_part(shown, spans, *cut) for cut in _cuts(shown, spans, limit) if shown[slice(*cut)].strip()]
+    found = [_part(shown, spans, *cut) for cut in _cuts(shown, spans, limits) if shown[slice(*cut)].strip()]
     return found or [Part(shown[:limit])]  # nothing but blanks, which Telegram refuses: it says so
 
 
@@ -52,11 +59,11 @@ def _part(shown: str, spans: list[range], start: int, end: int) -> Part:
     return Part(shown[start:end], html + _escaped(shown[at:end]))
 
 
-def _cuts(shown: str, spans: list[range], limit: int) -> Iterator[tuple[int, int]]:
+def _cuts(shown: str, spans: list[range], limits: tuple[int, int]) -> Iterator[tuple[int, int]]:
     coded = {place: span for span in spans for place in span}
     start = 0
     while start < len(shown):
-        end = _reach(shown, coded, start, limit)
+        end = _reach(shown, coded, start, limits[start > 0])
         if end < len(shown):
             end = _best_cut(shown, coded, start, end)
         yield start, end
@@ -67,7 +74,7 @@ def _reach(shown: str, coded: dict[int, range], start: int, limit: int) -> int:
     """How far a part from `start` may go; at least one character, whatever the limit."""
     size = 0
     for place in range(start, len(shown)):
-        size += _width(_escaped(shown[place])) if coded else _width(shown[place])
+        size += width(_escaped(shown[place])) if coded else width(shown[place])
         if place in coded and (place == start or coded.get(place - 1) is not coded[place]):
             size += _TAGS
         if size > limit and place > start:
@@ -107,7 +114,3 @@ def _is_joined(shown: str, cut: int) -> bool:
 
 def _escaped(text: str) -> str:
     return escape(text, quote=False)
-
-
-def _width(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2

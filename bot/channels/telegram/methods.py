@@ -3,7 +3,7 @@
 from typing import Any
 
 from aiogram.methods import TelegramMethod
-from aiogram.types import LinkPreviewOptions
+from aiogram.types import InputFile, LinkPreviewOptions
 
 # What we are told of. Named one by one: what Telegram takes for granted changes, and leaves out what we need.
 KINDS = (
@@ -45,11 +45,39 @@ class SendMessage(TelegramMethod[dict[str, Any]]):
 
     chat_id: str
     text: str
+    message_thread_id: int | None = None
     business_connection_id: str | None = None
     parse_mode: str | None = None
     protect_content: bool | None = None
     reply_markup: dict[str, Any] | None = None
     link_preview_options: LinkPreviewOptions = LinkPreviewOptions(is_disabled=True)
+
+
+class SendPhoto(TelegramMethod[dict[str, Any]]):
+    __returning__ = dict[str, Any]
+    __api_method__ = "sendPhoto"
+
+    chat_id: str
+    photo: InputFile
+    caption: str | None = None
+    message_thread_id: int | None = None
+    business_connection_id: str | None = None
+    parse_mode: str | None = None
+    protect_content: bool | None = None
+    reply_markup: dict[str, Any] | None = None
+
+
+class SendMediaGroup(TelegramMethod[list[Any]]):
+    """Two to ten pictures together; the words stand with the first."""
+
+    __returning__ = list[Any]
+    __api_method__ = "sendMediaGroup"
+
+    chat_id: str
+    media: list[dict[str, Any]]
+    message_thread_id: int | None = None
+    business_connection_id: str | None = None
+    protect_content: bool | None = None
 
 
 class AnswerCallbackQuery(TelegramMethod[bool]):
@@ -91,3 +119,20 @@ class SetMyCommands(TelegramMethod[bool]):
     commands: list[dict[str, str]]
     scope: dict[str, str]
     language_code: str | None = None
+
+
+class CreateForumTopic(TelegramMethod[dict[str, Any]]):
+    __returning__ = dict[str, Any]
+    __api_method__ = "createForumTopic"
+
+    chat_id: str
+    name: str
+
+
+class EditForumTopic(TelegramMethod[bool]):
+    __returning__ = bool
+    __api_method__ = "editForumTopic"
+
+    chat_id: str
+    message_thread_id: int
+    name: str

@@ -13,6 +13,7 @@ from bot.channels.telegram.addresses import Address, parse
 from bot.channels.telegram.attachments import attachments_of, kind_of
 from bot.channels.telegram.words import mapping, name, word
 from bot.errors import UnreadableUpdate
+from bot.topics import LARGEST
 
 SPOKEN = ("message", "business_message")
 EDITED = ("edited_message", "edited_business_message")
@@ -94,6 +95,8 @@ def read(update: Update) -> Inbound:
         name=_person(mapping(message.get("chat")) if is_owner else sender),
         language=name(sender.get("language_code"))[:16],
         reply_to=word(mapping(message.get("reply_to_message")).get("message_id")) if is_said else "",
+        topic_id=_topic(message),
+        topic_name=name(mapping(mapping(message.get("reply_to_message")).get("forum_topic_created")).get("name")),
         withdrawn=_withdrawn(event.body) if kind == Kind.WITHDRAWN else (),
         connection=parse(update.address).connection,
         by_owner=is_owner,
@@ -175,6 +178,12 @@ def _business(body: Mapping[str, Any]) -> Business:
 def _withdrawn(body: Mapping[str, Any]) -> tuple[str, ...]:
     numbers = body.get("message_ids")
     return tuple(filter(None, map(word, numbers))) if isinstance(numbers, list) else ()
+
+
+def _topic(message: Mapping[str, Any]) -> int | None:
+    """A thread of replies is none."""
+    number = word(message.get("message_thread_id")) if message.get("is_topic_message") is True else ""
+    return int(number) if number.isdecimal() and int(number) <= LARGEST else None
 
 
 def _person(person: Mapping[str, Any]) -> str:

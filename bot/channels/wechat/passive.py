@@ -6,13 +6,20 @@ The call waits a while for the first answer. That it was taken is known only as 
 import asyncio
 from dataclasses import dataclass, field
 
+from bot.errors import Ambiguous
+
 
 @dataclass(eq=False, slots=True)
 class Slot:
     """A call that waits for its answer."""
 
     answer: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    written: asyncio.Event = field(default_factory=asyncio.Event)
+    written: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def close(self, *, is_written: bool) -> None:
+        """The call was answered, or nobody waited for its answer any more."""
+        if not self.written.done():
+            self.written.set_result(is_written)
 
 
 class Passive:
@@ -32,13 +39,12 @@ class Passive:
             del self._slots[address]
 
     async def answer(self, address: str, text: str, seconds: float) -> bool:
-        """Whether a waiting call took the text and was written to the end."""
+        """Whether a waiting call took the text and was written. Raises `Ambiguous` when that is not known."""
         slot = self._slots.pop(address, None)
         if slot is None or slot.answer.done():
             return False
         slot.answer.set_result(text)
         try:
-            await asyncio.wait_for(slot.written.wait(), seconds)
+            return await asyncio.wait_for(slot.written, seconds)
         except TimeoutError:
-            return False
-        return True
+            raise Ambiguous from None

@@ -6,24 +6,15 @@ Source: https://developers.weixin.qq.com/doc/offiaccount/Message_Management/Rece
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from datetime import datetime
 
 from bot.channels.port import Inbound, Kind, Update
+from bot.channels.weixin import said
+from bot.channels.weixin.said import Said
 
 SCENE = "qrscene_"  # stands before the scene of a code through which somebody began to follow
-LATEST = 253_402_300_799  # the last second that a date of ours can say
 
 Fields = Mapping[str, str]
-
-
-class Said(NamedTuple):
-    """What a buyer did."""
-
-    kind: Kind
-    text: str = ""
-    handle: str = ""
-    attachments: tuple[Mapping[str, Any], ...] = ()
 
 
 def take(channel: str, account: str, fields: Fields) -> Update | None:
@@ -38,19 +29,8 @@ def take(channel: str, account: str, fields: Fields) -> Update | None:
 def read(update: Update) -> Inbound:
     """The neutral form of an update that `take` took."""
     fields: Fields = json.loads(update.raw)
-    said = _said(fields) or Said(Kind.OTHER)
-    return Inbound(
-        channel=update.channel,
-        account=update.account,
-        address=update.address,
-        update_id=update.update_id,
-        kind=said.kind,
-        sent_at=_instant(fields.get("CreateTime", "")),
-        text=said.text,
-        handle=said.handle,
-        message_id=fields.get("MsgId", ""),
-        attachments=said.attachments,
-    )
+    did = _said(fields) or Said(Kind.OTHER)
+    return said.inbound(update, did, _instant(fields.get("CreateTime", "")), fields.get("MsgId", ""))
 
 
 def _number(fields: Fields) -> str:
@@ -70,36 +50,19 @@ def _said(fields: Fields) -> Said | None:
     return told(fields) if told else Said(Kind.OTHER)
 
 
-def _text(fields: Fields) -> Said:
-    """What was typed, or an entry of a menu in a message of ours, which WeChat types for the buyer."""
-    if handle := fields.get("bizmsgmenuid"):
-        return Said(Kind.PRESS, handle=handle)
-    return Said(Kind.TEXT, fields.get("Content", ""))
-
-
-def _voice(fields: Fields) -> Said:
-    return Said(Kind.VOICE, fields.get("Recognition", ""), attachments=_attached(Kind.VOICE, fields))
-
-
-def _link(fields: Fields) -> Said:
-    parts = (fields.get(name, "") for name in ("Title", "Description", "Url"))
-    return Said(Kind.TEXT, "\n".join(filter(None, parts)))
-
-
-def _attached(kind: Kind, fields: Fields) -> tuple[Mapping[str, Any], ...]:
-    """By its id at WeChat, where it is kept for three days."""
-    media = fields.get("MediaId", "")
-    return ({"kind": kind.value, "media_id": media},) if media else ()
+def _file(kind: Kind) -> Callable[[Fields], Said]:
+    """A voice comes with its words where the account asked for that."""
+    return lambda fields: said.sent(kind, fields.get("MediaId", ""), fields.get("Recognition", ""))
 
 
 _MESSAGES: Mapping[str, Callable[[Fields], Said]] = {
-    "text": _text,
-    "image": lambda fields: Said(Kind.PHOTO, attachments=_attached(Kind.PHOTO, fields)),
-    "voice": _voice,
-    "video": lambda fields: Said(Kind.VIDEO, attachments=_attached(Kind.VIDEO, fields)),
-    "shortvideo": lambda fields: Said(Kind.VIDEO, attachments=_attached(Kind.VIDEO, fields)),
+    "text": lambda fields: said.typed(fields.get("Content", ""), fields.get("bizmsgmenuid", "")),
+    "image": _file(Kind.PHOTO),
+    "voice": _file(Kind.VOICE),
+    "video": _file(Kind.VIDEO),
+    "shortvideo": _file(Kind.VIDEO),
     "location": lambda fields: Said(Kind.LOCATION, fields.get("Label", "")),
-    "link": _link,
+    "link": lambda fields: said.linked(*(fields.get(name, "") for name in ("Title", "Description", "Url"))),
 }
 _EVENTS: Mapping[str, Callable[[Fields], Said]] = {
     "subscribe": lambda fields: Said(Kind.START, fields.get("EventKey", "").removeprefix(SCENE)),
@@ -111,5 +74,4 @@ _EVENTS: Mapping[str, Callable[[Fields], Said]] = {
 
 
 def _instant(text: str) -> datetime:
-    seconds = int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else 0
-    return datetime.fromtimestamp(min(seconds, LATEST), UTC)
+    return said.instant(int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else 0)

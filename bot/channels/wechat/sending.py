@@ -16,10 +16,10 @@ MENU_HEAD_LIMIT = 500  # bytes above the entries of a menu; what is longer goes 
 
 def bodies(address: str, text: str, buttons: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
     """The calls of `/cgi-bin/message/custom/send` that say this, in their order."""
-    texts = split(text, TEXT_LIMIT)
+    texts = split(text, TEXT_LIMIT) if text else []
     if not buttons:
         return [_text(address, part) for part in texts]
-    head = texts.pop() if len(texts[-1].encode(errors="replace")) <= MENU_HEAD_LIMIT else ""
+    head = texts.pop() if texts and len(texts[-1].encode(errors="replace")) <= MENU_HEAD_LIMIT else ""
     return [*(_text(address, part) for part in texts), _menu(address, head, buttons)]
 
 

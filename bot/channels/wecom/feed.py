@@ -10,16 +10,21 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.channels.noting import Note, unheard
 from bot.channels.port import Accept
 from bot.channels.wecom import reading
 from bot.channels.weixin.api import Api, Tokens
+from bot.errors import Refused
 from bot.tables import Feed
 from bot.transactions import Transactions
 
 log = logging.getLogger(__name__)
 
+SYNC = "/cgi-bin/kf/sync_msg"
 PAGE = 1000  # messages of one answer
 TOKEN_GOOD = timedelta(minutes=9)  # the word of a callback lets us ask often for ten minutes
+
+KINDS_LOGGED = 50  # that we know nothing of, so that no flood of them fills the log
 
 # What else follows from a page, before it counts as read: the messages as they came.
 Also = Callable[[Sequence[Mapping[str, Any]]], Awaitable[None]]
@@ -36,13 +41,18 @@ class FeedReader:
         tokens: Tokens,
         channel: str,
         open_kfid: str,
-        also: Also,
+        before: Also,
+        after: Also,
+        note: Note = unheard,
     ) -> None:
         self._database = database
         self._clock = clock
         self._api, self._tokens = api, tokens
         self._channel, self._account = channel, open_kfid
-        self._also = also
+        self._before, self._after = before, after
+        self._note = note
+        self.is_others = False  # another process was reading when we looked last
+        self._unknown: set[str] = set()
         self._word = ""
         self._good_until: datetime | None = None
 
@@ -53,15 +63,20 @@ class FeedReader:
     async def read_all(self, accept: Accept) -> int:
         """Store everything new and remember how far that is; how many messages were new. Raises `DeliveryError`."""
         async with self._database.elected(f"feed {self._channel}:{self._account}") as is_ours:
+            self.is_others = not is_ours
             if not is_ours:
                 return 0
             cursor, count = await self._find_cursor(), 0
             while True:
                 page = await self._ask(cursor)
                 messages = [one for one in page.get("msg_list") or () if isinstance(one, Mapping)]
+                self._log_unknown(messages)
+                await self._before(messages)
                 found = (reading.take(self._channel, self._account, one) for one in messages)
-                count += await accept(*(update for update in found if update is not None))
-                await self._also(messages)
+                new = await accept(*(update for update in found if update is not None))
+                count += new
+                await self._after(messages)
+                self._note("looked_at", *(["seen_at"] if new else []), feed_error="")
                 following = str(page.get("next_cursor") or cursor)
                 # Only now: what is read again after a crash is known by its number, what is skipped is lost.
                 await self._keep_cursor(following)
@@ -69,13 +84,26 @@ class FeedReader:
                     return count
                 cursor = following
 
+    def _log_unknown(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Once of each kind: the platform has something new, which we leave alone."""
+        for kind in {reading.unknown(one)[:60] for one in messages} - self._unknown - {""}:
+            if len(self._unknown) < KINDS_LOGGED:
+                self._unknown.add(kind)
+                log.warning("%s %s: nothing is known of %r", self._channel, self._account, kind)
+
     async def _ask(self, cursor: str) -> dict[str, Any]:
         body: dict[str, Any] = {"open_kfid": self._account, "limit": PAGE, "voice_format": 0}
         if self._good_until and self._clock() < self._good_until:
             body["token"] = self._word
         if cursor:
             body["cursor"] = cursor
-        return await self._api.call(self._tokens, "/cgi-bin/kf/sync_msg", body)
+        try:
+            return await self._api.call(self._tokens, SYNC, body)
+        except Refused:
+            if body.pop("token", None) is None:
+                raise
+        self._good_until = None  # it came late, or our clock is behind: without it we may ask too, though not as often
+        return await self._api.call(self._tokens, SYNC, body)
 
     async def _find_cursor(self) -> str:
         async with self._database.reading() as session:

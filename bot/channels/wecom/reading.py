@@ -5,30 +5,23 @@ Source: https://developer.work.weixin.qq.com/document/path/94670.
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 from bot.channels.port import Inbound, Kind, Update
+from bot.channels.weixin import said
+from bot.channels.weixin.said import Said
 
 BUYER = 3  # `origin` of what a buyer said
-SYSTEM = 4  # of events
-LATEST = 253_402_300_799  # the last second that a date of ours can say
+PERSON = 5  # of what a person of the shop wrote inside 企业微信
+CODE_GOOD = timedelta(seconds=20)  # in which a code lets us say one thing
 
 Fields = Mapping[str, Any]
 
 
-class Said(NamedTuple):
-    """What a buyer did."""
-
-    kind: Kind
-    text: str = ""
-    handle: str = ""
-    attachments: tuple[Mapping[str, Any], ...] = ()
-    withdrawn: tuple[str, ...] = ()
-
-
 def take(channel: str, account: str, message: object) -> Update | None:
-    """The update to store; None when no buyer of this account did anything."""
+    """The update to store; None when neither a buyer of this account nor a person of the shop did anything."""
     fields = message if isinstance(message, Mapping) else {}
     number, address = _word(fields.get("msgid")), address_of(fields)
     # One feed may bring what belongs to another account: it is read from that one's own.
@@ -40,20 +33,12 @@ def take(channel: str, account: str, message: object) -> Update | None:
 def read(update: Update) -> Inbound:
     """The neutral form of an update that `take` took."""
     fields: Fields = json.loads(update.raw)
-    said = _said(fields) or Said(Kind.OTHER)
-    return Inbound(
-        channel=update.channel,
-        account=update.account,
-        address=update.address,
-        update_id=update.update_id,
-        kind=said.kind,
-        sent_at=instant_of(fields),
-        text=said.text,
-        handle=said.handle,
-        message_id=update.update_id if fields.get("msgtype") != "event" else "",
-        attachments=said.attachments,
-        withdrawn=said.withdrawn,
-    )
+    did = _said(fields) or Said(Kind.OTHER)
+    number = update.update_id if fields.get("msgtype") != "event" else ""
+    is_theirs = fields.get("origin") == PERSON or _part(fields, "event").get("event_type") == "servicer_recall_msg"
+    at = instant_of(fields)
+    answer_by = at + CODE_GOOD if did.kind == Kind.ENDED and code_of(fields) else None
+    return replace(said.inbound(update, did, at, number), by_owner=is_theirs, answer_by=answer_by)
 
 
 def address_of(fields: Fields) -> str:
@@ -70,17 +55,31 @@ def failed(message: object) -> tuple[str, int] | None:
     return _word(event.get("fail_msgid")), reason if isinstance(reason, int) else 0
 
 
-def welcome_code(message: object) -> str:
-    """What lets us greet somebody who opened the conversation, within 20 seconds."""
+def code_of(message: object) -> str:
+    """What lets us greet somebody who opened the conversation, or ask how it was when a person ended it."""
     event = _part(message, "event")
+    if event.get("event_type") == "session_status_change":
+        return _word(event.get("msg_code")) if _word(event.get("change_type")) == END else ""
     return _word(event.get("welcome_code")) if event.get("event_type") == "enter_session" else ""
+
+
+def unknown(message: object) -> str:
+    """What kind of thing this is, where we know of none like it; else ""."""
+    fields: Fields = message if isinstance(message, Mapping) else {}
+    if fields.get("msgtype") != "event":
+        origin = fields.get("origin")
+        return "" if origin in (BUYER, PERSON) else f"origin {_word(origin)}"
+    event = _part(fields, "event")
+    kind, change = _word(event.get("event_type")), _word(event.get("change_type"))
+    if kind == "session_status_change" and change not in _CHANGES:
+        return f"{kind} {change}"
+    return "" if kind in _EVENTS else f"event {kind}"
 
 
 def instant_of(message: object) -> datetime:
     """When it was said or happened."""
     value = message.get("send_time") if isinstance(message, Mapping) else None
-    seconds = value if isinstance(value, int) else 0
-    return datetime.fromtimestamp(min(max(seconds, 0), LATEST), UTC)
+    return said.instant(value if isinstance(value, int) else 0)
 
 
 def _said(fields: Fields) -> Said | None:
@@ -89,47 +88,51 @@ def _said(fields: Fields) -> Said | None:
         event = _part(fields, "event")
         happened = _EVENTS.get(_word(event.get("event_type")))
         return happened(event) if happened else None
-    if origin != BUYER:
+    if origin not in (BUYER, PERSON):
         return None
     told = _MESSAGES.get(_word(kind))
     return told(_part(fields, _word(kind))) if told else Said(Kind.OTHER)
 
 
-def _text(part: Fields) -> Said:
-    """What was typed, or an entry of a menu of ours, which WeChat types for the buyer."""
-    if handle := _word(part.get("menu_id")):
-        return Said(Kind.PRESS, handle=handle)
-    return Said(Kind.TEXT, _word(part.get("content")))
-
-
-def _link(part: Fields) -> Said:
-    parts = (_word(part.get(name)) for name in ("title", "desc", "url"))
-    return Said(Kind.TEXT, "\n".join(filter(None, parts)))
-
-
-def _media(kind: Kind) -> Callable[[Fields], Said]:
-    """By its id at the platform, where it is kept for three days."""
-
-    def read(part: Fields) -> Said:
-        media = _word(part.get("media_id"))
-        return Said(kind, attachments=({"kind": kind.value, "media_id": media},) if media else ())
-
-    return read
+def _file(kind: Kind) -> Callable[[Fields], Said]:
+    return lambda part: said.sent(kind, _word(part.get("media_id")))
 
 
 _MESSAGES: Mapping[str, Callable[[Fields], Said]] = {
-    "text": _text,
-    "image": _media(Kind.PHOTO),
-    "voice": _media(Kind.VOICE),
-    "video": _media(Kind.VIDEO),
-    "file": _media(Kind.DOCUMENT),
+    "text": lambda part: said.typed(_word(part.get("content")), _word(part.get("menu_id"))),
+    "image": _file(Kind.PHOTO),
+    "voice": _file(Kind.VOICE),
+    "video": _file(Kind.VIDEO),
+    "file": _file(Kind.DOCUMENT),
     "location": lambda part: Said(Kind.LOCATION, _word(part.get("name"))),
-    "link": _link,
+    "link": lambda part: said.linked(*(_word(part.get(name)) for name in ("title", "desc", "url"))),
 }
-_EVENTS: Mapping[str, Callable[[Fields], Said]] = {
-    "enter_session": lambda event: Said(Kind.START, _word(event.get("scene_param"))),
-    "user_recall_msg": lambda event: Said(Kind.WITHDRAWN, withdrawn=(_word(event.get("recall_msgid")),)),
+_EVENTS: Mapping[str, Callable[[Fields], Said | None]] = {
+    "enter_session": lambda event: _entered(event),
+    "user_recall_msg": lambda event: _recalled(event),
+    "servicer_recall_msg": lambda event: _recalled(event),
+    # What people did inside 企业微信: from the pool, from another, or after its end; else they ended it.
+    "session_status_change": lambda event: _CHANGES.get(_word(event.get("change_type"))),
+    "msg_send_fail": lambda event: None,  # `failed`
+    # No buyer did these: a person is at their desk or not, or wants to hear no more of somebody.
+    "servicer_status_change": lambda event: None,
+    "reject_customer_msg_switch_change": lambda event: None,
 }
+END = "3"
+_CHANGES: Mapping[str, Said] = dict.fromkeys(("1", "2", "4"), Said(Kind.HELD)) | {END: Said(Kind.ENDED)}
+
+
+def _entered(event: Fields) -> Said | None:
+    """With what the shop's page added to the link; else with the scene that the link was made for.
+
+    Who only looks in again is not greeted: that would be one of the few messages, and an answer to nothing.
+    """
+    added, code = _word(event.get("scene_param")), _word(event.get("welcome_code"))
+    return Said(Kind.START, added or _word(event.get("scene"))) if added or code else None
+
+
+def _recalled(event: Fields) -> Said:
+    return Said(Kind.WITHDRAWN, withdrawn=(_word(event.get("recall_msgid")),))
 
 
 def _part(fields: object, name: str) -> Fields:

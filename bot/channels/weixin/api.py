@@ -5,19 +5,25 @@ The token stands in each address, so that no address is ever written to a log or
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta, timezone
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import httpx
 
-from bot.channels.weixin.errors import OK, STALE_TOKEN, decide
-from bot.errors import Ambiguous, ChannelDown
+from bot.channels.weixin.errors import OK, SPENT, STALE_TOKEN, AnswerTooLong, decide
+from bot.channels.weixin.quota import Quota
+from bot.errors import Ambiguous, ChannelDown, DeliveryError
 
 SECONDS = 10.0
 LARGEST = 2_000_000  # bytes of an answer in JSON
-LARGEST_FILE = 20_000_000  # bytes of a picture or voice
 Found = TypeVar("Found")
-BEIJING = timezone(timedelta(hours=8))  # where the platform's day ends
+ROOT = "/cgi-bin/"  # stands before the name of each interface
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    content: bytes
+    is_file: bool  # says the platform of a file, and of nothing else: a buyer's may read like an answer of its own
 
 
 class Tokens(Protocol):
@@ -33,8 +39,8 @@ class Tokens(Protocol):
 class Api:
     """One of the platform's hosts."""
 
-    def __init__(self, base: str, clock: Callable[[], datetime], *, seconds: float = SECONDS) -> None:
-        self._clock = clock
+    def __init__(self, base: str, quota: Quota, *, seconds: float = SECONDS) -> None:
+        self._quota = quota
         self._client = httpx.AsyncClient(
             base_url=base, timeout=seconds, trust_env=False, follow_redirects=False, headers={"User-Agent": "kadesk"}
         )
@@ -44,51 +50,71 @@ class Api:
 
     async def ask(self, method: str, path: str, **parts: Any) -> dict[str, Any]:
         """The answer to one call; `parts` are of `httpx.AsyncClient.request`. Raises `DeliveryError`."""
-        content = await self._exchange(method, path, LARGEST, **parts)
-        answer = _as_object(content)
+        answer = _as_object((await self._exchange(method, path, LARGEST, **parts)).content)
         if answer is None:
             raise Ambiguous
         if (code := _code(answer)) != OK:
-            raise decide(code, until_tomorrow=self._until_tomorrow())
+            raise await self._decide(path, code)
         return answer
 
     async def call(
         self, tokens: Tokens, path: str, body: Mapping[str, Any] | None = None, **params: str
     ) -> dict[str, Any]:
         """POST (GET without `body`) with the account's token; asked once more when the token was stale."""
-        return await self._with_token(tokens, lambda token: self._call(path, body, params | {"access_token": token}))
+        return await self._with_token(
+            tokens, path, lambda token: self._call(path, body, params | {"access_token": token})
+        )
 
-    async def fetch(self, tokens: Tokens, path: str, **params: str) -> bytes:
-        """A file. Raises `DeliveryError`."""
+    async def fetch(self, tokens: Tokens, path: str, largest: int, **params: str) -> bytes:
+        """A file. Raises `DeliveryError`, and `AnswerTooLong` for one of more bytes."""
 
         async def get(token: str) -> tuple[int, bytes]:
-            content = await self._exchange("GET", path, LARGEST_FILE, params=params | {"access_token": token})
-            answer = _as_object(content)
+            content, is_file = await self._exchange("GET", path, largest, params=params | {"access_token": token})
+            answer = None if is_file else _as_object(content)
             return (_code(answer) if answer is not None else OK), content
 
-        return await self._with_token(tokens, get)
+        return await self._with_token(tokens, path, get)
 
-    async def _with_token(self, tokens: Tokens, ask: Callable[[str], Awaitable[tuple[int, Found]]]) -> Found:
+    async def upload(self, tokens: Tokens, path: str, jpeg: bytes, **params: str) -> str:
+        """Hand a picture over; the platform's name of it. Raises `DeliveryError`, and never `Ambiguous`."""
+        file = {"files": {"media": ("picture.jpg", jpeg, "image/jpeg")}}
+        try:
+            answer = await self._with_token(
+                tokens, path, lambda token: self._post(path, params | {"access_token": token}, file)
+            )
+            return str(answer["media_id"])
+        except (Ambiguous, KeyError):  # nobody was shown anything: it may be handed over again
+            raise ChannelDown(reason="the platform did not say that it has the picture") from None
+
+    async def _with_token(self, tokens: Tokens, path: str, ask: Callable[[str], Awaitable[tuple[int, Found]]]) -> Found:
         token = await tokens.get()
         code, found = await ask(token)
         if code in STALE_TOKEN:  # then nothing was done, so that it may be asked again
             code, found = await ask(await tokens.renew(token))
         if code != OK:
-            raise decide(code, until_tomorrow=self._until_tomorrow())
+            raise await self._decide(path, code)
         return found
+
+    async def _decide(self, path: str, code: int) -> DeliveryError:
+        return await self._quota.refuse(_interface(path)) if code == SPENT else decide(code)
 
     async def _call(
         self, path: str, body: Mapping[str, Any] | None, params: Mapping[str, str]
     ) -> tuple[int, dict[str, Any]]:
         # The platform takes "\\u4f60" for those six characters: Chinese is sent as it is.
         sent = {} if body is None else {"content": json.dumps(body, ensure_ascii=False).encode(errors="replace")}
-        content = await self._exchange("GET" if body is None else "POST", path, LARGEST, params=params, **sent)
-        answer = _as_object(content)
+        return await self._post(path, params, sent, "GET" if body is None else "POST")
+
+    async def _post(
+        self, path: str, params: Mapping[str, str], sent: Mapping[str, Any], method: str = "POST"
+    ) -> tuple[int, dict[str, Any]]:
+        answer = _as_object((await self._exchange(method, path, LARGEST, params=params, **sent)).content)
         if answer is None:
             raise Ambiguous
         return _code(answer), answer
 
-    async def _exchange(self, method: str, path: str, largest: int, **parts: Any) -> bytes:
+    async def _exchange(self, method: str, path: str, largest: int, **parts: Any) -> Answer:
+        await self._quota.count(_interface(path))
         try:
             async with self._client.stream(method, path, **parts) as response:
                 if response.status_code in (502, 503, 504) or response.status_code == 429:
@@ -97,16 +123,16 @@ class Api:
                 async for part in response.aiter_bytes():
                     content += part
                     if len(content) > largest:
-                        raise Ambiguous
-                return bytes(content)
+                        raise AnswerTooLong
+                return Answer(bytes(content), "attachment" in response.headers.get("content-disposition", ""))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise ChannelDown(reason="the platform cannot be reached") from error
         except httpx.HTTPError as error:
             raise Ambiguous from error
 
-    def _until_tomorrow(self) -> timedelta:
-        here = self._clock().astimezone(BEIJING)
-        return here.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - here
+
+def _interface(path: str) -> str:
+    return path.removeprefix(ROOT)
 
 
 def _as_object(content: bytes) -> dict[str, Any] | None:

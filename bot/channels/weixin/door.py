@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from fastapi import Request
-
+from bot.channels.noting import Note
 from bot.channels.weixin.envelope import TOLERANCE, Envelope, Stamp, check
 from bot.channels.weixin.xml import parse
-from bot.errors import Forged, UpdateTooLarge
+from bot.errors import ForeignKey, ForeignToken, Forged, Unsealed, WrongClock
 
-BODY_LIMIT = 256 * 1024  # bytes
+BODY_LIMIT = 64 * 1024  # bytes: several times what a callback has, and read within some milliseconds at worst
 REMEMBERED = 50_000  # nonces; more calls than the platform makes within its tolerance
 
 
@@ -56,19 +55,24 @@ class Gate:
             stamp, fields = _stamp(params, "signature"), outer
             check(self.envelope.token, stamp, now)
         else:
-            raise Forged
+            check(self.envelope.token, _stamp(params, "signature"), now)
+            raise Unsealed
         self.nonces.check(stamp, now)
         return fields
 
 
-async def read_body(request: Request) -> bytes:
-    """Raises `UpdateTooLarge`."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            raise UpdateTooLarge(limit=BODY_LIMIT)
-    return bytes(body)
+def note_refusal(note: Note, error: Exception) -> None:
+    """Somebody was turned away at the door. What anybody could have sent says nothing of the settings."""
+    if reason := _REFUSALS.get(type(error)):
+        note("refused_at", refusal=reason)
+
+
+_REFUSALS: Mapping[type[Exception], str] = {  # → what the owner should look at: `bot.health.Trouble`
+    ForeignToken: "signature",
+    ForeignKey: "seal",
+    WrongClock: "clock",
+    Unsealed: "plain",
+}
 
 
 def _stamp(params: Mapping[str, str], signature: str) -> Stamp:

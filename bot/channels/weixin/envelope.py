@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from bot.errors import BadSealKey, Forged
+from bot.errors import BadSealKey, ForeignKey, ForeignToken, Forged, WrongClock
 
 TOLERANCE = timedelta(seconds=300)  # that the platform's clock and ours may differ, and a callback may take
 BLOCK = 32
@@ -57,7 +57,7 @@ class Envelope:
         (length,) = struct.unpack(">I", content[_PREFIX : _PREFIX + 4].rjust(4, b"\xff"))
         message, receiver = content[_PREFIX + 4 :][:length], content[_PREFIX + 4 :][length:]
         if len(message) != length or receiver.decode(errors="replace") != self.receiver:
-            raise Forged
+            raise ForeignKey
         return message
 
     def seal(self, message: bytes, timestamp: str, nonce: str, prefix: bytes | None = None) -> tuple[str, str]:
@@ -74,14 +74,14 @@ class Envelope:
         try:
             ciphertext = base64.b64decode(sealed, validate=True)
         except ValueError:
-            raise Forged from None
+            raise ForeignKey from None
         if not ciphertext or len(ciphertext) % 16:
-            raise Forged
+            raise ForeignKey
         decryptor = self._cipher().decryptor()
         content = decryptor.update(ciphertext) + decryptor.finalize()
         padding = content[-1]
         if not 1 <= padding <= BLOCK or content[-padding:] != bytes([padding]) * padding:
-            raise Forged
+            raise ForeignKey
         return content[:-padding]
 
     def _cipher(self) -> Cipher[modes.CBC]:
@@ -96,10 +96,12 @@ def sign(token: str, timestamp: str, nonce: str, *sealed: str) -> str:
 def check(token: str, stamp: Stamp, now: datetime, *sealed: str) -> None:
     """Whether the platform sent this, and now. Raises `Forged`."""
     wanted = sign(token, stamp.timestamp, stamp.nonce, *sealed)
-    if not hmac.compare_digest(wanted.encode(), stamp.signature.encode()):
-        raise Forged
-    if not (stamp.timestamp.isascii() and stamp.timestamp.isdigit() and len(stamp.timestamp) <= 11):
+    is_ours = hmac.compare_digest(wanted.encode(), stamp.signature.encode())
+    if not stamp.nonce or not (stamp.timestamp.isascii() and stamp.timestamp.isdigit() and len(stamp.timestamp) <= 11):
         raise Forged
     sent_at = datetime.fromtimestamp(0, UTC) + timedelta(seconds=int(stamp.timestamp))
-    if abs(now - sent_at) > TOLERANCE or not stamp.nonce:
-        raise Forged
+    is_now = abs(now - sent_at) <= TOLERANCE
+    if not is_ours:
+        raise ForeignToken if is_now and len(stamp.signature) == len(wanted) else Forged
+    if not is_now:
+        raise WrongClock

@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.fakes.buyer import Buyer
+from bot.fakes.people import PIXELS
 from tests.bot.channels.fronts import buyer_on
 from tests.bot.conftest import CODE, ORDER, PASSWORD, House
-from tickets.tables import Claim, Picture
+from tickets.enclosing import Enclosed
+from tickets.pixels import draw_anew
+from tickets.tables import Claim, Picture, Ticket
 
 
 @pytest.fixture(params=["terminal", "web", "telegram", "wechat", "wecom"])
@@ -29,6 +32,7 @@ async def test_a_claim_from_greeting_to_link(house: House, buyer: Buyer) -> None
     replaced = await buyer.say(CODE)
     person = await buyer.say("转人工")
     tickets = await buyer.say("我的工单")
+    shown = await answer_with_a_picture(house, buyer)
 
     assert "自动客服" in greeting
     assert "对不上" in wrong
@@ -38,6 +42,16 @@ async def test_a_claim_from_greeting_to_link(house: House, buyer: Buyer) -> None
     assert "K-000001" in person
     assert "K-000001" in tickets
     assert (await house.one(Claim)).outcome == "replace"
+    assert ("看红圈这里" in shown, sum(reply.pictures for reply in await buyer.replies())) == (True, 1)
+
+
+async def answer_with_a_picture(house: House, buyer: Buyer) -> str:
+    """What the buyer sees of it."""
+    lin, ticket = await house.hire(), await house.one(Ticket)
+    enclosed = Enclosed(house.vault, [draw_anew(PIXELS)])
+    async with house.database.writing() as session:
+        await house.desk.reply(session, house.clock(), ticket.id, lin, "看红圈这里", enclosed=enclosed)
+    return await buyer.news()
 
 
 @pytest.mark.parametrize("channel", ["web", "telegram"])

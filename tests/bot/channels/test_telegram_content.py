@@ -14,13 +14,15 @@ from bot.channels.telegram.menu import set_menus
 from bot.dialogue.commands import menus
 from bot.door import Door
 from bot.fakes.buyer import Buyer
+from bot.fakes.calls import Upload
 from bot.fakes.telegram import FakeTelegram, Refusal
-from bot.inbox import BACKOFF, Inbox
+from bot.inbox import BACKOFF, FILE_LIMIT, Inbox
 from bot.phrases import Phrases
 from bot.tables import InboxRow, InboxState
 from tests.bot.conftest import House
+from tickets import attachments
 from tickets.pixels import BYTES
-from tickets.tables import Conversation, Message, Outgoing, Picture
+from tickets.tables import Conversation, KeptFile, Message, Outgoing, Picture
 
 
 def drawn(colour: str, ending: str = "PNG") -> bytes:
@@ -390,3 +392,62 @@ async def test_the_menu_lists_the_commands_in_both_languages(fake: FakeTelegram,
     assert listed == {("help", "orders", "tickets", "hurry", "human", "cancel")}
     assert shown[0] == shown[2] != shown[1]
     assert "转人工" in shown[1]
+
+
+PDF = b"%PDF-1.7 a receipt"
+
+
+async def test_documents_and_voices_are_kept_for_staff_as_they_came(
+    house: House, fake: FakeTelegram, telegram: Telegram, buyer: Buyer
+) -> None:
+    await buyer.say("转人工")
+    fake.document(42, PDF, "收据 K7Q2M-9XH4T-R3VNP.exe.pdf", caption="收据")
+    fake.file(42, "voice", Upload("voice.ogg", "audio/ogg", b"OggS a voice"))
+    await arrive(house, telegram)
+
+    document, voice = await house.all(KeptFile)
+    assert [attachments.read(house.vault, "file", one) for one in (document, voice)] == [PDF, b"OggS a voice"]
+    assert (document.mime, document.name.endswith(".pdf"), "R3VNP" in document.name) == ("application/pdf", True, False)
+    said = (await house.all(Message, direction="in"))[-2:]
+    assert [one.ticket_id for one in said] == [1, 1]
+    assert [one.attachments[0]["file"] for one in said] == [document.id, voice.id]
+    assert PDF not in document.ciphertext
+
+
+@pytest.mark.parametrize("part", ["video", "animation", "video_note"])
+async def test_videos_are_kept_as_documents_are(
+    house: House, fake: FakeTelegram, telegram: Telegram, part: str
+) -> None:
+    clip = b"\x00\x00\x00\x18ftypisom" + b"a clip of a page that says that the code was used"
+    sent = fake.files.keep(fake.bot.id, "video", Upload("clip.mp4", "video/mp4", clip))
+    fake.send(42, {part: {"file_id": sent.id, "file_size": len(clip), "duration": 7}})
+    fake.send(42, {part: {"file_id": sent.id, "file_size": FILE_LIMIT + 1, "duration": 70}})
+    await arrive(house, telegram)
+
+    (kept,) = await house.all(KeptFile)
+    short, long = await house.all(Message, direction="in")
+    assert (kept.mime, kept.name, attachments.read(house.vault, "file", kept)) == ("video/mp4", "video.mp4", clip)
+    assert short.attachments == [{"kind": "video", "duration": 7, "file": kept.id}]
+    assert long.attachments[0]["problem"] == "file_too_large"
+    assert ["已经存好" in fake.sent[-2].text, "超过 10 MB" in fake.sent[-1].text] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "problem", "told"),
+    [
+        (b"MZ a program", "游戏.pdf", "file_kind", "这种文件我们不收"),
+        (b"PK\x03\x04 word/document.xml word/vbaProject.bin", "a.docx", "file_kind", "这种文件我们不收"),
+        (b"\x00\x00\x00\x18ftypheic a picture of an iPhone", "a.heic", "file_kind", "这种文件我们不收"),
+        (PDF + bytes(FILE_LIMIT), "a.pdf", "file_too_large", "超过 10 MB"),
+    ],
+)
+async def test_what_is_not_kept_is_named_and_its_sender_told(
+    house: House, fake: FakeTelegram, telegram: Telegram, content: bytes, name: str, problem: str, told: str
+) -> None:
+    fake.document(42, content, name)
+    await arrive(house, telegram)
+
+    assert await house.all(KeptFile) == []
+    (message,) = await house.all(Message, direction="in")
+    assert (message.attachments[0]["file_name"], message.attachments[0]["problem"]) == (name, problem)
+    assert told in fake.sent[-1].text

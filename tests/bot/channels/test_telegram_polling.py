@@ -11,12 +11,13 @@ import pytest
 from aiogram.exceptions import TelegramBadRequest, TelegramNetworkError, TelegramRetryAfter
 from aiohttp import web
 
-from bot.channels import looks
+from bot.channels.botapi import looks, polling
+from bot.channels.botapi.patience import Patience
+from bot.channels.noting import Note, unheard
 from bot.channels.port import Update
-from bot.channels.telegram import Telegram, polling
-from bot.channels.telegram.arrivals import unheard
+from bot.channels.telegram import Telegram
 from bot.channels.telegram.methods import GetUpdates
-from bot.channels.telegram.patience import Patience
+from bot.channels.telegram.server import Server
 from bot.fakes.telegram import TOKEN, FakeTelegram, Refusal, serving
 from kadesk.database import Database
 
@@ -104,6 +105,31 @@ async def three(url: str) -> AsyncIterator[list[Database]]:
     yield databases
     for database in databases:
         await database.close()
+
+
+async def test_while_the_store_is_slow_no_button_spins_and_nothing_is_confirmed(
+    fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "AHEAD_EVERY", 0.01)
+    store, telegram, gate = Store(), Telegram(TOKEN, fake.base), asyncio.Event()
+    before = fake.say(42, "您好")["update_id"]
+
+    async def slow(*updates: Update) -> int:
+        await gate.wait()
+        return await store.accept(*updates)
+
+    looking = asyncio.create_task(telegram.look(slow, before))
+    await until(lambda: fake.offsets)
+    fake.press(42, "x")
+    await until(lambda: fake.pressed)
+    kept = list(store.kept)
+    gate.set()
+    offset = await looking
+    await telegram.close()
+
+    assert (kept, store.kept) == ([], [str(before), str(before + 1)])
+    assert set(fake.offsets) == {before}
+    assert (offset, len(fake.pressed)) == (before + 2, 1)
 
 
 async def test_numbers_that_begin_anew_after_a_quiet_week_are_heard(
@@ -232,9 +258,14 @@ async def test_a_server_that_knows_no_webhooks_is_polled(
             await until(lambda: store.kept)
 
 
+def patient(first_wait: timedelta = timedelta(seconds=1), note: Note = unheard) -> Patience:
+    nobody: Any = None
+    return Patience("telegram", "1", first_wait, note, Server(nobody).judge)
+
+
 async def test_a_refusal_without_words_ends_no_receiver() -> None:
     known: dict[str, Any] = {}
-    patience = Patience("1", MOMENT, lambda *_, **facts: known.update(facts))
+    patience = patient(MOMENT, lambda *_, **facts: known.update(facts))
 
     await patience.sit_out(TelegramBadRequest(GET, None))  # type: ignore[arg-type]
 
@@ -242,18 +273,18 @@ async def test_a_refusal_without_words_ends_no_receiver() -> None:
 
 
 async def test_who_says_later_but_not_when_is_asked_after_a_pause() -> None:
-    patience = Patience("1", timedelta(seconds=1), unheard)
+    patience = patient()
 
-    assert patience._wait_after(TelegramRetryAfter(GET, "Too Many Requests", 0)) == 1.0
+    assert patience.wait_after(TelegramRetryAfter(GET, "Too Many Requests", 0)) == 1.0
 
 
 async def test_a_look_that_was_held_open_for_too_long_makes_the_next_ones_no_rarer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    patience, late = Patience("1", timedelta(seconds=1), unheard), TelegramNetworkError(GET, "Request timeout error")
-    quick = [patience._wait_after(late) for _ in range(3)]
-    monkeypatch.setattr("bot.channels.telegram.patience.LASTED", 0)
+    patience, late = patient(), TelegramNetworkError(GET, "Request timeout error")
+    quick = [patience.wait_after(late) for _ in range(3)]
+    monkeypatch.setattr("bot.channels.botapi.patience.LASTED", 0)
 
-    slow = [patience._wait_after(late) for _ in range(3)]
+    slow = [patience.wait_after(late) for _ in range(3)]
 
     assert (quick, slow) == ([1.0, 2.0, 4.0], [1.0, 1.0, 1.0])

@@ -10,10 +10,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from bot.channels.botapi import arrivals, webhook
+from bot.channels.botapi.hook import Hook
+from bot.channels.botapi.webhook import BODY_LIMIT, SECRET_HEADER
 from bot.channels.port import Update
-from bot.channels.telegram import Telegram, arrivals, webhook
+from bot.channels.telegram import Telegram, reading
 from bot.channels.telegram.methods import KINDS
-from bot.channels.telegram.webhook import BODY_LIMIT, SECRET_HEADER, Hook
 from bot.fakes.telegram import TOKEN, FakeTelegram, Refusal, serving
 
 SECRET = "a-secret-that-only-telegram-knows"
@@ -65,9 +67,19 @@ def store() -> Store:
 
 
 @pytest.fixture
-async def telegram(fake: FakeTelegram) -> AsyncIterator[Telegram]:
-    url = f"https://help.example.com{PATH}"
-    telegram = Telegram(TOKEN, fake.base, hook=Hook(url, SECRET), first_wait=timedelta(milliseconds=5))
+def known() -> dict[str, Any]:
+    """What the bot notes of itself; instants are True."""
+    return {}
+
+
+@pytest.fixture
+async def telegram(fake: FakeTelegram, known: dict[str, Any]) -> AsyncIterator[Telegram]:
+    hook = Hook(f"https://help.example.com{PATH}", SECRET)
+
+    def note(*instants: str, **facts: object) -> None:
+        known.update(dict.fromkeys(instants, True) | facts)
+
+    telegram = Telegram(TOKEN, fake.base, hook=hook, note=note, first_wait=timedelta(milliseconds=5))
     yield telegram
     await telegram._bot.session.close()
 
@@ -199,7 +211,7 @@ async def test_what_is_nobodys_is_acknowledged(doors: Doors, store: Store, body:
 async def test_what_our_own_code_stumbles_over_is_kept_for_a_person(
     doors: Doors, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrivals.reading, "take", lambda *_: 1 / 0)
+    monkeypatch.setattr(reading, "take", lambda *_: 1 / 0)
 
     assert await doors.post(HELLO) == 200
 
@@ -208,33 +220,36 @@ async def test_what_our_own_code_stumbles_over_is_kept_for_a_person(
     assert json.loads(kept.raw) == HELLO
 
 
-async def test_a_press_is_answered_once_it_is_kept_and_never_before(
-    doors: Doors, store: Store, fake: FakeTelegram, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("is_slow", [False, True])
+async def test_a_press_is_answered_once_it_is_kept_or_when_that_takes_long(
+    doors: Doors, store: Store, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch, is_slow: bool
 ) -> None:
-    caplog.set_level("INFO")
+    monkeypatch.setattr(arrivals, "PATIENCE", 0.01 if is_slow else 60)
     query = fake.press(42, "x")["callback_query"]["id"]
     press = PRESS | {"callback_query": {"id": query, "from": {"id": 42}, "data": "x"}}
     store.gate.clear()
     answer = asyncio.create_task(doors.post(press))
-    await asyncio.sleep(0.05)
-    too_early = list(fake.pressed)
+    await (until(lambda: fake.pressed) if is_slow else asyncio.sleep(0.05))
+    meanwhile, is_kept = list(fake.pressed), answer.done()
     store.gate.set()
     assert await answer == 200
 
     async with asyncio.timeout(1):
         await until(lambda: fake.pressed)
-    assert (too_early, fake.pressed) == ([], [query])
+    assert (meanwhile, is_kept, fake.pressed) == ([query] * is_slow, False, [query])
 
 
 async def test_a_server_that_knows_no_info_of_webhooks_is_taken_at_its_word(
-    telegram: Telegram, store: Store, fake: FakeTelegram, caplog: pytest.LogCaptureFixture
+    telegram: Telegram,
+    store: Store,
+    fake: FakeTelegram,
+    known: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    looked: list[str] = []
-    telegram._webhook._patience.renew = lambda: looked.append("well")  # type: ignore[union-attr,method-assign]
     fake.next_fault("getWebhookInfo", Refusal(404, "Not Found: method not found"))
 
     worker = asyncio.create_task(telegram.run(store.accept, Elected))
-    await until(lambda: looked)
+    await until(lambda: "looked_at" in known)
     worker.cancel()
     await asyncio.gather(worker, return_exceptions=True)
 
@@ -243,10 +258,8 @@ async def test_a_server_that_knows_no_info_of_webhooks_is_taken_at_its_word(
 
 
 async def test_the_webhook_is_set_with_the_secret_and_nothing_that_waits_is_dropped(
-    telegram: Telegram, store: Store, fake: FakeTelegram
+    telegram: Telegram, store: Store, fake: FakeTelegram, known: dict[str, Any]
 ) -> None:
-    known: dict[str, object] = {}
-    telegram._webhook._note = lambda *_, **facts: known.update(facts)  # type: ignore[union-attr,assignment,func-returns-value]
     fake.say(42, "before the webhook")
 
     worker = asyncio.create_task(telegram.run(store.accept, Elected))
@@ -277,11 +290,9 @@ async def test_a_webhook_that_somebody_took_away_is_set_again(
 
 
 async def test_why_telegram_cannot_call_is_known(
-    telegram: Telegram, store: Store, fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch
+    telegram: Telegram, store: Store, fake: FakeTelegram, known: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhook, "CHECK_EVERY", 0.02)
-    known: dict[str, object] = {}
-    telegram._webhook._note = lambda *_, **facts: known.update(facts)  # type: ignore[union-attr,assignment,func-returns-value]
     worker = asyncio.create_task(telegram.run(store.accept, Elected))
     await until(lambda: fake.bot.updates.pusher)
 

@@ -17,7 +17,9 @@ from shop.vault import Keys, Vault
 from tests.bot.conftest import House
 from tests.tickets.test_pixels import file_of, screenshot
 from tickets import pictures
-from tickets.tables import Message, Picture
+from tickets.enclosing import Enclosed
+from tickets.pixels import draw_anew
+from tickets.tables import Message, Picture, Ticket
 
 
 @pytest.fixture
@@ -65,6 +67,25 @@ async def test_a_picture_is_stored_sealed_and_takes_effect_once(
     assert message.attachments == [{"kind": "photo", "picture": picture.id}]
     assert Image.open(io.BytesIO(pictures.read(house.vault, picture))).format == "JPEG"
     assert (await house.one(InboxRow)).sealed == ""
+
+
+async def test_what_an_agent_sends_is_seen_by_its_buyer_alone(
+    house: House, web: WebChat, client: httpx.AsyncClient
+) -> None:
+    await client.post("/chat/api/messages", json={"id": "m1", "text": "转人工"})
+    await house.settle(web)()
+    lin, ticket = await house.hire(), await house.one(Ticket)
+    enclosed = Enclosed(house.vault, [draw_anew(file_of(screenshot()))])
+    async with house.database.writing() as session:
+        await house.desk.reply(session, house.clock(), ticket.id, lin, "", enclosed=enclosed)
+
+    (attached,) = (await history(client))[-1]["attachments"]
+    address = f"/chat/api/pictures/{attached['picture']}"
+    seen = (await client.get(address)).content[:2]
+    client.cookies.clear()
+
+    assert seen == b"\xff\xd8"
+    assert (await client.get(address)).status_code == 404
 
 
 async def test_the_sender_sees_it_and_nobody_else(house: House, web: WebChat, client: httpx.AsyncClient) -> None:

@@ -104,7 +104,7 @@ async def test_a_group_is_heard_only_as_far_as_privacy_goes(fake: FakeTelegram) 
 async def test_photos_go_both_ways_and_a_file_has_another_name_for_each_bot(
     fake: FakeTelegram, bot: aiogram.Bot, staff: telegram.Bot
 ) -> None:
-    shown = await bot.send_photo(BUYER, BufferedInputFile(b"pixels", "a.png"), caption="<b>看</b>", parse_mode="HTML")
+    shown = await bot.send_photo(BUYER, BufferedInputFile(PIXELS, "a.png"), caption="<b>看</b>", parse_mode="HTML")
     fake.photo(BUYER, PIXELS, "我的截图")
     (update,) = await bot.get_updates(timeout=0)
     assert update.message is not None

@@ -8,20 +8,17 @@ import asyncio
 import hmac
 import json
 import logging
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from aiogram import Bot
-from aiogram.exceptions import ClientDecodeError, TelegramBadRequest, TelegramNotFound
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
+from bot.channels.body import read_body
+from bot.channels.botapi.hook import Hook
+from bot.channels.botapi.line import Elected, Line
 from bot.channels.port import Accept
-from bot.channels.telegram.arrivals import Arrivals, Note
-from bot.channels.telegram.methods import KINDS, GetMe, GetWebhookInfo, SetWebhook
-from bot.channels.telegram.patience import Patience
-from bot.channels.telegram.polling import Elected
+from bot.errors import UpdateTooLarge
 from bot.faults import place_of, said
 
 log = logging.getLogger(__name__)
@@ -33,33 +30,19 @@ AT_ONCE = 40  # calls that Telegram may make at a time
 CHECK_EVERY = 60  # seconds between looks whether the webhook is still ours, and what went wrong with it
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
-    """Where Telegram calls one bot, and how we know that it is Telegram."""
-
-    url: str  # its path ends in /telegram/<account>
-    secret: str  # 1 to 256 of A-Z, a-z, 0-9, _ and -
-
-
 class Webhook:
     """Receives the updates of one bot."""
 
-    def __init__(
-        self, bot: Bot, channel: str, account: str, arrivals: Arrivals, hook: Hook, patience: Patience, note: Note
-    ) -> None:
-        self._bot = bot
-        self._account = account
-        self._role = f"webhook {channel}:{account}"
-        self._arrivals = arrivals
+    def __init__(self, line: Line, hook: Hook) -> None:
+        self._line = line
+        self._server = line.server
         self._hook = hook
-        self._patience = patience
-        self._note = note
         self._is_set = False  # by this process: its secret may be a new one
 
     def router(self, accept: Accept) -> APIRouter:
         router = APIRouter(include_in_schema=False)
 
-        @router.post(f"/telegram/{self._account}")
+        @router.post(f"/telegram/{self._line.account}")
         async def take(request: Request) -> Response:
             return Response(status_code=await self._take(request, accept))
 
@@ -72,23 +55,23 @@ class Webhook:
             return 401
         try:
             async with asyncio.timeout(BODY_TIMEOUT):
-                body = await _read_body(request)
+                body = await read_body(request, BODY_LIMIT)
         except (TimeoutError, ClientDisconnect):
             return 408
-        if body is None:
+        except UpdateTooLarge:
             return 413
         try:
             raw = json.loads(body)
         except (ValueError, RecursionError):
-            log.warning("telegram %s: a body that is no JSON was dropped", self._account)
+            log.warning("%s: a body that is no JSON was dropped", self._line.place)
             return 200
         return await self._keep(raw, accept)
 
     async def _keep(self, raw: Any, accept: Accept) -> int:
         try:
-            await self._arrivals.keep(accept, [raw])
+            await self._line.arrivals.keep(accept, [raw])
         except Exception as error:  # the store is away: it is Telegram's to keep meanwhile
-            log.error("telegram %s: an update was not stored: %s", self._account, place_of(error))
+            log.error("%s: an update was not stored: %s", self._line.place, place_of(error))
             return 503
         return 200
 
@@ -96,55 +79,35 @@ class Webhook:
         """See to it, until cancelled, that Telegram calls us, and learn what goes wrong when it does."""
         while True:
             try:
-                async with elected(self._role) as is_ours:
+                async with elected(f"webhook {self._line.channel}:{self._line.account}") as is_ours:
                     if is_ours:
                         await self._look_after()
                 await asyncio.sleep(CHECK_EVERY)
             except Exception as error:
-                await self._patience.sit_out(error)
+                await self._line.patience.sit_out(error)
 
     async def _look_after(self) -> None:
         if not self._is_set:
-            me = await self._bot(GetMe())
+            name = await self._server.name()
             await self._set()
-            self._note(name=str(me.get("username", self._account)), mode="webhook")
-            log.info("telegram %s: Telegram calls %s", self._account, self._hook.url)
-        info = await self._ask()
-        if info is not None and not _is_as_set(info, self._hook.url):
-            log.warning("telegram %s: the webhook was changed by somebody; it is set anew", self._account)
+            self._line.note(name=name, mode="webhook")
+            log.info("%s: Telegram calls %s", self._line.place, self._hook.url)
+        info = await self._server.webhook()  # a server that does not say is taken at its word that it is set
+        if info is not None and not _is_as_set(info, self._hook.url, self._server.kinds):
+            log.warning("%s: the webhook was changed by somebody; it is set anew", self._line.place)
             await self._set()
-        self._patience.renew()
-        self._note(**_faults(info or {}))
-
-    async def _ask(self) -> dict[str, Any] | None:
-        """None from a server that has no answer to that: it is taken at its word that the webhook is set."""
-        try:
-            return await self._bot(GetWebhookInfo())
-        except (TelegramBadRequest, TelegramNotFound, ClientDecodeError):
-            return None
+        self._line.patience.renew()
+        self._line.note(**_faults(info or {}))
 
     async def _set(self) -> None:
         """What waits at Telegram is kept: nothing pending is dropped."""
-        await self._bot(SetWebhook(url=self._hook.url, secret_token=self._hook.secret, max_connections=AT_ONCE))
+        await self._server.set_webhook(self._hook.url, self._hook.secret, AT_ONCE)
         self._is_set = True
 
 
-async def _read_body(request: Request) -> bytes | None:
-    """None: it is too long."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > BODY_LIMIT:
-        return None
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            return None
-    return bytes(body)
-
-
-def _is_as_set(info: dict[str, Any], url: str) -> bool:
+def _is_as_set(info: dict[str, Any], url: str, wanted: tuple[str, ...]) -> bool:
     kinds = info.get("allowed_updates")
-    return info.get("url", "") == url and (not isinstance(kinds, list) or set(map(str, kinds)) == set(KINDS))
+    return info.get("url", "") == url and (not isinstance(kinds, list) or set(map(str, kinds)) == set(wanted))
 
 
 def _faults(info: dict[str, Any]) -> dict[str, object]:

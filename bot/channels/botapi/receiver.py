@@ -1,0 +1,36 @@
+"""One bot's ear: polling, or the webhook where there is a hook."""
+
+from datetime import timedelta
+
+from fastapi import APIRouter
+
+from bot.channels.botapi.hook import Hook
+from bot.channels.botapi.line import Elected, Line
+from bot.channels.botapi.polling import Poller
+from bot.channels.botapi.webhook import Webhook
+from bot.channels.port import Accept
+
+POLL = timedelta(seconds=25)  # how long the server holds a look open while nothing happens
+
+
+class Receiver:
+    """Hears by the one way that was chosen."""
+
+    def __init__(self, line: Line, hook: Hook | None, poll: timedelta = POLL) -> None:
+        self._poller = Poller(line, poll)
+        self._webhook = Webhook(line, hook) if hook else None
+
+    async def run(self, accept: Accept, elected: Elected) -> None:
+        """Receive until cancelled."""
+        if self._webhook:
+            await self._webhook.run(elected)
+        else:
+            await self._poller.run(accept, elected)
+
+    def router(self, accept: Accept) -> APIRouter:
+        """The door that the server calls; without one where we poll."""
+        return self._webhook.router(accept) if self._webhook else APIRouter()
+
+    async def look(self, accept: Accept, offset: int | None, seconds: int | None = None) -> int | None:
+        """One look by hand, see `Poller.look`."""
+        return await self._poller.look(accept, offset, seconds)

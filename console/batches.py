@@ -6,10 +6,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette_admin.routing import route
 
 from console.doors import typed
-from console.shell import Page, reader
+from console.shell import LeadPage, reader
 from console.suppliers import rate_in_words
 from console.verbs import number_in
-from tickets.rights import is_lead
 from tickets.supplier_report import batch_figures
 from tickets.texts import require_no_code, tidy
 
@@ -17,15 +16,12 @@ WHY_LIMIT = 300  # characters
 SHOWN = 200  # batches, those that came last
 
 
-class BatchesPage(Page):
+class BatchesPage(LeadPage):
     """`/console/batches?supplier=2&batch=7`: for leads, as the report of suppliers."""
 
     word = "menu.batches"
     path = "/batches"
     route_name = "batches"
-
-    def is_accessible(self, request: Request) -> bool:
-        return is_lead(reader(request).agent)
 
     @route("")
     async def index(self, request: Request) -> Response:

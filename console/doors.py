@@ -5,16 +5,23 @@ can set it, and it needs no state that could be lost or leak. The shell's signed
 SameSite=Lax, and no GET changes anything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import FormData, Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.words import preferred, words
+from tickets.enclosing import MOST
+from tickets.pixels import BYTES
 
 FORM_LIMIT = 256 * 1024  # bytes; the longest reply has about 40 kB
+PICTURES_LIMIT = MOST * BYTES + FORM_LIMIT  # bytes of a form that has pictures; it is held in memory while it comes
+TOKEN_HEADER = b"x-csrftoken"  # the shell's
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _POLICY = (
@@ -99,20 +106,68 @@ def is_same_origin(headers: Headers) -> bool:
 
 
 class OwnForms:
-    """Lets a writing request in only when a page of ours sent it, and when it says that it is no longer than a form."""
+    """Lets a writing request in only when a page of ours sent it, and when it says that it is no longer than a form.
+
+    Pictures may come with the forms of those whom `is_staff` finds signed in: nobody else is given so much memory.
+    """
+
+    def __init__(self, app: ASGIApp, is_staff: Callable[[Request], Awaitable[bool]]) -> None:
+        self.app = app
+        self._is_staff = is_staff
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] not in READING:
+            headers = Headers(scope=scope)
+            say = words(preferred(headers.get("accept-language", "")))
+            length = headers.get("content-length", "0" if "transfer-encoding" not in headers else "")
+            if not length.isdecimal() or (int(length) > FORM_LIMIT and not await self._may_be(int(length), scope)):
+                await PlainTextResponse(say("error.too_large"), status_code=413)(scope, receive, send)
+                return
+            if not is_same_origin(headers):
+                await PlainTextResponse(say("error.origin"), status_code=403)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    async def _may_be(self, length: int, scope: Scope) -> bool:
+        """Whether a form that is too long for words alone may have pictures in it."""
+        request = Request(scope)
+        is_multipart = request.headers.get("content-type", "").startswith("multipart/form-data")
+        return is_multipart and length <= PICTURES_LIMIT and await self._is_staff(request)
+
+
+class FormToken:
+    """Hands the shell the token of a form with files as scripts do.
+
+    It would read the form itself, and leave its files open. Behind `OwnForms`, for the form is held in memory.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in READING:
-            headers = Headers(scope=scope)
-            length = headers.get("content-length", "0" if "transfer-encoding" not in headers else "")
-            if not length.isdecimal() or int(length) > FORM_LIMIT:
-                await PlainTextResponse("Too large", status_code=413)(scope, receive, send)
-                return
-            if not is_same_origin(headers):
-                say = words(preferred(headers.get("accept-language", "")))
-                await PlainTextResponse(say("error.origin"), status_code=403)(scope, receive, send)
-                return
+            request = Request(scope, receive)
+            if request.headers.get("content-type", "").startswith("multipart/form-data"):
+                body = await request.body()
+                headers = [header for header in scope["headers"] if header[0] != TOKEN_HEADER]
+                scope = {**scope, "headers": [*headers, (TOKEN_HEADER, await _token_of(request))]}
+                receive = _again(body, receive)
         await self.app(scope, receive, send)
+
+
+async def _token_of(request: Request) -> bytes:
+    try:
+        async with request.form() as form:
+            return typed(form, "csrftoken", 1000).encode("latin-1", "replace")
+    except (HTTPException, MultiPartException):  # what is no form has none
+        return b""
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """What was read is there to be read."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def read() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return read

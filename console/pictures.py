@@ -1,6 +1,5 @@
 """What buyers sent as evidence: drawn anew before it was stored, given out to signed-in staff alone, on record."""
 
-import asyncio
 from collections.abc import Sequence
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -11,8 +10,7 @@ from starlette_admin.routing import route
 
 from console.shell import Page, reader
 from console.verbs import number_in
-from shop.errors import SealBroken
-from tickets import pictures
+from tickets import attachments, pictures
 from tickets.pictures import Shown
 from tickets.tables import Claim, id_of
 
@@ -31,12 +29,9 @@ class PicturesPage(Page):
         number = number_in(request.path_params["number"])
         async with self.site.database.reading() as session:
             picture = await pictures.find_picture(session, number)
-        if picture is None:
+        jpeg = await attachments.find_content(self.site.vault, pictures.SEAL, picture)
+        if jpeg is None:
             raise HTTPException(404)
-        try:
-            jpeg = await asyncio.to_thread(pictures.read, self.site.vault, picture)
-        except SealBroken:
-            raise HTTPException(404) from None
         async with self.site.database.writing() as session:
             await pictures.note_view(session, self.site.clock(), number, reader(request).id)
         disposition = {"content-disposition": f'attachment; filename="picture-{number}.jpg"'}

@@ -14,7 +14,8 @@ from starlette_admin.routing import route
 from audit.tables import AuditRow
 from audit.trail import record
 from console.doors import typed
-from console.shell import Page, reader
+from console.facts import Facts
+from console.shell import LeadPage, Page, reader
 from console.verbs import number_in
 from console.words import words_for
 from shop.provenance import Provenance, find_provenance, search
@@ -49,15 +50,12 @@ class Life:
     names: dict[str, str]  # of actors
 
 
-class CodesPage(Page):
+class CodesPage(LeadPage):
     """`/console/codes`: leads search."""
 
     word = "menu.codes"
     path = "/codes"
     route_name = "codes"
-
-    def is_accessible(self, request: Request) -> bool:
-        return is_lead(reader(request).agent)
 
     @route("")
     async def index(self, request: Request) -> Response:
@@ -120,6 +118,8 @@ class CodePage(Page):
             life = Life(found, masked, told, await _trail(session, found, told), await _names(session))
         facts: dict[str, Any] = {"life": life, "title": say("code.title", masked=masked)}
         facts["by"] = lambda actor: life.names.get(actor) or say.named("author", actor.partition(":")[0])
+        names: dict[int | None, str] = {int(actor.removeprefix("agent:")): name for actor, name in life.names.items()}
+        facts["told_facts"] = Facts(say, self.site.rules.time_zone, names)
         return await self.show(request, "code.html", facts)
 
 

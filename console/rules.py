@@ -43,7 +43,7 @@ class Database(Protocol):
 
     def reading(self) -> AbstractAsyncContextManager[AsyncSession]: ...
 
-    def writing(self) -> AbstractAsyncContextManager[AsyncSession]: ...
+    def writing(self, *, is_brief: bool = False) -> AbstractAsyncContextManager[AsyncSession]: ...
 
 
 class Light(Protocol):
@@ -57,6 +57,8 @@ class Light(Protocol):
     def name(self) -> str: ...
     @property
     def troubles(self) -> Sequence[str]: ...
+    @property
+    def calls(self) -> Sequence[object]: ...
 
 
 Lights = Callable[[AsyncSession, datetime], Awaitable[Sequence[Light]]]
@@ -76,3 +78,4 @@ class Site:
     stranded: Stranded
     retell: Callable[[str, str], str]  # a kept phrase of ours, as a reader of this language is told it
     lights: Lights | None = None  # of the bots, where there are any
+    failing: Callable[[], Sequence[str]] = tuple  # the names of what of this process keeps failing

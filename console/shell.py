@@ -27,7 +27,7 @@ from starlette_admin.views import CustomView
 from audit.errors import KadeskError
 from console import sign_in, times
 from console.banners import banners
-from console.doors import OwnForms, typed
+from console.doors import FormToken, OwnForms, typed
 from console.errors import SignInRefused, SignInResting
 from console.pages import STATIC, TEMPLATES, asset
 from console.refund_cards import count_work
@@ -38,6 +38,7 @@ from console.words import LANGUAGES, words_for
 from shop import money
 from shop.masking import find_codes
 from tickets.breakers import count_open
+from tickets.rights import is_lead
 from tickets.tables import Agent
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,9 @@ class Door(BaseAuthProvider):
             async with self.site.database.writing() as session:
                 await sign_in.touch(session, now, row.token_hash)
         return SignedIn(agent, row.token_hash)
+
+    async def knows(self, request: Request) -> bool:
+        return await self.authenticate(request) is not None
 
     def get_routes(self, templates: Jinja2Templates) -> list[Route]:
         self.templates = templates
@@ -196,6 +200,13 @@ class Page(CustomView):
         return self._admin._template_response(request, template, facts, status)
 
 
+class LeadPage(Page):
+    """A page for leads: others see it neither in the menu nor at its address."""
+
+    def is_accessible(self, request: Request) -> bool:
+        return is_lead(reader(request).agent)
+
+
 async def told_everywhere(site: Site, request: Request) -> dict[str, Any]:
     """What `layout.html` says above every page and list: what staff must know before anything else."""
     now, who = site.clock(), reader(request)
@@ -206,12 +217,14 @@ async def told_everywhere(site: Site, request: Request) -> dict[str, Any]:
             "banners": await banners(session, now, site.rules.sweep_stale, who.id),
             "to_decide": await count_work(session, who.agent),
             "paused": await count_open(session, now),
+            "failing": site.failing(),
             "dark": sum(one.is_red for one in await site.lights(session, now)) if site.lights else 0,
         }
 
 
 def open_shell(app: FastAPI, site: Site, home: Page, *views: Any) -> None:
     """Put the console on `/console`."""
+    door = Door(site)
     admin = Admin(
         session_provider=site.database.engine,
         title="Kadesk",
@@ -221,10 +234,11 @@ def open_shell(app: FastAPI, site: Site, home: Page, *views: Any) -> None:
         static_dir=str(STATIC),
         index_view=home,
         theme=Look(),
-        auth_provider=Door(site),
+        auth_provider=door,
         # Every process must sign alike, and a restart must not void open pages.
         secret_key=site.vault.keyed_hash("console", "csrf"),
-        middlewares=[Middleware(OwnForms)],  # before the token check, which reads the whole body
+        # Before the token check, which reads the whole body.
+        middlewares=[Middleware(OwnForms, is_staff=door.knows), Middleware(FormToken)],
         timezone_config=None,
     )
     admin.templates.context_processors.append(lambda request: _common(request, site))

@@ -1,6 +1,6 @@
 """Puts the web pages on an application."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from fastapi import FastAPI
@@ -13,6 +13,7 @@ from console.batches import BatchesPage
 from console.bots import BotsPage
 from console.breakers import BreakersPage
 from console.doors import SecureHeaders
+from console.files import FilesPage
 from console.hidden_words import HiddenWordsPage
 from console.lists import AuditList, BuyerList, TicketList
 from console.macros import MacrosPage
@@ -47,9 +48,10 @@ def mount_console(
     letters: DeadLetters,
     retell: Callable[[str, str], str],
     lights: Lights | None = None,
+    failing: Callable[[], Sequence[str]] = tuple,
 ) -> None:
     """Add /console, /console/static, /chat and /r/{token}. The chat's own API, /chat/api, is the web channel's."""
-    site = Site(database, desk, claims, shop, vault, clock, rules, Stranded(letters), retell, lights)
+    site = Site(database, desk, claims, shop, vault, clock, rules, Stranded(letters), retell, lights, failing)
     app.add_middleware(SecureHeaders, is_secure=rules.cookie_secure)
     app.include_router(buyer.router(site))
     # Before the shell, whose own checks would ask the database about every picture.
@@ -62,6 +64,7 @@ def mount_console(
         StrandedPage(site),
         HiddenWordsPage(site),
         PicturesPage(site),
+        FilesPage(site),
         BreakersPage(site),
         BotsPage(site),
         RefundsPage(site),

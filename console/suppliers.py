@@ -16,11 +16,10 @@ from audit.trail import record
 from console import times
 from console.doors import typed
 from console.reports import PERIODS, span_of
-from console.shell import Page, reader
+from console.shell import LeadPage, reader
 from console.verbs import number_in
 from console.words import Words, words_for
 from shop import money
-from tickets.rights import is_lead
 from tickets.supplier_checks import CONTACT_LIMIT, find_unsent
 from tickets.supplier_report import Asked, Claimed, Defects, SupplierFigures, codes_out, supplier_figures
 
@@ -64,15 +63,12 @@ def _chosen(request: Request) -> Chosen:
     return Chosen(period if period in PERIODS else "30d", supplier, kind if kind in KINDS else "accepted")
 
 
-class SuppliersPage(Page):
+class SuppliersPage(LeadPage):
     """`/console/suppliers?period=30d&supplier=2&rows=owing`; for leads: it speaks of money."""
 
     word = "menu.suppliers"
     path = "/suppliers"
     route_name = "suppliers"
-
-    def is_accessible(self, request: Request) -> bool:
-        return is_lead(reader(request).agent)
 
     @route("")
     async def index(self, request: Request) -> Response:

@@ -17,24 +17,29 @@ from audit.errors import KadeskError
 from console.case import Case, Line, find_case
 from console.claim_cards import prepared, proof_words
 from console.doors import typed
+from console.enclosing import PICTURE, enclosed_in, has_pictures
 from console.facts import Facts
 from console.orders import ask_shops
 from console.pictures import evidence_of
 from console.refund_cards import board_of
 from console.refusals import problem_of, sentence_of, status_of
+from console.rules import Site
 from console.shell import HOME, Page, reader
 from console.supplier_cards import supplier_cards
 from console.verbs import FIELD, REPLACES, SLEEPS, Asked, Verbs, number_in, open_statuses, resolved_statuses
 from console.words import Words, words_for
 from tickets import approvals
-from tickets.grants import IN_WORDS
+from tickets.drawing import Drawing
+from tickets.enclosing import MOST
 from tickets.lifecycle import is_active
 from tickets.links import MARK
 from tickets.macros import Macros, Preview, active_macros
 from tickets.outbox import LOST
+from tickets.pixels import BYTES
 from tickets.refunds import Refunds
 from tickets.rights import is_lead
 from tickets.tables import Author, Ending, Macro, Outcome, Phase, Reason, Ticket, id_of
+from tickets.words import IN_WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,10 @@ class TicketPage(Page):
     path = "/tickets"
     add_to_menu = False
 
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self._drawing = Drawing()
+
     @route("")
     async def index(self, request: Request) -> Response:
         return RedirectResponse(HOME, 303)
@@ -70,7 +79,7 @@ class TicketPage(Page):
         """The head of the queue into the reader's hands, and onto the screen."""
         say = words_for(request)
         try:
-            async with self.site.database.writing() as session:
+            async with self.site.database.writing(is_brief=True) as session:
                 ticket_id = await self.site.desk.take_next(session, self.site.clock(), reader(request).id)
                 ticket = await session.get(Ticket, ticket_id) if ticket_id is not None else None
         except KadeskError as error:
@@ -100,12 +109,13 @@ class TicketPage(Page):
         form, say = await request.form(), words_for(request)
         orders = await ask_shops(self.site, number) if name in REPLACES else ()
         try:
+            enclosed = await enclosed_in(form, self._drawing, self.site.vault)
             async with self.site.database.writing() as session:
-                ticket_id = await find_id(session, number)
-                onward = await verb(Asked(session, self.site.clock(), ticket_id, reader(request).id, form, orders))
+                who = (await find_id(session, number), reader(request).id)
+                onward = await verb(Asked(session, self.site.clock(), *who, form, enclosed, orders))
         except KadeskError as error:
-            # The page comes back as it is now, with what was typed still in it.
-            kept = {key: typed(form, key) for key in form}
+            # The page comes back as it is now, with what was typed still in it; no page can keep a file.
+            kept = {key: typed(form, key) for key in form} | {PICTURE: "yes" if has_pictures(form) else ""}
             refusal = Refusal(status_of(error), sentence_of(say, error), name, kept)
             return await self._show(request, number, refusal)
         shown = onward.number if onward is not None else number
@@ -169,6 +179,7 @@ class TicketPage(Page):
         """What the owner's settings let an agent choose from."""
         return {
             "limit": self.site.desk.rules.message_limit,
+            "pictures": {"most": MOST, "bytes": BYTES, "megabytes": BYTES >> 20},
             "fields": self.site.desk.rules.fields,
             "field_prefix": FIELD,
             "sleeps": [*SLEEPS, "morning"],

@@ -17,6 +17,7 @@ from shop.port import Order
 from shop.tables import Code
 from shop.vault import Vault
 from tickets.changes import get_ticket, lock_ticket
+from tickets.enclosing import Enclosed
 from tickets.errors import CodeInText, NotAllowed, PastInstant, UnknownTicket
 from tickets.labels import read_tags
 from tickets.macros import Macros
@@ -40,6 +41,7 @@ class Asked:
     ticket_id: int
     agent_id: int
     form: FormData
+    enclosed: Enclosed | None = None  # pictures that came with it
     orders: Sequence[Order] = ()  # of its claims, as the shops say now; for verbs that replace codes
 
     def text(self, name: str = "text") -> str:
@@ -103,7 +105,8 @@ class Verbs:
 
     async def do_reply(self, asked: Asked) -> None:
         reply = self._desk.reply_to_all if asked.text("everyone") else self._desk.reply
-        await reply(asked.session, asked.now, asked.ticket_id, asked.agent_id, asked.text(), version=asked.version)
+        who = (asked.ticket_id, asked.agent_id)
+        await reply(asked.session, asked.now, *who, asked.text(), version=asked.version, enclosed=asked.enclosed)
 
     async def do_send_again(self, asked: Asked) -> None:
         await self._desk.send_again(asked.session, asked.now, asked.ticket_id, asked.agent_id, asked.number("message"))

@@ -209,11 +209,11 @@ function withLinks(content) {
   return parts;
 }
 
-// The number of a ticket is read in one piece.
+// The number of a ticket and the end of a code are read in one piece.
 function withNumbers(content) {
   const parts = document.createDocumentFragment();
-  for (const part of content.split(/\b(K-\d{6,})\b/)) {
-    parts.append(/^K-\d{6,}$/.test(part) ? element("span", "ticket-number", part) : part);
+  for (const part of content.split(/(\bK-\d{6,}\b|\*{4}-\w{1,8})/)) {
+    parts.append(/^(K-\d{6,}|\*{4}-\w{1,8})$/.test(part) ? element("span", "in-one-piece", part) : part);
   }
   return parts;
 }

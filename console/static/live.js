@@ -11,7 +11,7 @@ const KEPT = ["open", "data-selected"];
 
 async function refresh() {
   const response = await fetch(location.href, { headers: { "X-Live": "1" }, cache: "no-store" });
-  if (response.redirected) return location.reload(); // signed out
+  if (response.redirected) return location.assign(response.url); // signed out; a reload could send a form again
   if (!response.ok) throw new Error(response.status);
   const fresh = new DOMParser().parseFromString(html.createHTML(await response.text()), "text/html");
   for (const part of document.querySelectorAll("[data-live]")) {

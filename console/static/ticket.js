@@ -7,6 +7,14 @@ const MODES = { r: "reply", n: "note", m: "macro", e: "resolve" };
 const draft = (mode) => `kadesk-draft-${composer.dataset.number}-${mode}`;
 const field = (mode) => composer.querySelector(`.mode [data-mode="${mode}"]`);
 
+// A refused form leaves its own address, which a reload would send again: this is the ticket's page. What was typed into the
+// form stays the reader's, however often the page around it is made fresh.
+const address = `/console/tickets/${composer.dataset.number}`;
+if (location.pathname !== address) {
+  history.replaceState(null, "", address + location.hash);
+  for (const typed of document.querySelectorAll("#facts textarea, #facts input:not([type=hidden], [type=checkbox], [type=file])")) typed.value = typed.value;
+}
+
 // Which mode is shown is the style sheet's business; here only which one it is.
 function choose(mode) {
   composer.dataset.mode = mode;
@@ -96,5 +104,6 @@ let isAtEnd = true;
 thread.addEventListener("scroll", () => (isAtEnd = thread.scrollHeight - thread.scrollTop - thread.clientHeight < 40), { passive: true });
 const follow = () => isAtEnd && (thread.scrollTop = thread.scrollHeight);
 document.addEventListener("live", follow);
+thread.addEventListener("load", follow, true); // of a picture: it is as high as it is only then
 choose(composer.dataset.mode);
 follow();

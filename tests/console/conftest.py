@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from console.rules import ConsoleRules, Lights
 from console.sign_in import begin
 from console.site import mount_console
 from kadesk.database import Database
+from shop.adapters import local
 from shop.adapters.local import LocalShop
 from shop.demo import DemoOrder, create_demo_shop
 from shop.vault import Keys, Vault
@@ -30,14 +32,13 @@ from tickets.desk import Desk
 from tickets.tables import Agent, Buyer, Conversation, Outgoing, Role, Ticket
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
-
     from tests.console.house import House
 
 ORIGIN = "http://kadesk.test"
 PASSWORD = "correct horse battery"
-# As every password is kept, only quicker to check.
-_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+# As every password is kept, only quicker to make and to check.
+_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+_HASH = _HASHER.hash(PASSWORD)
 
 
 @dataclass
@@ -63,6 +64,7 @@ class Stage:
     vault: Vault = field(default_factory=lambda: Vault(Keys.generate()))
     origin: str = ORIGIN
     lights: Lights | None = None
+    failing: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.desk = Desk(Phrases())
@@ -81,6 +83,7 @@ class Stage:
             letters=dead_letters,
             retell=Retelling(Phrases()),
             lights=self.lights,
+            failing=lambda: self.failing,
         )
 
     async def add_agent(self, login: str = "lin", role: Role = Role.AGENT) -> Agent:
@@ -108,6 +111,11 @@ class Stage:
             return ticket
 
     async def open_shop(self) -> list[DemoOrder]:
+        with pytest.MonkeyPatch.context() as quick:  # what two hundred orders are hashed with takes a second
+            quick.setattr(local, "_HASHER", _HASHER)
+            return await self._fill_shop()
+
+    async def _fill_shop(self) -> list[DemoOrder]:
         async with self.database.writing() as session:
             return (await create_demo_shop(session, self.clock(), self.vault, Random(7))).orders
 
@@ -189,19 +197,11 @@ async def signed_in(stage: Stage, agent: Agent) -> AsyncIterator[Visitor]:
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator["Browser"]:
-    from tests.console.chromium import open_browser  # only the tests of pages in a browser wait for its import
-
-    async with open_browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture
-async def house(database: Database, clock: Clock) -> AsyncIterator["House"]:
+async def house(database: Database, clock: Clock, matcher_cache: Path) -> AsyncIterator["House"]:
     """Everything, served on a port of its own."""
     from tests.console.house import House
 
-    house = House(database, clock)
+    house = House(database, clock, matcher_cache)
     async with house.open():
         yield house
 

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import uvicorn
 
@@ -18,7 +19,7 @@ from bot.phrases import Phrases
 from console.rules import ConsoleRules
 from faq.answers import KnownAnswers
 from faq.knowledge import load
-from faq.matcher import Matcher, Price
+from faq.matcher import Matcher
 from kadesk.database import Database
 from shop.adapters.local import LocalShop
 from shop.deep_links import DeepLinks
@@ -32,7 +33,13 @@ class House:
     """A test can close it and open it again."""
 
     def __init__(
-        self, database: Database, clock: Clock, rules: ConsoleRules | None = None, *, is_secure: bool = False
+        self,
+        database: Database,
+        clock: Clock,
+        matchers: Path,  # where one that was made is kept
+        rules: ConsoleRules | None = None,
+        *,
+        is_secure: bool = False,
     ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
@@ -47,7 +54,7 @@ class House:
             claims=stage.claims,
             ownership=Ownership(stage.vault, OwnershipRules(5, timedelta(minutes=10))),
             shop=LocalShop(database, stage.vault),
-            answers=KnownAnswers(entries, Matcher.build(entries, None, Price(50))),
+            answers=KnownAnswers(entries, Matcher.build(entries, cache=matchers)),
             phrases=phrases,
             links=[LINKS],
             hours="09:00-23:00",

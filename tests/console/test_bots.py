@@ -5,15 +5,22 @@ from typing import Any
 
 import pytest
 
+from bot.channels.weixin.quota import day_of
 from bot.health import look
+from bot.tables import CallCount
 from kadesk.database import Database
 from tests.console.conftest import Clock, Stage, Visitor, text_of
 from tickets.tables import Heartbeat
 
 
 @pytest.fixture
-def stage(database: Database, clock: Clock) -> Stage:
-    return Stage(database, clock, lights=partial(look, places=[("telegram", "7"), ("telegram", "8")]))
+def places() -> list[tuple[str, str]]:
+    return [("telegram", "7"), ("telegram", "8")]
+
+
+@pytest.fixture
+def stage(database: Database, clock: Clock, places: list[tuple[str, str]]) -> Stage:
+    return Stage(database, clock, lights=partial(look, places=places))
 
 
 async def beat(stage: Stage, account: str, **facts: Any) -> None:
@@ -41,6 +48,21 @@ async def test_each_bot_has_a_light_and_every_page_says_when_one_is_red(stage: S
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_an_account_on_wechat_shows_what_is_wrong_and_its_calls(stage: Stage, signed_in: Visitor) -> None:
+    now = stage.clock()
+    facts = {"mode": "callback", "counted_as": "7", "limits": {"message/custom/send": 10}, "warn_at": 0.8}
+    await beat(stage, "7", refused_at=now.isoformat(), refusal="signature", **facts)
+    place = {"channel": "telegram", "account": "7", "day": day_of(now)}
+    async with stage.database.writing() as session:
+        session.add(CallCount(**place, call="message/custom/send", count=8))
+
+    shown = text_of(await signed_in.get("/console/bots"))
+
+    assert "平台上填的 Token 和这里的不一样" in shown
+    assert "message/custom/send：8 / 10 次" in shown
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_all_is_said_in_english_too(stage: Stage, signed_in: Visitor) -> None:
     await beat(stage, "7", problem="token")
     await beat(stage, "8", problem="conflict")
@@ -51,3 +73,29 @@ async def test_all_is_said_in_english_too(stage: Stage, signed_in: Visitor) -> N
     assert "The messenger refuses this token" in shown
     assert "Another program receives with the same token" in shown
     assert "Bots in trouble: 2." in shown
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_every_page_says_which_part_of_the_program_keeps_failing(stage: Stage, signed_in: Visitor) -> None:
+    before = text_of(await signed_in.get("/console/"))
+    stage.failing += ["delivery", "inbox"]
+
+    assert "反复出错" not in before
+    assert "程序的这些部分反复出错：delivery, inbox。" in text_of(await signed_in.get("/console/reports"))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_the_staff_bot_has_a_light_that_says_why_its_group_is_silent(
+    stage: Stage, signed_in: Visitor, places: list[tuple[str, str]]
+) -> None:
+    places.append(("staff", "9"))
+    now, problem = stage.clock(), "Forbidden: bot was <b>kicked</b>"
+    detail = {"looked_at": now.isoformat(), "name": "staff_bot", "group_problem": problem}
+    async with stage.database.writing() as session:
+        session.add(Heartbeat(name="staff:9", at=now, detail=detail))
+
+    page = await signed_in.get("/console/bots")
+
+    assert "客服群 @staff_bot" in text_of(page)
+    assert "客服群里发不了消息" in text_of(page)
+    assert "was &lt;b&gt;kicked" in page.text

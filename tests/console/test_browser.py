@@ -207,6 +207,28 @@ async def test_a_draft_survives_until_it_is_sent(browser: Browser, house: House,
     await expect(page.locator("textarea[data-mode=reply]")).to_have_value("")
 
 
+async def test_a_refused_form_is_never_sent_again_by_itself(browser: Browser, house: House, agent_of: Agent) -> None:
+    ticket = await house.stage.open(await house.stage.meet())
+    page = await sign_in(await new_context(browser), house.address)
+    await page.goto(f"{house.address}/console/tickets/{ticket.number}")
+    await page.locator("#do-link summary").click()
+    await page.fill("#do-link [name=other]", "K-999999")
+    await page.locator("#do-link button").first.click()
+    await expect(page.locator(".flash.error")).to_be_visible()
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+
+    await _hear(house, await house.stage.meet(), ticket, "还在吗？")
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # refresh now
+    await expect(page.locator("#thread li").last).to_contain_text("还在吗？")
+    await expect(page.locator("#do-link [name=other]")).to_have_value("K-999999")
+    await page.reload()
+    await expect(page.locator(".flash.error")).to_have_count(0)
+
+    assert sent == []
+    assert page.url == f"{house.address}/console/tickets/{ticket.number}"
+
+
 async def test_a_buyer_gets_a_new_code_exactly_once(browser: Browser, house: House) -> None:
     order = await _open_shop(house)
     page = await (await new_context(browser, width=390)).new_page()
@@ -273,9 +295,9 @@ async def _open_link(page: Page, house: House) -> str:
 
 
 async def test_what_is_typed_without_a_connection_arrives_once_and_in_order(
-    browser: Browser, database: Database, clock: Clock
+    browser: Browser, database: Database, clock: Clock, matcher_cache: Path
 ) -> None:
-    house = House(database, clock)
+    house = House(database, clock, matcher_cache)
     page = await (await new_context(browser)).new_page()
     async with house.open():
         await page.goto(f"{house.address}/chat")

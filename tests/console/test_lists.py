@@ -38,6 +38,7 @@ async def test_all_tickets_are_listed_newest_first(signed_in: Visitor, three: li
         pytest.param("?q=Steam", [0], id="subject"),
         pytest.param("?q=AB12CD34", [0], id="order"),
         pytest.param("?q=K-000002", [1], id="number"),
+        pytest.param("?q=小鹿", [2], id="name of the buyer"),
         pytest.param("?filter=level__gte%3D1", [1], id="escalated"),
         pytest.param("?filter=phase__eq%3Dclosed", [], id="closed"),
         pytest.param("?filter=buyer_id__eq%3D3", [2], id="of one buyer"),
@@ -145,6 +146,10 @@ async def test_the_audit_trail_is_for_leads_and_above(stage: Stage, signed_in: V
         await lead.sign_in("meng")
 
         assert "ticket.opened" in text_of(await lead.get("/console/audit/list"))
+        found = text_of(await lead.get("/console/audit/list?q=k-000002"))
+        assert "K-000002" in found
+        assert "K-000001" not in found
+        assert "登录" in text_of(await lead.get("/console/audit/list?q=meng"))
         assert "操作记录" in text_of(await lead.get("/console/"))
     refused = await signed_in.get("/console/audit/list")
     assert refused.status_code == 403

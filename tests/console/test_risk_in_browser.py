@@ -45,8 +45,8 @@ async def test_a_lead_sees_every_point_and_lifts_a_pause(browser: Browser, house
     page.on("console", lambda entry: complaints.append(entry.text) if entry.type == "error" else None)
 
     await page.goto(f"{house.address}/console/tickets/{settled.ticket.number}")
-    await page.locator(".risk summary").click()
     await expect(page.locator(".points li")).to_have_count(len(settled.claim.risk_points))
+    await expect(page.locator(".points li").first).to_be_visible()
     await expect(page.locator("aside .pictures img")).to_be_visible()
     await page.screenshot(path=SCREENSHOTS / "claim-risk.png", full_page=True)
     await page.goto(f"{house.address}/console/breakers")

@@ -14,6 +14,7 @@ from tickets import outbox, reply_windows
 from tickets.absence import leave
 from tickets.conversations import add_message
 from tickets.errors import NotAllowed, StaleTicket, UnknownTicket
+from tickets.overheard import hold
 from tickets.reply_windows import Allowance
 from tickets.said import revise
 from tickets.tables import (
@@ -116,6 +117,15 @@ async def test_the_messengers_own_clock_is_shown(stage: Stage, signed_in: Visito
 
     assert "还可发 3 条，2 天内" in running
     assert "买家再说话之前不能发" in over
+
+
+async def test_a_conversation_that_a_person_has_elsewhere_is_shown(stage: Stage, signed_in: Visitor) -> None:
+    ticket = await stage.open(await stage.meet())
+    async with stage.database.writing() as session:
+        conversation = await session.get_one(Conversation, ticket.conversation_id)
+        hold(session, stage.clock(), conversation, stage.clock())
+
+    assert "有人在聊天软件里直接接待，最长还有2 天" in text_of(await signed_in.get(f"/console/tickets/{ticket.number}"))
 
 
 async def test_taking_a_ticket_puts_it_into_my_hands_and_stops_no_clock(stage: Stage, signed_in: Visitor) -> None:

@@ -112,8 +112,8 @@ async def shop() -> AsyncIterator[ShopPages]:
 
 
 @pytest.fixture
-async def desk(database: Database, clock: Clock, shop: ShopPages) -> AsyncIterator[House]:
-    house = House(database, clock, ConsoleRules(widget_origins=(shop.origin,)), is_secure=True)
+async def desk(database: Database, clock: Clock, shop: ShopPages, matcher_cache: Path) -> AsyncIterator[House]:
+    house = House(database, clock, matcher_cache, ConsoleRules(widget_origins=(shop.origin,)), is_secure=True)
     shop.desk = house.address
     async with house.open():
         yield house

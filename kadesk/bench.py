@@ -1,5 +1,6 @@
-"""Finds a benchmark by name and prints what it measured."""
+"""Finds a benchmark by name, runs it and prints what it measured."""
 
+import inspect
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -13,13 +14,27 @@ from kadesk.shell import out
 HOME = Path(__file__).parent.parent / "benchmarks"
 
 
+def names() -> list[str]:
+    """The benchmarks that there are."""
+    return sorted(path.stem for path in HOME.glob("[a-z]*.py"))
+
+
 def find(name: str) -> Callable[..., dict[str, Any]]:
     """The `run` of benchmarks/NAME.py; it returns {bench, machine, rows: [{what, value, unit, against, …}]}."""
-    names = sorted(path.stem for path in HOME.glob("[a-z]*.py"))
-    if name not in names:
-        raise SettingsError(problem=f"There is no benchmark {name}; choose one of {', '.join(names) or 'none'}.")
+    if name not in (known := names()):
+        raise SettingsError(problem=f"There is no benchmark {name}; choose one of {', '.join(known) or 'none'}.")
     run: Callable[..., dict[str, Any]] = import_module(f"benchmarks.{name}").run
     return run
+
+
+def measure(name: str, size: int | None = None) -> dict[str, Any]:
+    """What the benchmark found, with as many of what it counts; `None` is as many as it wants."""
+    run = find(name)
+    if size is None:
+        return run()
+    if not inspect.signature(run).parameters:
+        raise SettingsError(problem=f"The benchmark {name} has one size.")
+    return run(size)
 
 
 def print_result(result: dict[str, Any]) -> None:

@@ -35,7 +35,8 @@ class Place(StrEnum):
 async def chat(kadesk: Kadesk, buyer: str, place: Place) -> None:
     """Until the input ends."""
     if place == Place.TERMINAL:
-        terminal = Terminal(buyer, out.print, clock)
+        unseen = kadesk.phrases("zh", "terminal.picture")
+        terminal = Terminal(buyer, out.print, clock, unseen=unseen)
         await converse(terminal, kadesk.door.accept, _answering(kadesk, terminal), _lines())
     else:
         await _by_telegram(kadesk, buyer)

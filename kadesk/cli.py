@@ -2,16 +2,15 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from audit.errors import KadeskError
-from kadesk import staff_cli
+from kadesk import loop, staff_cli
 from kadesk.audit_cli import audit_commands
 from kadesk.faq_cli import faq_commands
 from kadesk.keys_cli import keys_commands
@@ -61,7 +60,7 @@ def main() -> None:
         if sentence.startswith("Usage:"):  # a group without its command: its help is the answer
             out.print(sentence)
             sys.exit(2)
-        _refuse(f"{sentence} Try --help.")
+        _refuse(f"{sentence.removesuffix('.')}. Try --help.")
     except (OperationalError, InterfaceError) as error:
         _refuse(f"The database cannot be used: {error.orig}.")
     except OSError as error:  # asyncpg lets it through as it is
@@ -74,10 +73,6 @@ def main() -> None:
 def _refuse(sentence: str) -> None:
     print(f"kadesk: {sentence}", file=sys.stderr)  # noqa: T201  # a command line speaks on standard error
     sys.exit(2)
-
-
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(work)
 
 
 @app.command()
@@ -103,7 +98,7 @@ def serve(demo: Annotated[bool, typer.Option(help="Load the demo shop and staff 
         await run_server(kadesk, listener, on_ready=lambda: out.print("Ready. Ctrl-C stops it."))
 
     with held(settings.data.dir), open_socket(settings.web.host, settings.web.port) as listener:
-        _run(run())
+        loop.run(run())
 
 
 @app.command("demo-info")
@@ -112,7 +107,10 @@ def demo_info() -> None:
     from kadesk.demo import print_guide, read_guide
 
     settings = read_settings()
-    print_guide(read_guide(settings.data.dir / "demo.json"), settings.public_url)
+    guide = read_guide(settings.data.dir / "demo.json")
+    print_guide(guide, settings.public_url)
+    if not guide.orders:
+        out.print(f"There is no demo in {settings.data.dir}: make run loads one.")
 
 
 @app.command()
@@ -139,7 +137,7 @@ def chat(
         await kadesk.close()
 
     with spoken_for(settings.data.dir, buyer):
-        _run(run())
+        loop.run(run())
 
 
 @app.command()
@@ -193,7 +191,7 @@ def db_upgrade() -> None:
         await database.close()
         out.print(f"At {after} already." if before == after else f"Upgraded from {before or 'nothing'} to {after}.")
 
-    _run(run())
+    loop.run(run())
 
 
 @db_commands.command("revision")
@@ -211,10 +209,9 @@ def bench(
     tickets: Annotated[int | None, typer.Option(help="How many tickets the benchmark fills in.")] = None,
 ) -> None:
     """Measure a part against its floor, both in this run."""
-    from kadesk.bench import find, print_result
+    from kadesk.bench import measure, print_result
 
-    run = find(name)
-    result = run() if tickets is None else run(tickets)
+    result = measure(name, tickets)
     if as_json:
         print_json(result, indent=None)
     else:

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Request, Response
 
+from bot.channels.body import read_body
 from bot.channels.pace import Pace
+from bot.errors import UpdateTooLarge
 from kadesk.database import Database
 from shop import incoming
 from shop.events import Arrived, Events
@@ -35,7 +37,9 @@ class EventDoor:
         now = self._clock()
         if wait := self._sources.wait_for(request.client.host if request.client else "", now):
             return Response(status_code=429, headers={"Retry-After": str(max(1, round(wait / timedelta(seconds=1))))})
-        if (body := await _read_body(request)) is None:
+        try:
+            body = await read_body(request, BODY_LIMIT)
+        except UpdateTooLarge:
             return Response(status_code=413)
         if (events := self._shops.get(shop)) is None:
             return Response(status_code=401)
@@ -49,13 +53,3 @@ class EventDoor:
             async with self._database.writing() as session:
                 await incoming.receive(session, now, shop, event)
         return Response()
-
-
-async def _read_body(request: Request) -> bytes | None:
-    """None: it is too long."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            return None
-    return bytes(body)

@@ -11,7 +11,7 @@ from audit.trail import Head, find_break
 from shop.invariants import check_invariants
 from tickets import notices
 from tickets.desk import Desk
-from tickets.tables import Heartbeat, Level, Notice
+from tickets.tables import Heartbeat
 
 BEAT = "inspection"
 WALK_PAGE = 500  # audit rows that are hashed at one go: a buyer who writes meanwhile waits for no more
@@ -39,7 +39,4 @@ async def report(session: AsyncSession, now: datetime, desk: Desk, problems: lis
     session.add(beat)
     if problems:
         text = desk.say(desk.rules.staff_language, "notice.inspection", problems=" ".join(problems))
-        people = (await notices.find_staff(session)).told(Level.MANAGER, "-")
-        session.add_all(
-            Notice(**row) for row in notices.written(now, desk.rules.quiet, None, Level.MANAGER, text, people)
-        )
+        await notices.tell_managers(session, now, text, desk.rules.quiet)

@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.anchors import append_anchor
 from audit.trail import find_head, link_rows
+from bot.channels.weixin.quota import forget as forget_calls
 from bot.inbox import forget_done, has_unheard
 from bot.staff.forgetting import forget as forget_staff_posts
 from faq.entries import published
@@ -28,6 +29,7 @@ from tickets import (
     mailed_codes,
     payouts,
     reminders,
+    second_way,
     supplier_checks,
     window_alarms,
 )
@@ -58,11 +60,12 @@ COMPLAIN_EVERY = timedelta(seconds=30)
 MAIL_EVERY = timedelta(seconds=3)  # a buyer waits for the code
 TIDY_EVERY = timedelta(hours=6)
 INSPECT_EVERY = timedelta(days=1)
-# Telegram repeats an update for a day; a repeat of a forgotten one would count as new.
+# Telegram repeats an update for a day, and a server that repeats it for ever is known: see bot.channels.botapi.marks.
 INBOX_KEPT = timedelta(days=7)
 EVENTS_KEPT = timedelta(days=30)  # longer than any shop sends one again
 LETTERS_KEPT = timedelta(days=30)  # without their text: whether and when they went out
 STAFF_POSTS_KEPT = timedelta(days=30)  # what was said to staff on Telegram, and the buttons under it
+CALLS_KEPT = timedelta(days=31)  # how often the interfaces of WeChat were called
 MAILED_CODES_KEPT = timedelta(days=1)  # longer than any limit counts
 
 
@@ -121,6 +124,8 @@ def _wake(kadesk: Kadesk) -> Work:
         before = kadesk.settings.escalation.before_window
         if warned := await window_alarms.ring(kadesk.database, clock, kadesk.desk, before):
             log.info("escalated %s tickets before their windows close", warned)
+        if kadesk.claims.rules.chat_url and await second_way.offer(kadesk.database, clock, kadesk.desk, before):
+            kadesk.outbox_bell.ring()
         if counts and (await claim_alarms.ring(kadesk.database, clock, kadesk.claims, _unheard)).silent:
             kadesk.outbox_bell.ring()
         async with kadesk.database.reading() as session:
@@ -299,6 +304,7 @@ def _tidy(kadesk: Kadesk) -> Work:
             await letters.forget(session, now - LETTERS_KEPT)
             await mailed_codes.forget(session, now - MAILED_CODES_KEPT)
             await forget_staff_posts(session, now - STAFF_POSTS_KEPT)
+            await forget_calls(session, now - CALLS_KEPT)
 
     return tidy
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 import structlog
+from pydantic import SecretStr
 
 from bot.faults import BOT_TOKEN
 from kadesk.settings import Settings
@@ -50,9 +51,10 @@ class _Handler(logging.StreamHandler[Any]):
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """Every token that was given, and of a bot's the half that is secret, longest first."""
-    sections: list[Any] = [*vars(settings).values(), *settings.telegram.bots]
-    tokens = {section.token.get_secret_value() for section in sections if hasattr(section, "token")}
+    """Every token and secret of a channel that was given, and of a bot's the half that is secret, longest first."""
+    sections: list[Any] = [*vars(settings).values(), *settings.telegram.accounts.all, *settings.wechat.accounts.all]
+    given = [getattr(section, key, None) for section in sections for key in ("token", "secret", "aes_key")]
+    tokens = {one.get_secret_value() for one in given if isinstance(one, SecretStr)}
     found = tokens | {token.partition(":")[2] for token in tokens}
     return sorted((one for one in found if len(one) >= SHORTEST), key=len, reverse=True)
 

@@ -17,8 +17,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot import dead_letters, health
-from bot.health import Light
+from bot.health import Light, Use
 from kadesk.wiring import Kadesk, clock
+from kadesk.workers import Workers
 from shop import incoming
 from tickets import letters, queue, watch
 from tickets.tables import Outgoing, Sending, Ticket
@@ -53,7 +54,8 @@ def router(kadesk: Kadesk) -> APIRouter:
         if not (_has_token(request, token) or _is_local(request)):
             return Response(status_code=404)
         async with kadesk.database.reading() as session:
-            figures = await measure(session, clock(), kadesk.settings.telegram.places)
+            figures = await measure(session, clock(), kadesk.settings.bots)
+        _tell_workers(figures, kadesk.workers)
         return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST)
 
     return doors
@@ -119,6 +121,28 @@ def _tell_bots(figures: Figures, now: datetime, lights: Sequence[Light]) -> None
     for name, text, tell in ways if lights else ():
         told = [(one.channel, one.account, tell(one)) for one in lights]
         figures.add_each(name, text, labels, [row for row in told if row[2] is not None])
+    _tell_calls(figures, lights)
+
+
+def _tell_calls(figures: Figures, lights: Sequence[Light]) -> None:
+    labels = ("channel", "account", "call")
+    uses = [(one.channel, one.account, use.call, use) for one in lights for use in one.calls]
+    ways: tuple[tuple[str, str, Callable[[Use], float | None]], ...] = (
+        ("calls_today", "Calls of the platform's interface, since its day began", lambda use: use.count),
+        ("calls_limit", "How many it takes a day, as the settings say", lambda use: use.limit),
+        ("calls_refused", "How often it took no more today", lambda use: use.refused),
+    )
+    for name, text, tell in ways if uses else ():
+        told = [(*place, tell(use)) for *place, use in uses]
+        figures.add_each(name, text, labels, [row for row in told if row[-1] is not None])
+
+
+def _tell_workers(figures: Figures, workers: Workers) -> None:
+    labels, down = ("worker",), workers.down
+    ended: list[tuple[object, ...]] = [(name, workers.ended[name]) for name in workers.names]
+    figures.add_each("worker_ended", "How often a part of this process ended by an error", labels, ended)
+    troubled: list[tuple[object, ...]] = [(name, int(name in down)) for name in workers.names]
+    figures.add_each("worker_down", "1 when it ended so and has not lasted for a minute since", labels, troubled)
 
 
 def _age(now: datetime, instant: datetime | None) -> float | None:

@@ -40,6 +40,7 @@ class RiskSection(Section):
     window: Span
     free_claims: int = Field(ge=0)
     free_share: float = Field(ge=0, le=1)
+    slow_after: Span
     late_after: Span
     seen_after: Span
     hasty_within: Wait
@@ -53,7 +54,9 @@ class RiskSection(Section):
 
     many_claims: Points
     many_orders: Points
+    several: Points
     most_of_order: Points
+    slow: Points
     late: Points
     seen: Points
     refused: Points
@@ -82,6 +85,7 @@ class RiskSection(Section):
             window=self.window,
             free_claims=self.free_claims,
             free_share=self.free_share,
+            slow_after=self.slow_after,
             late_after=self.late_after,
             seen_after=self.seen_after,
             hasty_within=self.hasty_within,

@@ -3,11 +3,14 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import uvicorn
+from fastapi import APIRouter
 
 from bot.channels.incident import IncidentChannel
 from bot.channels.port import Channel
@@ -18,14 +21,17 @@ from kadesk.jobs import jobs
 from kadesk.shops import choose_events
 from kadesk.staff_bot import open_staff_bot
 from kadesk.telegram import open_bots
+from kadesk.tencent import telling_managers
 from kadesk.watchman import keep_watch
 from kadesk.web import create_app
 from kadesk.wechat import open_wechat
 from kadesk.wecom import open_wecom
 from kadesk.wiring import Kadesk, clock
+from kadesk.workers import Worker
 from scheduler import schedule
 
 GRACE = 5  # seconds for requests under way when it stops
+SENDER = "delivery"
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -38,48 +44,62 @@ def open_socket(host: str, port: int) -> socket.socket:
         raise SettingsError(problem=problem) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What of Kadesk is to run."""
+
+    channels: Sequence[Channel]
+    workers: Sequence[Worker]
+    doors: Sequence[APIRouter]
+
+
 async def serve(kadesk: Kadesk, listener: socket.socket, on_ready: Callable[[], None] = lambda: None) -> None:
     """Serve until SIGINT or SIGTERM; what was acknowledged is in the database, whenever this ends."""
-    settings, door = kadesk.settings, kadesk.door
-    web = WebChat(
-        kadesk.database,
-        door.accept,
-        kadesk.phrases,
-        clock,
-        links=kadesk.claims.links,
-        rate=settings.bot.rate,
-        is_secure=settings.public_url.startswith("https://"),
-    )
-    bots = open_bots(settings.telegram, settings.public_url, kadesk.database, kadesk.vault, clock, kadesk.phrases)
-    wechat = open_wechat(settings.wechat, kadesk.database, kadesk.vault, clock)
-    company = open_wecom(settings.wecom, kadesk.database, kadesk.vault, clock)
-    channels: list[Channel] = [web, IncidentChannel(), *(one.telegram for one in bots), *wechat, *company.accounts]
-    workers: list[Coroutine[Any, Any, None]] = [one.pulse.run() for one in bots]
-    workers += [one.telegram.run(door.accept, kadesk.database.elected) for one in bots]
-    workers += [one.run(door.accept) for one in company.accounts]
-    workers += open_staff_bot(kadesk)
-    workers += [kadesk.inbox(channels).run(), keep_watch(kadesk)]
-    events = EventDoor(kadesk.database, clock, choose_events(settings.shop))
-    doors = [web.router, events.router, *(one.telegram.router(door.accept) for one in bots)]
-    doors += [*(one.router(door.accept) for one in wechat), *company.routers]
-    server = _Server(create_app(kadesk, doors), web, on_ready)
+    web = open_web(kadesk)
+    opened = open_all(kadesk, web)
+    server = _Server(create_app(kadesk, opened.doors), web, on_ready)
     alarms = schedule(jobs(kadesk))
     alarms.start()
-    sender = asyncio.create_task(kadesk.delivery(channels).run())
-    tasks = [asyncio.create_task(worker) for worker in workers]
+    kadesk.workers.start(Worker(SENDER, kadesk.delivery(opened.channels).run), *opened.workers)
     try:
         await server.serve(sockets=[listener])
     finally:
         alarms.shutdown(wait=False)
-        await _stop(sender)  # first: what is on its way may arrive while the channels can still hear of it
-        await _stop(*tasks)
+        # First: what is on its way may arrive while the channels can still hear of it.
+        await kadesk.workers.stop(SENDER)
+        await kadesk.workers.stop()
         await kadesk.close()
 
 
-async def _stop(*tasks: asyncio.Task[None]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+def open_web(kadesk: Kadesk) -> WebChat:
+    return WebChat(
+        kadesk.database,
+        kadesk.door.accept,
+        kadesk.phrases,
+        clock,
+        links=kadesk.claims.links,
+        rate=kadesk.settings.bot.rate,
+        is_secure=kadesk.settings.public_url.startswith("https://"),
+    )
+
+
+def open_all(kadesk: Kadesk, web: WebChat) -> Opened:
+    """Every channel that the settings name, and what works for it."""
+    settings, accept = kadesk.settings, kadesk.door.accept
+    bots = open_bots(settings.telegram, settings.public_url, kadesk.database, kadesk.vault, clock, kadesk.phrases)
+    wechat = open_wechat(settings.wechat, kadesk.database, kadesk.vault, clock, telling_managers(kadesk.desk))
+    company = open_wecom(settings.wecom, kadesk.database, kadesk.vault, clock, kadesk.desk)
+    staff = open_staff_bot(kadesk)
+    channels: list[Channel] = [web, IncidentChannel(), *(one.telegram for one in bots)]
+    channels += [*(one.wechat for one in wechat), *company.accounts]
+    workers = [worker for one in bots for worker in one.workers(accept, kadesk.database.elected)]
+    workers += [*(worker for one in wechat for worker in one.workers), *company.workers(accept)]
+    workers += [*staff.workers, Worker("inbox", kadesk.inbox(channels).run)]
+    workers.append(Worker("watchman", partial(keep_watch, kadesk)))
+    events = EventDoor(kadesk.database, clock, choose_events(settings.shop))
+    doors = [web.router, events.router, *(one.telegram.router(accept) for one in bots), *staff.routers]
+    doors += [*(one.wechat.router(accept) for one in wechat), *company.routers]
+    return Opened(channels, workers, doors)
 
 
 class _Server(uvicorn.Server):

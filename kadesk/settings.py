@@ -5,7 +5,7 @@ Secrets come from the environment, or from the file that `KADESK_SECTION__KEY_FI
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -28,7 +28,7 @@ from kadesk.suppliers import BatchesSection, SupplierApiSection, SuppliersSectio
 from kadesk.telegram import BotSection, TelegramSection
 from kadesk.values import Country, Hours, LongSecret, Origins, Section, Span, Words, Zone, only
 from kadesk.values import parse_span as parse_span
-from kadesk.wechat import WeChatSection
+from kadesk.wechat import OfficialAccountSection, WeChatSection
 from kadesk.wecom import WeComSection
 from shop.errors import BadKeys
 from shop.vault import Keys
@@ -145,6 +145,7 @@ class Bot(Section):
     hurry_every: Span
     hush: Span
     rate: int = Field(ge=1)
+    file_limit: int = Field(ge=0, le=20)  # Telegram gives a bot no more
 
 
 class Ratings(Section):
@@ -255,7 +256,9 @@ class Settings(BaseSettings):
             problems += [_sentence(problem) for problem in error.errors() if not _is_named(problem["loc"], problems)]
             raise SettingsError(problem=" ".join(problems)) from error
         problems += find_problems(settings.sla.policies, settings.sla.calendars)
+        problems += settings.wechat.accounts.find_problems([one.name for one in settings.shop.all])
         problems += settings.telegram.find_problems(settings.public_url, [one.name for one in settings.shop.all])
+        problems += settings.staff_bot.find_problems(settings.public_url, settings.telegram)
         if problems:
             raise SettingsError(problem=" ".join(problems))
         return settings
@@ -263,6 +266,17 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         return self.data.url.get_secret_value() or f"sqlite:///{self.data.dir / 'kadesk.db'}"
+
+    @property
+    def own_shops(self) -> Mapping[tuple[str, str], Sequence[str]]:
+        """Channel and account of those with shops of their own, to the names of these."""
+        return {**self.telegram.accounts.shops, **self.wechat.accounts.shops}
+
+    @property
+    def bots(self) -> Sequence[tuple[str, str]]:
+        """Channel and account of each bot that has a health light."""
+        telegram, wechat = self.telegram.accounts, self.wechat.accounts
+        return (*telegram.places, *self.staff_bot.places, *wechat.places, *self.wecom.places)
 
     @property
     def public_url(self) -> str:
@@ -275,6 +289,7 @@ _NAMED: Mapping[tuple[str, ...], type[BaseModel]] = {  # under these owners give
     ("shop", "more"): ShopSection,
     ("suppliers", "api"): SupplierApiSection,
     ("telegram", "more"): BotSection,
+    ("wechat", "more"): OfficialAccountSection,
 }
 
 
@@ -312,7 +327,7 @@ def _read(path: Path) -> dict[str, Any]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(problem=f"The settings file {path} cannot be read: {error.strerror}.") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(problem=f"The settings file {path} is not TOML: {error}.") from error
     for variable, (*sections, key) in secret_names(_named_sections(content)).items():
         if key in _section(content, sections):
@@ -337,7 +352,7 @@ def _section(content: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 
 def _named_sections(content: dict[str, Any]) -> set[tuple[str, ...]]:
-    """Those under [shop.more], [suppliers.api] and [telegram.more], in the file and in the environment."""
+    """Those under names of the owner's, such as [shop.more], in the file and in the environment."""
     names, found = [name.upper() for name in os.environ], set()
     for place in _NAMED:
         start = _start_of(place)
@@ -353,8 +368,9 @@ def _start_of(place: Iterable[str]) -> str:
 def _read_secret(variable: str, path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise SettingsError(problem=f"{variable}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise SettingsError(problem=f"{variable}_FILE names {path}, which cannot be read: {why}.") from None
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> list[str]:

@@ -3,16 +3,22 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
 from bot.budget import Budget, Rate
+from bot.channels.botapi.hook import Hook
+from bot.channels.botapi.line import Elected
+from bot.channels.port import Accept
 from bot.dialogue.commands import menus
 from bot.health import Pulse
+from kadesk.accounts import Accounts, AccountSection
 from kadesk.database import Database
 from kadesk.shops import Name
-from kadesk.values import BotToken, Section, Span, Words
+from kadesk.values import BotToken, Span
+from kadesk.workers import Worker
 from shop.vault import Vault
 from tickets.outbox import Say
 
@@ -23,13 +29,11 @@ CHANNEL = "telegram"
 OFFICIAL = "https://api.telegram.org"
 
 
-class BotSection(Section):
+class BotSection(AccountSection):
     """[telegram.more.NAME]"""
 
     token: BotToken = SecretStr("")
     language: Literal["", "zh", "en"] = ""
-    shops: Words = ()
-    queue: str = ""
 
     @property
     def account(self) -> str:
@@ -49,54 +53,40 @@ class TelegramSection(BotSection):
 
     @model_validator(mode="after")
     def _has_a_token_for_each(self) -> Self:
-        known: dict[str, str] = {}
-        for name, one in self._named:
+        for name, one in self.accounts.named.items():
             if not one.account and name != CHANNEL:
                 variable = f"KADESK_TELEGRAM__MORE__{name.rpartition('.')[2].upper()}__TOKEN"
                 raise ValueError(f"{name} has no token: set {variable}, or the same with _FILE")
-            if one.account in known:
-                raise ValueError(f"{known[one.account]} and {name} have the token of one bot; give each its own")
-            known[one.account] = name
+        self.accounts.require_different("have the token of one bot; give each its own")
         return self
 
     @property
-    def _named(self) -> Sequence[tuple[str, BotSection]]:
-        return ((CHANNEL, self), *((f"{CHANNEL}.more.{name}", one) for name, one in self.more.items()))
-
-    @property
-    def bots(self) -> Sequence[BotSection]:
-        """Those that there is a token for, the first first."""
-        return tuple(one for _, one in self._named if one.account)
+    def accounts(self) -> Accounts[BotSection]:
+        return Accounts.of(CHANNEL, self, self.more)
 
     def budget(self) -> Budget:
         """How fast one of the bots writes; each has its own."""
         return Budget(Rate.at_most(self.per_second, timedelta(seconds=1)), Rate(self.chat_every, self.chat_burst))
 
-    @property
-    def queues(self) -> Mapping[str, str]:
-        """Channel and account of the bots whose tickets have a queue of their own, "telegram:123", to that queue."""
-        return {f"{CHANNEL}:{one.account}": one.queue for one in self.bots if one.queue}
-
-    @property
-    def places(self) -> Sequence[tuple[str, str]]:
-        """Channel and account of each bot."""
-        return tuple((CHANNEL, one.account) for one in self.bots)
-
     def find_problems(self, public_url: str, shops: Sequence[str]) -> list[str]:
         """What does not go together with other sections, a sentence each."""
-        problems = [
-            f"{name}.shops: there is no shop {shop!r}; choose from {', '.join(shops)}."
-            for name, one in self._named
-            for shop in one.shops
-            if shop not in shops
-        ]
-        is_open = public_url.startswith("https://") or self.api_base.rstrip("/") != OFFICIAL
-        if self.bots and self.receive == "webhook" and not is_open:
-            problems.append(
-                'telegram.receive is "webhook", but Telegram calls only https addresses: set web.public_url to the one '
-                'under which this machine is reached, or receive to "polling".'
-            )
+        problems = self.accounts.find_problems(shops)
+        if self.accounts.all and self.receive == "webhook":
+            problems += self.find_way_problems("telegram", public_url)
         return problems
+
+    def find_way_problems(self, section: str, public_url: str) -> list[str]:
+        """Why the bots of this section cannot be called by webhook."""
+        if public_url.startswith("https://") or self.api_base.rstrip("/") != OFFICIAL:
+            return []
+        return [
+            f'{section}.receive is "webhook", but Telegram calls only https addresses: set web.public_url to the one '
+            'under which this machine is reached, or receive to "polling".'
+        ]
+
+    def find_owner(self, account: str) -> str | None:
+        """The section of the bot that has this number."""
+        return next((name for name, one in self.accounts.named.items() if account and one.account == account), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +95,10 @@ class OpenBot:
 
     telegram: "Telegram"
     pulse: Pulse
+
+    def workers(self, accept: Accept, elected: Elected) -> Sequence[Worker]:
+        name, hear = f"telegram {self.telegram.account}", partial(self.telegram.run, accept, elected)
+        return (Worker(f"{name} hears", hear), Worker(f"{name} is well", self.pulse.run))
 
 
 def open_bots(
@@ -116,23 +110,32 @@ def open_bots(
     say: Say,
 ) -> list[OpenBot]:
     """Every bot that there is a token for."""
-    if not section.bots:
+    if not section.accounts.all:
         return []
     from bot.channels.telegram import Telegram
-    from bot.channels.telegram.webhook import Hook
+    from bot.channels.telegram.topics import Topics
 
     opened = []
-    for one in section.bots:
+    for one in section.accounts.all:
         token, pulse = one.token.get_secret_value(), Pulse(database, clock, CHANNEL, one.account)
-        # It follows from the token: all processes know it, and with a new token comes a new secret.
-        hook = Hook(f"{public_url}/telegram/{one.account}", vault.keyed_hash("telegram webhook", token))
         bot = Telegram(
             token,
             section.api_base,
-            hook=hook if section.receive == "webhook" else None,
+            hook=hook_of(token, public_url, vault) if section.receive == "webhook" else None,
             language=one.language,
             menus=menus(say, one.language),
             note=pulse.note,
+            recall=pulse.recall,
+            open_topics=lambda one: Topics(one, database, clock),
         )
         opened.append(OpenBot(bot, pulse))
     return opened
+
+
+def hook_of(token: str, public_url: str, vault: Vault) -> Hook:
+    """Where Telegram calls the bot of this token.
+
+    The secret follows from the token: all processes know it, and with a new token comes a new secret.
+    """
+    account = token.partition(":")[0]
+    return Hook(f"{public_url}/telegram/{account}", vault.keyed_hash("telegram webhook", token))

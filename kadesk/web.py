@@ -41,24 +41,26 @@ def create_app(kadesk: Kadesk, doors: Iterable[APIRouter]) -> FastAPI:
         rules=rules,
         letters=dead_letters,
         retell=Retelling(kadesk.phrases),
-        lights=partial(health.look, places=places) if (places := settings.telegram.places) else None,
+        lights=partial(health.look, places=places) if (places := settings.bots) else None,
+        failing=lambda: kadesk.workers.down,
     )
 
     @app.get("/", include_in_schema=False)
     async def go_to_chat() -> RedirectResponse:
         return RedirectResponse("/chat")
 
-    @app.get("/healthz", include_in_schema=False)
-    async def tell_health() -> JSONResponse:
-        """200 when the database answers; "alarm" when the sweep stalls or nobody can be told, for a watcher to read.
-
-        Still 200 then: a balancer that took this process away would not make the sweep run.
-        """
-        try:
-            async with kadesk.database.reading() as session:
-                seen = await watch.look(session, clock())
-        except (SQLAlchemyError, OSError):
-            return JSONResponse({"status": "down"}, status_code=503)
-        return JSONResponse({"status": "up" if seen.is_well else "alarm"})
-
+    app.get("/healthz", include_in_schema=False)(partial(tell_health, kadesk))
     return app
+
+
+async def tell_health(kadesk: Kadesk) -> JSONResponse:
+    """200 when the database answers; "alarm" when the sweep stalls, nobody can be told, or a part of us keeps failing.
+
+    It is for a watcher to read, and still 200: a balancer that took this process away would not make the sweep run.
+    """
+    try:
+        async with kadesk.database.reading() as session:
+            seen = await watch.look(session, clock())
+    except (SQLAlchemyError, OSError):
+        return JSONResponse({"status": "down"}, status_code=503)
+    return JSONResponse({"status": "up" if seen.is_well and not kadesk.workers.down else "alarm"})

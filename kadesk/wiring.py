@@ -35,6 +35,7 @@ from kadesk.settings import Settings
 from kadesk.shops import open_links, open_shops
 from kadesk.suppliers import open_suppliers
 from kadesk.telegram import CHANNEL
+from kadesk.workers import Workers
 from shop.shops import Shops
 from shop.supplier_port import SupplierSite
 from shop.tables import Code
@@ -82,6 +83,7 @@ class Kadesk:
     outbox_bell: Bell
     new_keys: Path | None  # the file that the vault's keys were just generated into
     suppliers: Mapping[str, SupplierSite] = field(default_factory=dict)  # those whose systems are asked, by their names
+    workers: Workers = field(default_factory=Workers)  # of this process, while it serves
 
     def sign_audit(self, text: str) -> str:
         """What keeps the audit chain from being made anew by somebody who has only the database."""
@@ -116,6 +118,7 @@ class Kadesk:
             clock,
             bell=self.inbox_bell,
             outbox_bell=self.outbox_bell,
+            file_limit=self.settings.bot.file_limit << 20,
         )
 
     def delivery(self, channels: Iterable[Channel]) -> Delivery:
@@ -137,7 +140,7 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
     The database is brought to the newest migration; missing FAQ entries and a changed SLA target are written.
     """
     make_folder(settings.data.dir)
-    database = Database(settings.database_url, held=len(settings.telegram.bots) + settings.staff_bot.is_on)
+    database = Database(settings.database_url, held=len(settings.telegram.accounts.all) + settings.staff_bot.is_on)
     await upgrade(database)
     if not has_keys(settings) and await _has_codes(database):
         problem = f"The keys of the codes are gone: put {settings.data.dir / 'keys'} back from your backup."
@@ -165,7 +168,7 @@ async def wire(settings: Settings, *, demo: bool = False) -> Kadesk:
         ownership=Ownership(vault, settings.ownership.rules),
         mails=MailedCodes(vault, phrases, settings.mail.shop, settings.mail.rules) if settings.mail.host else None,
         shop=shop,
-        own_shops={(CHANNEL, one.account): shop.led_by(one.shops) for one in settings.telegram.bots if one.shops},
+        own_shops={place: shop.led_by(names) for place, names in settings.own_shops.items()},
         answers=answers,
         phrases=phrases,
         links=open_links(settings.shop, settings.ownership.link_secret),
@@ -192,7 +195,7 @@ def desk_rules(settings: Settings) -> DeskRules:
         message_limit=settings.bot.message_limit,
         staff_language=settings.console.language,
         head_starts=settings.routing.head_starts,
-        routing=settings.routing.routing(settings.telegram.queues),
+        routing=settings.routing.routing({**settings.telegram.accounts.queues, **settings.wechat.accounts.queues}),
         batches=settings.batches.rules,
         supplier_reminders=settings.suppliers.reminders,
         rungs=Rungs(sla.warn_before, sla.lead_after, sla.manager_after, sla.again_every),
@@ -260,6 +263,7 @@ def _claim_rules(settings: Settings) -> ClaimRules:
         closed_after=settings.claims.closed_after,
         reveal_ttl=settings.claims.reveal_ttl,
         reveal_url=lambda token: f"{settings.public_url}/r/{token}",
+        chat_url=(lambda payload: f"{settings.public_url}/chat?start={payload}") if settings.web.public_url else None,
         breakers=settings.breakers.rules,
     )
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial, partialmethod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from jinja2 import BytecodeCache, Environment
@@ -23,6 +23,9 @@ import kadesk.database
 from benchmarks._server import private_mariadb, private_postgres
 from kadesk.database import Database
 from kadesk.tables import metadata
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
 
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 
@@ -147,13 +150,47 @@ MEASURED = ("audit", "faq", "shop", "tickets")
 NOT_MEASURED = ("postgres", "slow", "alone", "browser")
 
 
+SAID_IN_FILE = ("alone", "browser")
+FEW = ("measured", "browser", "alone and not browser")  # as the Makefile asks for them
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Spare the parts of the suite that run few tests the import of all files: they are asked for by these words."""
+    if collection_path.suffix == ".py" and (chosen := config.getoption("-m")) in FEW:
+        may_have_some = _room(collection_path) in MEASURED if chosen == "measured" else _says_so(collection_path)
+        return None if may_have_some else True
+    return None
+
+
+def _says_so(path: Path) -> bool:
+    text = path.read_text(encoding="utf-8")
+    return any(f"mark.{name}" in text for name in SAID_IN_FILE)
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(Path(__file__).parent).parts[0]
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark whose lines are traced, which doubles their time: none that is slow, or repeats another on PostgreSQL."""
     for item in items:
-        room = item.path.relative_to(Path(__file__).parent).parts[0]
-        if room in MEASURED and not any(item.get_closest_marker(name) for name in NOT_MEASURED):
+        if _room(item.path) in MEASURED and not any(item.get_closest_marker(name) for name in NOT_MEASURED):
             item.add_marker("measured")
+    for path in {item.path for item in items if any(item.get_closest_marker(name) for name in SAID_IN_FILE)}:
+        if not _says_so(path):
+            raise pytest.UsageError(f"{path}: say that its tests are alone or in a browser in it, or none would run")
+
+
+HAS_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Let fixtures know at their end that the test failed: they tell what was to be seen."""
+    report: Any = yield
+    item.stash[HAS_FAILED] = item.stash.get(HAS_FAILED, False) or report.failed
+    return report
 
 
 @pytest.fixture
@@ -251,3 +288,44 @@ async def database(database_url: str, kept: dict[str, Database]) -> AsyncIterato
         await database.close()
     else:
         kept[database_url] = database
+
+
+@pytest.fixture(scope="session")
+def matcher_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The matcher over the seed entries, made once a run: each fresh install would take ten seconds for the same."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent  # that of all workers
+    place /= "matchers"
+    place.mkdir(exist_ok=True)
+    return place
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator["Browser"]:
+    from tests.console.chromium import open_browser  # only the tests of pages in a browser wait for its import
+
+    async with open_browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+async def browser(chromium: "Browser", request: pytest.FixtureRequest) -> AsyncIterator["Browser"]:
+    """The browser of this run; its contexts, and with them cookies, storage and caches, are each test's own."""
+    yield chromium
+    pages = [page for context in chromium.contexts for page in context.pages]
+    if request.node.stash.get(HAS_FAILED, False):
+        for page in pages:
+            print(await _seen(page))  # noqa: T201  # pytest shows it beside the failure
+    for context in chromium.contexts:
+        await context.close()
+
+
+async def _seen(page: "Page") -> str:
+    """What a page shows and what it complained of."""
+    try:
+        said = [*(entry.text for entry in await page.console_messages()), *map(str, await page.page_errors())]
+        shown = await page.locator("body").inner_text(timeout=2_000)
+    except Exception as error:  # that it hangs or crashed is worth knowing, too
+        said, shown = [str(error)], ""
+    return "\n".join([f"--- {page.url}", *(f"console: {line}" for line in said), shown[-3_000:]])

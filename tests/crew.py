@@ -1,10 +1,15 @@
-"""A crew: processes of several workers each that start at one word, and report what they did as JSON."""
+"""A crew: processes of several workers each that start at one word, and report what they did as JSON.
+
+One process imports all that they need and forks them: each by itself would take seconds for that.
+"""
 
 import asyncio
+import gc
 import json
 import os
+import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,56 +22,78 @@ ROOT = HERE.parent
 PROCESSES, WORKERS_EACH = 4, 4
 WORKERS = PROCESSES * WORKERS_EACH
 
+Work = Callable[[Database, str, int], Awaitable[list[list[Any]]]]
+
 
 async def gather(script: Path, url: str, way: str) -> list[list[Any]]:
-    """Run `script URL WAY FIRST COUNT` in every process, from one start; what all of them reported."""
-    processes = [await _start(script, url, way, 1 + number * WORKERS_EACH) for number in range(PROCESSES)]
-    try:
-        for process in processes:
-            assert process.stdout is not None
-            assert await process.stdout.readline() == b"ready\n"
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.write(b"go\n")
-        reports = [json.loads((await process.communicate())[0]) for process in processes]
-    finally:
-        for process in processes:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-    return [entry for report in reports for entry in report]
-
-
-async def _start(script: Path, url: str, way: str, first: int) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, str(script), url, way, str(first), str(WORKERS_EACH)),
+    """Run `script URL WAY`, whose processes all begin at once; what all of them reported."""
+    crew = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(script), url, way),
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}"},
-        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        limit=2**24,
+        start_new_session=True,
     )
+    try:
+        told, _ = await crew.communicate()
+    finally:
+        if crew.returncode is None:
+            os.killpg(crew.pid, signal.SIGKILL)
+            await crew.wait()
+    assert crew.returncode == 0, f"{script.name} {way} ended with {crew.returncode}; standard error has why"
+    return [entry for line in told.splitlines() for entry in json.loads(line)]
 
 
-def tell(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+class Hand:
+    """One process of a crew: ready once its workers are connected, at work once the word is given."""
+
+    def __init__(self, work: Work, url: str, way: str, workers: Iterable[int]) -> None:
+        (self._readiness, ready), (word, self._word), (self._report, report) = os.pipe(), os.pipe(), os.pipe()
+        mine, its = (self._readiness, self._word, self._report), (ready, word, report)
+        self._process = os.fork()
+        for end in mine if self._process == 0 else its:
+            os.close(end)
+        if self._process == 0:
+            done = asyncio.run(_work(work, url, way, workers, *its[:2]))
+            with os.fdopen(report, "w") as told:
+                json.dump(done, told)
+            os._exit(0)
+
+    def expect(self) -> None:
+        assert os.read(self._readiness, 1), "it ended before it was ready"
+
+    def go(self) -> None:
+        os.write(self._word, b".")
+
+    def tell(self) -> str:
+        with os.fdopen(self._report) as told:
+            report = told.read()
+        assert os.waitpid(self._process, 0)[1] == 0
+        return report
 
 
-def main(work: Callable[[Database, str, int], Awaitable[list[list[Any]]]]) -> None:
+def main(work: Work) -> None:
     """What a script of a crew does: `work(database, way, worker)` in each of its workers, once the word is given."""
-    url, way, first, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    tell(json.dumps(asyncio.run(_work(work, url, way, range(first, first + count)))))
+    url, way = sys.argv[1:]
+    gc.freeze()  # else the first collection of each copies all that they share
+    hands = [
+        Hand(work, url, way, range(1 + number * WORKERS_EACH, 1 + (number + 1) * WORKERS_EACH))
+        for number in range(PROCESSES)
+    ]
+    for hand in hands:
+        hand.expect()
+    for hand in hands:
+        hand.go()
+    for hand in hands:
+        sys.stdout.write(f"{hand.tell()}\n")
 
 
-async def _work(
-    work: Callable[[Database, str, int], Awaitable[list[list[Any]]]], url: str, way: str, workers: range
-) -> list[list[Any]]:
+async def _work(work: Work, url: str, way: str, workers: Iterable[int], ready: int, word: int) -> list[list[Any]]:
     database = Database(url)
     async with database.reading() as session:  # connected before the start
         await session.exec(text("SELECT 1"))
-    tell("ready")
-    await asyncio.to_thread(sys.stdin.readline)
+    os.write(ready, b".")
+    await asyncio.to_thread(os.read, word, 1)
     parts = await asyncio.gather(*(work(database, way, worker) for worker in workers))
     await database.close()
     return [entry for part in parts for entry in part]

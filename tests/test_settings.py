@@ -57,6 +57,7 @@ def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch) -
         pytest.param("KADESK_CONSOLE__TIME_ZONE", "Mars/X", "console.time_zone: there is no time zone", id="no zone"),
         pytest.param("KADESK_TELEGRAM__TOKEN_FILE", "/nowhere/token", "/nowhere/token, which cannot be", id="no file"),
         pytest.param("KADESK_SETTINGS", "/nowhere.toml", "/nowhere.toml cannot be read", id="no settings file"),
+        pytest.param("KADESK_SETTINGS", "docs/screenshots/chat-replaced.png", "is not TOML", id="a picture"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_sentence(
@@ -97,6 +98,19 @@ def test_a_secret_comes_from_the_file_that_a_variable_names(monkeypatch: pytest.
 
     assert settings.telegram.token.get_secret_value() == "12345:secret"
     assert "12345" not in repr(settings)
+
+
+def test_a_secret_in_a_file_that_is_no_text_is_told_without_its_bytes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(b"\xff\xfe12345:secret")
+    monkeypatch.setenv("KADESK_TELEGRAM__TOKEN_FILE", str(path))
+
+    with pytest.raises(SettingsError, match="cannot be read: it is no text") as refused:
+        Settings.load(SHIPPED)
+
+    assert refused.value.__cause__ is None
 
 
 def test_other_shops_keep_their_secrets_out_of_the_file_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,14 +5,18 @@ another one: others do.
 """
 
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Thread, current_thread
 from typing import Any, TypeVar
 
 from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from kadesk.database import STATEMENTS, Database, OneTripConnection, sqlite_module
+from kadesk.database import STATEMENTS, Database
+from kadesk.sqlite import OneTripConnection, sqlite_module
 
 T = TypeVar("T")
 
@@ -43,8 +47,32 @@ class Here:
         return act
 
 
+class DatabaseHere(Database):
+    """Sessions that write on one connection, kept at hand: taking one from the pool, and ending a session in a task of
+    its own, which protects it where tasks are cancelled, cost as much as a short verb.
+    """
+
+    _held: AsyncConnection | None = None
+
+    @asynccontextmanager
+    async def writing(self, *, is_brief: bool = False, is_urgent: bool = False) -> AsyncIterator[AsyncSession]:
+        if self._held is None:
+            self._held = await self._write.kw["bind"].connect()
+        session = AsyncSession(self._held, expire_on_commit=False)
+        try:
+            async with session.begin():
+                yield session
+        finally:
+            await session.close()
+
+    async def close(self) -> None:
+        if self._held is not None:
+            await self._held.close()
+        await super().close()
+
+
 def database_in_memory() -> Database:
-    database = Database("sqlite:///:memory:")
+    database = DatabaseHere("sqlite:///:memory:")
 
     @event.listens_for(database.engine.sync_engine, "do_connect")
     def connect(dialect: Any, _record: Any, _arguments: Any, _options: Any) -> OneTripConnection:

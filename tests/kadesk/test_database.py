@@ -1,5 +1,6 @@
 import asyncio
 import threading
+from contextlib import closing
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,9 @@ from sqlmodel import col, func, select
 
 from audit.tables import AuditRow
 from audit.trail import record
-from kadesk.database import Database, has_sound_wal, sqlite_module
+from kadesk.database import Database
 from kadesk.errors import SettingsError
+from kadesk.sqlite import BUSY, has_sound_wal, sqlite_module
 from tickets.tables import Heartbeat
 
 
@@ -238,6 +240,27 @@ async def test_brief_work_that_is_cancelled_on_its_way_leaves_a_sound_connection
 
     assert {count for _, count in rows} == {2}
     assert "test:20" in {subject for subject, _ in rows}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_brief_work_waits_for_another_process_and_holds_nothing_up(database: Database, now: datetime) -> None:
+    async def write() -> None:
+        async with database.writing(is_brief=True) as session:
+            record(session, now, "bot", "test.happened", "test:1")
+
+    with closing(sqlite_module().connect(database.url.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        task = asyncio.create_task(write())
+        for _ in range(20):
+            await asyncio.sleep(0.005)
+        was_done = task.done()
+        other.execute("ROLLBACK")
+        await task
+
+    async with database.reading() as session:
+        count = (await session.exec(select(func.count()).select_from(AuditRow))).one()
+        waits = (await session.exec(text("PRAGMA busy_timeout"))).scalar_one()  # type: ignore[call-overload]
+    assert (was_done, count, waits) == (False, 1, BUSY)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

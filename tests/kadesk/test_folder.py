@@ -82,11 +82,12 @@ def test_keys_from_the_environment_go_first(settings: Settings, monkeypatch: pyt
     assert not (settings.data.dir / "keys").exists()
 
 
-def test_broken_keys_are_refused_and_not_replaced(settings: Settings) -> None:
+@pytest.mark.parametrize("content", [b"rubbish", b"\xff\xferubbish"], ids=["other words", "no text"])
+def test_broken_keys_are_refused_and_not_replaced(settings: Settings, content: bytes) -> None:
     path = settings.data.dir / "keys"
-    path.write_text("rubbish")
+    path.write_bytes(content)
 
     with pytest.raises(SettingsError, match="restore them from your backup"):
         load_keys(settings)
 
-    assert path.read_text() == "rubbish"
+    assert path.read_bytes() == content

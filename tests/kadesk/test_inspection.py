@@ -12,7 +12,13 @@ from kadesk.cli import main
 from kadesk.jobs import jobs
 from kadesk.settings import SHIPPED, Settings
 from kadesk.wiring import Kadesk, wire
+from tests.stories.family import share_cache
 from tickets.tables import Agent, Heartbeat, Notice, Role
+
+
+@pytest.fixture(autouse=True)
+def shared_cache(tmp_path: Path, matcher_cache: Path) -> None:
+    share_cache(tmp_path, matcher_cache)
 
 
 async def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Kadesk:

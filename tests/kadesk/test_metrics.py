@@ -15,6 +15,7 @@ from kadesk import metrics
 from kadesk.database import Database
 from kadesk.metrics import measure
 from kadesk.watchman import Watchman
+from kadesk.workers import Workers
 from tickets import conversations, escalations
 from tickets.canary import set_canary
 from tickets.desk import Desk
@@ -70,6 +71,7 @@ async def test_the_figures_of_the_bots(database: Database, now: datetime) -> Non
 
     found = await figures(database, now + 121 * SECOND, [("telegram", "7"), ("telegram", "8")])
 
+    assert not any(name.startswith("calls_") for name in found)
     of = {account: f'{{account="{account}",channel="telegram"}}' for account in "78"}
     assert found[f"bot_red{of['7']}"] == found[f"bot_red{of['8']}"] == 1
     assert found[f"bot_look_age_seconds{of['7']}"] == 121
@@ -94,9 +96,9 @@ async def test_the_figures_of_the_bots(database: Database, now: datetime) -> Non
 async def test_the_door_opens_for_this_machine_and_for_the_token(
     database: Database, client: str, host: str, headers: dict[str, str], status: int
 ) -> None:
-    settings = SimpleNamespace(metrics=SimpleNamespace(token=SecretStr("s3cret")), telegram=SimpleNamespace(places=()))
+    settings = SimpleNamespace(metrics=SimpleNamespace(token=SecretStr("s3cret")), bots=())
     app = FastAPI()
-    app.include_router(metrics.router(SimpleNamespace(database=database, settings=settings)))  # type: ignore[arg-type]
+    app.include_router(metrics.router(SimpleNamespace(database=database, settings=settings, workers=Workers())))  # type: ignore[arg-type]
     transport = httpx.ASGITransport(app=app, client=(client, 1))
 
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as visitor:
@@ -108,9 +110,9 @@ async def test_the_door_opens_for_this_machine_and_for_the_token(
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_without_a_token_nobody_has_it(database: Database) -> None:
-    settings = SimpleNamespace(metrics=SimpleNamespace(token=SecretStr("")), telegram=SimpleNamespace(places=()))
+    settings = SimpleNamespace(metrics=SimpleNamespace(token=SecretStr("")), bots=())
     app = FastAPI()
-    app.include_router(metrics.router(SimpleNamespace(database=database, settings=settings)))  # type: ignore[arg-type]
+    app.include_router(metrics.router(SimpleNamespace(database=database, settings=settings, workers=Workers())))  # type: ignore[arg-type]
     transport = httpx.ASGITransport(app=app, client=("10.0.0.9", 1))
 
     async with httpx.AsyncClient(transport=transport, base_url="http://help.example") as visitor:

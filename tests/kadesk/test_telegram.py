@@ -22,7 +22,7 @@ def load(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
 
 
 def test_without_a_token_there_is_no_bot(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load(monkeypatch).telegram.bots == ()
+    assert load(monkeypatch).telegram.accounts.all == ()
 
 
 def test_several_bots_have_each_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -37,10 +37,10 @@ def test_several_bots_have_each_their_own(monkeypatch: pytest.MonkeyPatch, tmp_p
         TELEGRAM__MORE__GAMES__QUEUE="games",
     )
 
-    first, second = settings.telegram.bots
+    first, second = settings.telegram.accounts.all
     assert (first.account, second.account) == ("111111111", "222222222")
     assert (second.language, second.shops) == ("en", ("demo",))
-    assert settings.telegram.queues == {"telegram:222222222": "games"}
+    assert settings.telegram.accounts.queues == {"telegram:222222222": "games"}
     assert MAIN not in repr(settings)
 
 

@@ -12,10 +12,10 @@ import pytest
 import structlog
 from aiohttp import web
 
+from bot.channels.botapi.hook import Hook
 from bot.channels.port import Update
 from bot.channels.telegram import Telegram
 from bot.channels.telegram.methods import GetMe, SetWebhook
-from bot.channels.telegram.webhook import Hook
 from bot.fakes.telegram import FakeTelegram, Refusal, serving
 from kadesk.logs import set_up_logs
 from kadesk.settings import SHIPPED, Settings

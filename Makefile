@@ -23,7 +23,8 @@ demo-info: .venv/ready ## print the demo's addresses, orders and staff accounts 
 
 test: .venv/ready-dev ## run the whole suite, on SQLite and on private PostgreSQL and MariaDB servers
 	@$(RUN)/python -m pytest -q -rs -n auto --dist worksteal -m "not measured and not alone and not browser"
-	@$(RUN)/python -m pytest -q -rs -m "alone or browser"
+	@$(RUN)/python -m pytest -q -rs -n 2 --dist worksteal -m browser
+	@$(RUN)/python -m pytest -q -rs -m "alone and not browser"
 	@$(RUN)/python -m pytest -q -rs -n auto --dist worksteal -m measured --cov --cov-report=
 	@$(RUN)/coverage report --include='tickets/*,shop/*,faq/*' --skip-covered
 	@$(RUN)/coverage report --include='tickets/*,shop/*,faq/*' --fail-under=95 --format=total >/dev/null \
@@ -32,7 +33,7 @@ test: .venv/ready-dev ## run the whole suite, on SQLite and on private PostgreSQ
 check: .venv/ready-dev ## formatting, lint, types, import rules, docs
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
-	$(RUN)/mypy kadesk console bot tickets shop faq audit scheduler.py
+	$(RUN)/mypy kadesk console bot tickets shop faq audit benchmarks scheduler.py
 	$(RUN)/lint-imports
 	$(RUN)/python -m pytest -q tests/test_docs.py tests/test_architecture.py
 
@@ -49,6 +50,7 @@ soak: .venv/ready-dev ## try for an hour what the suite tries for seconds
 		tests/faq/test_fuzz.py tests/shop/test_power_cut.py tests/shop/test_stateful.py tests/tickets/test_stateful.py \
 		tests/bot/test_lossy_telegram.py
 	TELEGRAM_UPDATES=100000 TELEGRAM_KILLS=300 $(RUN)/python -m pytest -q tests/stories/test_telegram_kill.py
+	WECHAT_CALLS=10000 WECHAT_KILLS=30 $(RUN)/python -m pytest -q tests/stories/test_wechat_kill.py
 	TEST_STOCK=5000 $(RUN)/python -m pytest -q tests/stories/test_stock.py
 
 screenshots: .venv/ready-dev ## draw the screenshots of the docs anew

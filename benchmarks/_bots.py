@@ -19,7 +19,7 @@ TABLE = (
 
 def open_rows(path: str) -> Any:
     """A bare connection that syncs each commit, as ours does."""
-    from kadesk.database import sqlite_module
+    from kadesk.sqlite import sqlite_module
 
     connection = sqlite_module().connect(path, isolation_level=None)
     for pragma in ("journal_mode=WAL", "synchronous=FULL"):
@@ -52,8 +52,8 @@ async def serve(port: int, secret: str) -> None:
     import uvicorn
     from fastapi import FastAPI
 
+    from bot.channels.botapi.hook import Hook
     from bot.channels.telegram import Telegram
-    from bot.channels.telegram.webhook import Hook
     from kadesk.settings import Settings
     from kadesk.wiring import wire
 
@@ -73,7 +73,9 @@ async def serve(port: int, secret: str) -> None:
 
 def main(kind: str, *arguments: str) -> None:
     if kind == "kadesk":
-        asyncio.run(serve(int(arguments[0]), arguments[1]))
+        from kadesk import loop
+
+        loop.run(serve(int(arguments[0]), arguments[1]))
         return
     base, *files = arguments
     rows = open_rows(files[0]) if files else None

@@ -1,7 +1,7 @@
 """Synthetic buyers, honest and cheating: who buys what, and claims what when. Every figure here is an assumption.
 
 Nothing is learned from real shops. The shares and spans were written down before the first run, and stay; what was
-tuned are the points in settings.toml, on another seed than the one that is reported. Nothing here knows of them.
+tuned are the points in settings.toml, on other seeds than those that are reported. Nothing here knows of them.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from benchmarks._traces import Trace, Traces
+from benchmarks._traces import CARRIERS, Trace, Traces
 from tickets.pixels import Pixels
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -23,7 +23,7 @@ PRICES = {
     "STEAM-100": 9_650,
     "PSN-200": 17_600,
 }
-BATCHES = 30  # of a product
+BATCHES = 57  # of a product, for a crowd of size 1: as many claims fall on one whatever the size
 PROVED = frozenset({"STEAM-100", "PSN-200"})  # dear goods, of which the shop asks for a screenshot
 TEMPLATES = 8  # error pages of platforms, of which honest screenshots are
 
@@ -75,11 +75,12 @@ class Crowd:
 
     def __post_init__(self) -> None:
         self.random, self.asked = Random(self.seed), Random(f"{self.seed} asked")
-        self.orders = 0
+        self.counted = Random(f"{self.seed} counted")
+        self.orders, self.batches = 0, max(3, round(BATCHES * self.size))
         for gather in (*HONEST.values(), *CHEATING.values()):
             gather(self)
         self.filings.sort(key=lambda one: one.at)
-        self.traces = Traces(self.seed)
+        self.traces = Traces(self.seed, max(1, round(CARRIERS * self.size)))
         self._trace()
 
     def _trace(self) -> None:
@@ -107,12 +108,13 @@ class Crowd:
         return self.traces.before(person) if person.startswith("bought-") else self.traces.honest(person)
 
     def times(self, count: int) -> range:
-        return range(max(1, round(count * self.size)))
+        """So many in a crowd of this size; a part of one is there by chance, or small crowds were of other sorts."""
+        return range(max(1, int(count * self.size + self.counted.random())))
 
     def buy(self, at: datetime, quantity: int, sku: str = "", batch: int = -1) -> Purchase:
         self.orders += 1
         sku = sku or self.random.choice(list(PRICES))
-        batch = self.random.randrange(BATCHES) if batch < 0 else batch
+        batch = self.random.randrange(self.batches) if batch < 0 else batch
         return Purchase(f"{self.random.getrandbits(64):016X}", sku, batch, quantity, at)
 
     def file(
@@ -171,7 +173,11 @@ def single_bad_codes(crowd: Crowd) -> None:
 def bad_batches(crowd: Crowd) -> None:
     """Half of a batch's codes do not work; its buyers come within three days."""
     for number in crowd.times(12):
-        sku, batch, begins = crowd.random.choice(list(PRICES)), crowd.random.randrange(BATCHES), crowd.day(DAYS - 5)
+        sku, batch, begins = (
+            crowd.random.choice(list(PRICES)),
+            crowd.random.randrange(crowd.batches),
+            crowd.day(DAYS - 5),
+        )
         for buyer in range(crowd.random.randint(25, 45)):
             bought = crowd.buy(begins + crowd.random.random() * 3 * DAY, min(3, crowd.few()), sku, batch)
             bad = [place for place in range(1, bought.quantity + 1) if crowd.random.random() < 0.5]
@@ -249,11 +255,13 @@ def rings(crowd: Crowd) -> None:
     for number in crowd.times(5):
         looks = [crowd.random.getrandbits(64) for _ in range(3)]
         people = [f"ring-{number}-{one}" for one in range(crowd.random.randint(5, 9))]
-        batch, begins = crowd.random.randrange(BATCHES), crowd.day(60)
+        batch, begins = crowd.random.randrange(crowd.batches), crowd.day(60)
         for person in people:
             for _ in range(crowd.random.randint(3, 6)):
                 bought = crowd.buy(
-                    begins + crowd.random.random() * 20 * DAY, 1, batch=(batch + crowd.random.randrange(3)) % BATCHES
+                    begins + crowd.random.random() * 20 * DAY,
+                    1,
+                    batch=(batch + crowd.random.randrange(3)) % crowd.batches,
                 )
                 look = crowd.random.choice(looks)
                 has_picture = crowd.random.random() < 0.6 or bought.sku in PROVED

@@ -12,7 +12,7 @@ HOUSEHOLD = 0.01  # of those who claim: with the mail of another who claims
 SECOND_MAIL = 0.05  # of their orders: with another mail of theirs
 NEW_BROWSER = 0.25  # of the claims of who comes back: as somebody whom the chat has not met
 BEHIND_CARRIER = 0.4  # of all orders: through an address that a carrier gives to many
-CARRIERS = 400  # such addresses
+CARRIERS = 760  # such addresses, for a crowd of size 1
 HONEST_AGAIN = 0.015  # of replacements that are bad too: reserve codes come from the same suppliers
 
 # Cheats
@@ -33,7 +33,8 @@ class Trace:
 class Traces:
     """Of everybody, from one seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, carriers: int) -> None:
+        self.carriers = carriers
         self.random = Random(f"{seed} traces")
         self._mails: list[str] = []  # of honest people
         self._habits: dict[str, tuple[str, bool]] = {}  # by identity: mail, whether from their own line
@@ -78,7 +79,7 @@ class Traces:
 
     def _line(self, person: str) -> str:
         if self.random.random() < BEHIND_CARRIER:
-            return _address(f"carrier {self.random.randrange(CARRIERS)}")
+            return _address(f"carrier {self.random.randrange(self.carriers)}")
         return _address(f"home of {person}")
 
 

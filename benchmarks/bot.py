@@ -11,12 +11,11 @@ average stands beside, for other work on the machine halves figures.
 import asyncio
 import os
 import secrets
-import socket
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +26,10 @@ from aiohttp import ClientSession
 from sqlalchemy import text
 
 from benchmarks._bots import ROW, TABLE, TOKEN, open_rows
+from benchmarks._load import Count, free_port, open_loop, questions, until
+from benchmarks._result import at_least, at_most, machine, seen
 from benchmarks._server import private_postgres
-from benchmarks.result import at_least, at_most, machine, seen
 from bot.fakes.telegram import FakeTelegram, serving
-from faq.knowledge import load
 from kadesk.database import Database
 
 ROUNDS = 3
@@ -41,8 +40,6 @@ PATIENCE = 50.0  # milliseconds within which 99 % are acknowledged
 HOME = Path(__file__).parent.parent
 DONE = text("SELECT count(*) FROM inbox WHERE state = 'done'")
 ANSWERED = text("SELECT count(*) FROM outbox")
-
-Count = Callable[[], Awaitable[int]]
 
 
 def run(updates: int = 300) -> dict[str, Any]:
@@ -71,7 +68,7 @@ async def _on_sqlite(folder: Path, updates: int) -> tuple[list[dict[str, Any]], 
             }
             for name, one in fresh.items():
                 spent[name if number else f"first {name}"].append(one)
-        waits = await _open_loop(ours, lambda: _count(database, DONE))
+        waits = await _acknowledged(ours, lambda: _count(database, DONE))
     await _check(database)
     speed = {name: updates / median(one.seconds for one in found) for name, found in spent.items()}
     cpu = {name: 1_000 * median(one.cpu for one in found) / updates for name, found in spent.items()}
@@ -144,7 +141,7 @@ async def _bare(kind: str, *files: str) -> AsyncIterator[Driven]:
 
 @asynccontextmanager
 async def _ours(folder: Path, environment: Mapping[str, str], processes: int = 1) -> AsyncIterator[Driven]:
-    port, secret = _free_port(), secrets.token_hex(16)
+    port, secret = free_port(), secrets.token_hex(16)
     environment = {"KADESK_DATA__DIR": str(folder / "data"), **environment}
     # Numbers of its own: those of another round on the same database would be repeats.
     numbers = FakeTelegram(TOKEN, first=1_000_000 * processes)
@@ -177,25 +174,7 @@ async def _process(environment: Mapping[str, str], *arguments: str) -> AsyncIter
         await process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 # What is asked of them
-
-
-def questions() -> list[str]:
-    """What the seed answers know, in the words that they were written for; not what asks for a person."""
-    asked = [
-        phrasing.text
-        for entry in load()
-        if entry.flow not in ("human", "tickets")
-        for phrasing in entry.phrasings
-        if phrasing.language == "zh"
-    ]
-    return sorted(dict.fromkeys(asked))
 
 
 async def _drive(bot: Driven, count: Count, round_number: int, updates: int) -> Spent:
@@ -214,40 +193,32 @@ async def _push(bot: Driven, count: Count, said: Iterator[tuple[int, str]]) -> S
         async with ClientSession() as client:
             hook = {"url": bot.hook, "secret_token": bot.secret, "max_connections": 40}
             await client.post(f"{fake.base}/bot{TOKEN}/setWebhook", json=hook)
-    await _until(count, before + number)
+    await until(count, before + number)
     return Spent(time.perf_counter() - started, bot.cpu() - cpu)
 
 
-async def _open_loop(bot: Driven, count: Count) -> list[float]:
-    """Milliseconds from when each call was due to its 200, sorted; a slow one keeps none of the next back."""
-    asked, waits = questions(), list[float]()
-
-    async def call(client: ClientSession, number: int, due: float) -> None:
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        message = {
-            "message_id": number,
-            "date": int(time.time()),
-            "chat": {"id": 9_000_000 + number % 500, "type": "private"},
-            "from": {"id": 9_000_000 + number % 500, "is_bot": False, "first_name": "b"},
-            "text": asked[number % len(asked)],
-        }
-        headers = {"X-Telegram-Bot-Api-Secret-Token": bot.secret}
-        body = {"update_id": 10**9 + number, "message": message}
-        async with client.post(bot.hook, json=body, headers=headers) as answer:
-            assert answer.status == 200
-        waits.append((time.perf_counter() - due) * 1_000)
-
-    before, started = await count(), time.perf_counter() + 0.1
+async def _acknowledged(bot: Driven, count: Count) -> list[float]:
+    """Milliseconds from when each call was due to its 200, sorted."""
+    asked = questions()
     async with ClientSession() as client:
-        await asyncio.gather(*(call(client, n, started + n / RATE) for n in range(RATE * SECONDS)))
-    await _until(count, before + RATE * SECONDS)
-    return sorted(waits)
 
+        async def call(number: int) -> None:
+            message = {
+                "message_id": number,
+                "date": int(time.time()),
+                "chat": {"id": 9_000_000 + number % 500, "type": "private"},
+                "from": {"id": 9_000_000 + number % 500, "is_bot": False, "first_name": "b"},
+                "text": asked[number % len(asked)],
+            }
+            headers = {"X-Telegram-Bot-Api-Secret-Token": bot.secret}
+            body = {"update_id": 10**9 + number, "message": message}
+            async with client.post(bot.hook, json=body, headers=headers) as answer:
+                assert answer.status == 200
 
-async def _until(count: Count, number: int) -> None:
-    async with asyncio.timeout(300):
-        while await count() < number:  # noqa: ASYNC110  # another process counts, and rings no bell
-            await asyncio.sleep(0.01)
+        before = await count()
+        waits = await open_loop(call, RATE, SECONDS)
+    await until(count, before + RATE * SECONDS)
+    return waits
 
 
 async def _sent(bot: Driven) -> int:

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from benchmarks.result import at_most, machine
+from benchmarks._result import at_most, machine
 from faq.encoder import Encoder, installed
 from faq.knowledge import load
 from faq.matcher import Matcher
@@ -36,6 +36,8 @@ BLOCK = 30
 LONGEST = 60  # characters of a phrasing
 FEW, MANY = 10_000, 100_000
 RAPIDFUZZ = "rapidfuzz extractOne(ratio) over the same phrasings"
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
 ONE_CORE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -51,7 +53,7 @@ class Asked:
 
 
 def run() -> dict[str, Any]:
-    """The bench object, rows as `benchmarks.result` makes them."""
+    """The bench object, rows as `benchmarks._result` makes them."""
     with TemporaryDirectory(prefix="kadesk-bench-") as folder:
         few = Path(folder) / "few.json"
         many = Path(folder) / "many.json"
@@ -90,10 +92,10 @@ def _measure(phrasings: Path, semantic: bool) -> Asked:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def _apart(work: Callable[..., Any], *arguments: Any) -> Any:
+def _apart(work: Callable[Given, Made], *arguments: Given.args, **facts: Given.kwargs) -> Made:
     """What the work returns, done by a process of its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes:
-        return processes.submit(work, *arguments).result()
+        return processes.submit(work, *arguments, **facts).result()
 
 
 def _build(phrasings: Path, semantic: bool, cache: Path) -> None:
@@ -115,7 +117,8 @@ def _ask(phrasings: Path, semantic: bool, cache: Path, started_at: float) -> Ask
         block = questions[start : start + BLOCK]
         asked += _times(matcher.match, block)
         found += _times(lambda question: process.extractOne(question, choices, scorer=fuzz.ratio), block)
-    return Asked(start_seconds, *np.percentile(asked, [50, 99]).tolist(), float(np.percentile(found, 50)), peak_mb=peak)
+    p50, p99 = np.percentile(asked, [50, 99])
+    return Asked(start_seconds, float(p50), float(p99), rapidfuzz_p50=float(np.percentile(found, 50)), peak_mb=peak)
 
 
 def _times(ask: Callable[[str], object], questions: list[str]) -> list[float]:

@@ -8,16 +8,23 @@ of the cheating, and refuse 3 % of the honest, whose later claims suffer for it.
 of its orders, and asks for a screenshot with its two dearest goods; some replacements are claimed once more.
 
 What the figures mean: that the signals catch these styles of cheating in these amounts. Not that a shop's cheaters
-cheat like this. The points were tuned on the seeds `TUNED_ON`; another seed is reported.
+cheat like this. One crowd says little: the share held differs by three percent between seeds, and that of the delayed
+by one. So the mean of several is reported, with the lowest and the highest; the targets are judged on it. The rules
+were mended with an eye on the seeds `TUNED_ON`; those of `REPORTED` are others.
 """
 
 import asyncio
 import heapq
+import os
+import statistics
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,8 +32,8 @@ from typing import Any
 from sqlalchemy import event
 from sqlmodel import col, select
 
+from benchmarks._result import machine
 from benchmarks._shoppers import (
-    BATCHES,
     CHEATING,
     DAY,
     HONEST,
@@ -40,7 +47,6 @@ from benchmarks._shoppers import (
     Purchase,
     purchases,
 )
-from benchmarks.result import machine
 from bot.phrases import Phrases
 from kadesk.database import Database
 from kadesk.settings import SHIPPED, Settings
@@ -49,7 +55,7 @@ from shop import reveals
 from shop.adapters.local import LocalShop
 from shop.codes import seal_code
 from shop.port import OrderStatus, ProofWay
-from shop.tables import Batch, CodeState, OrderCode, Pool, Product, Proof, Replacement, ShopOrder, Supplier
+from shop.tables import Batch, Code, CodeState, OrderCode, Pool, Product, Proof, Replacement, ShopOrder, Supplier
 from shop.vault import Keys, Vault
 from tickets import conversations, pictures
 from tickets.claims import ClaimRules, Claims, Settled
@@ -61,19 +67,35 @@ from tickets.suspicion import Suspicion
 from tickets.tables import Agent, Claim, Outcome, Reason, Role, Ticket, id_of
 
 WHOLE = 1_900  # honest claims of a crowd of size 1
-TUNED_ON = (7, 11)
-REPORTED = 20260401
+TUNED_ON = (7, 11, 1001, 1002, 1003, 1004, 1005, 2001, 2002, 2003, 2004, 2005, 20260401)
+REPORTED = (20261122, 20261123, 20261124, 20261125, 20261126)
 HELD, DELAYED = 0.95, 0.01  # the targets
 SEEN_THROUGH, WRONGLY_REFUSED = 0.7, 0.03  # of what persons decide
 SHOP = "synthetic"
 
 
-def run(tickets: int = 1_000, seed: int = REPORTED) -> dict[str, Any]:
-    """The bench object: {bench, machine, synthetic, seed, rows: [{what, value, unit, against_value, target, met}]}."""
+def run(tickets: int = 400, seeds: Sequence[int] = REPORTED) -> dict[str, Any]:
+    """The bench object: {bench, machine, synthetic, seeds, rows: [{what, value, unit, against_value, target, met}]}.
+
+    Each crowd has about so many honest claims; as many are played at a time as there are cores.
+    """
+    workers = min(len(seeds), os.cpu_count() or 1)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        played = list(pool.map(partial(_play_crowd, tickets / WHOLE), seeds))
+    note = f"synthetic buyers, {len(seeds)} crowds; the points were tuned on seeds {', '.join(map(str, TUNED_ON))}"
+    rows = totals(played) + [_of_seed(seed, one) for seed, one in zip(seeds, played, strict=True)] + _parts(played)
+    return {
+        "bench": "fraud",
+        "machine": f"{machine()}; {note}",
+        "synthetic": True,
+        "seeds": list(seeds),
+        "rows": rows,
+    }
+
+
+def _play_crowd(size: float, seed: int) -> "Played":
     with tempfile.TemporaryDirectory(prefix="kadesk-bench-") as folder:
-        played = asyncio.run(_play(Crowd(seed, tickets / WHOLE), f"sqlite:///{Path(folder) / 'kadesk.db'}"))
-    note = f"synthetic buyers, seed {seed}; the points were tuned on seeds {', '.join(map(str, TUNED_ON))}"
-    return {"bench": "fraud", "machine": f"{machine()}; {note}", "synthetic": True, "seed": seed, "rows": _rows(played)}
+        return asyncio.run(_play(Crowd(seed, size), f"sqlite:///{Path(folder) / 'kadesk.db'}"))
 
 
 @dataclass
@@ -97,31 +119,67 @@ class Played:
             self.held_value[filing.style] += filing.value
             self.whys[filing.is_honest, why] += 1
 
+    @property
+    def share_held(self) -> float:
+        """Of the value that cheats claim."""
+        return _share(_of(self.held_value, CHEATING), _of(self.value, CHEATING))
 
-def _rows(played: Played) -> list[dict[str, Any]]:
-    def of(counter: Counter[str], styles: Iterable[str]) -> int:
-        return sum(counter[style] for style in styles)
+    @property
+    def share_delayed(self) -> float:
+        """Of the honest claims."""
+        return _share(_of(self.held, HONEST), _of(self.claims, HONEST))
 
-    def row(what: str, part: int, whole: int, unit: str, target: str = "", met: bool | None = None) -> dict[str, Any]:
-        share = round(part / whole, 4) if whole else 0.0
-        return {"what": what, "value": share, "unit": f"of {unit}", "against": unit, "against_value": whole} | {
-            "ratio": share,
-            "target": target,
-            "met": met,
-        }
 
-    held, stolen = of(played.held_value, CHEATING), of(played.value, CHEATING)
-    late, honest = of(played.held, HONEST), of(played.claims, HONEST)
-    rows = [
-        row("fraud value held", held // 100, stolen // 100, "yuan", f">= {HELD}", held >= HELD * stolen),
-        row("honest claims delayed over 5 min", late, honest, "claims", f"<= {DELAYED}", late <= DELAYED * honest),
+def _of(counter: Counter[str], styles: Iterable[str]) -> int:
+    return sum(counter[style] for style in styles)
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+def totals(played: Sequence[Played]) -> list[dict[str, Any]]:
+    """The two figures that have a target, which is judged on the mean."""
+    held, late = [one.share_held for one in played], [one.share_delayed for one in played]
+    return [
+        _mean("fraud value held", held, f">= {HELD}", statistics.fmean(held) >= HELD),
+        _mean("honest claims delayed over 5 min", late, f"<= {DELAYED}", statistics.fmean(late) <= DELAYED),
     ]
+
+
+def _mean(what: str, shares: Sequence[float], target: str, met: bool) -> dict[str, Any]:
+    lowest, highest = round(min(shares), 4), round(max(shares), 4)
+    row = {"what": what, "value": round(statistics.fmean(shares), 4), "unit": f"mean of {len(shares)} crowds"}
+    against = {"against": "lowest to highest", "against_value": f"{lowest:.4f} to {highest:.4f}"}
+    spread = {"lowest": lowest, "highest": highest, "deviation": round(statistics.pstdev(shares), 4)}
+    return row | against | spread | {"target": target, "met": met}
+
+
+def _of_seed(seed: int, played: Played) -> dict[str, Any]:
+    row = {"what": f"seed {seed}: fraud value held", "value": round(played.share_held, 4), "unit": "of its value"}
+    return row | {"against": "honest claims delayed", "against_value": round(played.share_delayed, 4), "met": None}
+
+
+def _parts(played: Sequence[Played]) -> list[dict[str, Any]]:
+    """By who waits for what, all crowds together."""
+
+    def row(what: str, part: int, whole: int, unit: str) -> dict[str, Any]:
+        share = {"value": round(_share(part, whole), 4), "unit": f"of {unit}"}
+        return {"what": what} | share | {"against": unit, "against_value": whole, "met": None}
+
+    again: Counter[tuple[str, bool]] = sum((one.again for one in played), Counter())
+    value, held_value = _sum(one.value for one in played), _sum(one.held_value for one in played)
+    claims, held = _sum(one.claims for one in played), _sum(one.held for one in played)
+    rows = []
     for who in ("honest", "cheating"):
-        given, waits = played.again[who, True], played.again[who, False]
+        given, waits = again[who, True], again[who, False]
         rows.append(row(f"second rounds that wait: {who}", waits, given + waits, "claims"))
-    rows += [row(f"held: {one}", played.held_value[one] // 100, played.value[one] // 100, "yuan") for one in CHEATING]
-    rows += [row(f"delayed: {one}", played.held[one], played.claims[one], "claims") for one in HONEST]
-    return rows
+    rows += [row(f"held: {one}", held_value[one] // 100, value[one] // 100, "yuan") for one in CHEATING]
+    return rows + [row(f"delayed: {one}", held[one], claims[one], "claims") for one in HONEST]
+
+
+def _sum(counters: Iterable[Counter[str]]) -> Counter[str]:
+    return sum(counters, Counter())
 
 
 async def _play(crowd: Crowd, url: str) -> Played:
@@ -167,10 +225,9 @@ class Stage:
             for sku, count in needed.items():
                 product, *batches = self.places[sku]
                 for n in range(count):
-                    where = {"product_id": product, "batch_id": batches[n % BATCHES], "pool": Pool.RESERVE}
-                    session.add(seal_code(self.vault, text=f"{sku}-SPARE-{n:06}", **where))
-            for purchase in purchases(self.crowd):
-                await self._sell(session, purchase)
+                    text, batch = f"{sku}-SPARE-{n:06}", batches[n % len(batches)]
+                    session.add(seal_code(self.vault, product_id=product, batch_id=batch, text=text, pool=Pool.RESERVE))
+            await self._sell(session, list(purchases(self.crowd)))
         self.agent = id_of(agent)
 
     async def _shelve(self, session: Any, sku: str, price: int) -> list[int]:
@@ -182,18 +239,28 @@ class Stage:
         await session.flush()
         made = [
             Batch(supplier_id=supplier.id, product_id=product.id, name=f"{sku}-{n}", arrived_at=START)
-            for n in range(BATCHES)
+            for n in range(self.crowd.batches)
         ]
         session.add_all(made)
         await session.flush()
         return [product.id, *(batch.id for batch in made)]
 
-    async def _sell(self, session: Any, purchase: Purchase) -> None:
-        product, batch = self.places[purchase.sku][0], self.places[purchase.sku][1 + purchase.batch]
-        order = ShopOrder(
+    async def _sell(self, session: Any, bought: Sequence[Purchase]) -> None:
+        """All at once: one by one takes as long as a third of the claims."""
+        sold = [(self._order(one), self._codes(one)) for one in bought]
+        session.add_all([row for order, codes in sold for row in (order, *codes)])
+        await session.flush()
+        session.add_all(
+            OrderCode(order_id=order.id, code_id=code.id, position=place)
+            for order, codes in sold
+            for place, code in enumerate(codes, 1)
+        )
+
+    def _order(self, purchase: Purchase) -> ShopOrder:
+        return ShopOrder(
             shop=SHOP,
             order_no=purchase.number,
-            product_id=product,
+            product_id=self.places[purchase.sku][0],
             quantity=purchase.quantity,
             status=OrderStatus.DELIVERED,
             paid=purchase.quantity * PRICES[purchase.sku],
@@ -203,14 +270,12 @@ class Stage:
             paid_at=purchase.delivered_at,
             delivered_at=purchase.delivered_at,
         )
+
+    def _codes(self, purchase: Purchase) -> list[Code]:
+        product, batch = self.places[purchase.sku][0], self.places[purchase.sku][1 + purchase.batch]
         texts = [f"{purchase.number}-{place:04}" for place in range(1, purchase.quantity + 1)]
-        where = {"product_id": product, "batch_id": batch, "pool": Pool.STOCK, "state": CodeState.ISSUED}
-        codes = [seal_code(self.vault, text=text, **where) for text in texts]
-        session.add_all([order, *codes])
-        await session.flush()
-        session.add_all(
-            OrderCode(order_id=order.id, code_id=code.id, position=place) for place, code in enumerate(codes, 1)
-        )
+        sold, given = {"product_id": product, "batch_id": batch}, CodeState.ISSUED
+        return [seal_code(self.vault, **sold, text=text, pool=Pool.STOCK, state=given) for text in texts]
 
     async def play(self) -> Played:
         """In order of time: orders looked at, claims, and what the lead decides hours later."""
@@ -292,7 +357,7 @@ class Stage:
                 return
             ticket = await session.get_one(Ticket, ticket_id)
             if is_refused:
-                await self.desk.resolve(session, at, id_of(ticket), self.agent, Outcome.REJECT)
+                await self.desk.resolve(session, at, id_of(ticket), self.agent, Outcome.REJECT, is_for_all=True)
             else:
                 await self.claims.replace_all(session, at, id_of(ticket), self.agent)
 

@@ -20,15 +20,16 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import delete, event, insert
 from sqlmodel import col, select, update
 
-from benchmarks.result import at_least, at_most, machine
+from benchmarks._result import at_least, at_most, machine
 from bot.phrases import Phrases
-from kadesk.database import Database, sqlite_module
+from kadesk.database import Database
+from kadesk.sqlite import sqlite_module
 from kadesk.tables import metadata
 from shop.import_kinds import Codes
 from shop.import_rows import Defaults
 from shop.imports import PAGE, Importer
-from shop.ledger import OUT
 from shop.port import CodeRef, Goods, Order, OrderStatus
+from shop.states import OUT
 from shop.tables import Batch, Code, Product
 from shop.vault import NONCE_BYTES, Keys, Vault
 from tickets.breakers import BreakerRules, Limit, Scope
@@ -61,8 +62,8 @@ async def _rows() -> list[dict[str, Any]]:
         async with database.engine.begin() as connection:
             await connection.run_sync(metadata.create_all)
         async with database.writing() as session:
-            facts = {"name": GOODS.name, "price": GOODS.price, "warranty": GOODS.warranty}
-            session.add(Product(shop="demo", sku=GOODS.sku, **facts))
+            sold = Product(shop="demo", sku=GOODS.sku, name=GOODS.name, price=GOODS.price, warranty=GOODS.warranty)
+            session.add(sold)
         try:
             return [await _import(database, vault, folder), await _claims(database, vault, folder)]
         finally:
@@ -151,7 +152,7 @@ class _Shopper:
 
     async def claim(self, talk: Conversation, number: int) -> None:
         at, code = NOW + timedelta(hours=1), CodeRef(f"{number:064x}", "****-0000", 1)
-        async with self.database.writing() as session:
+        async with self.database.writing(is_brief=True) as session:
             settled = await self.claims.file(session, at, talk, _order(number), code, Reason.ALREADY_USED)
             assert settled.link is not None
             facts = {"masked": code.masked, "link": MARK, "ttl": "24 小时"}

@@ -21,8 +21,8 @@ from sqlalchemy import TextClause, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from benchmarks._result import at_most, machine, seen
 from benchmarks._server import private_mariadb
-from benchmarks.result import at_most, machine, seen
 from kadesk.database import Database
 from kadesk.shops import FirstShopSection, open_shops
 from kadesk.tables import metadata

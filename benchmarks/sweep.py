@@ -24,12 +24,13 @@ from typing import Any, NamedTuple
 
 from sqlmodel import SQLModel, col, func, select
 
+from audit import rows
 from audit.tables import AuditRow
-from benchmarks.result import at_least, at_most, machine, seen
+from benchmarks._result import at_least, at_most, machine, seen
 from bot.phrases import Phrases
 from kadesk.database import Database
 from kadesk.tables import metadata
-from tickets import escalations, rows
+from tickets import escalations
 from tickets.desk import Desk
 from tickets.routing import GENERAL
 from tickets.rungs import DUE

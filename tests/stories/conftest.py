@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.async_api import Browser
 
-from tests.console.chromium import open_browser
+from tests.conftest import HAS_FAILED
+from tests.stories.family import Family, open_family, open_nursery, share_cache
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -48,23 +48,42 @@ class Served:
 Serve = Callable[..., Awaitable[Served]]
 
 
-@pytest.fixture(scope="session")
-def matcher_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The matcher over the seed entries, made once: each fresh install would take seconds for the same."""
-    return tmp_path_factory.mktemp("matcher")
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def server(request: pytest.FixtureRequest) -> str:
+    """The URL of a PostgreSQL server, or nothing."""
+    return request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
 
 
-def share_cache(folder: Path, cache: Path) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if not (folder / "cache").exists():
-        (folder / "cache").symlink_to(cache)
+@pytest.fixture(scope="module")
+async def nursery(
+    tmp_path_factory: pytest.TempPathFactory, matcher_cache: Path
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    async with open_nursery(tmp_path_factory.mktemp("nursery") / "data", matcher_cache) as process:
+        yield process
+
+
+@pytest.fixture
+async def family(
+    server: str,
+    nursery: asyncio.subprocess.Process,
+    tmp_path: Path,
+    matcher_cache: Path,
+    unused_tcp_port_factory: Callable[[], int],
+) -> AsyncIterator[Family]:
+    """Serving Kadesks that can be killed; a story adds what they are to be told to `settings`."""
+    share_cache(tmp_path / "data", matcher_cache)
+    async with open_family(nursery, server, tmp_path / "data", unused_tcp_port_factory) as family:
+        yield family
 
 
 @pytest.fixture
 async def serve(
-    tmp_path: Path, unused_tcp_port_factory: Callable[[], int], matcher_cache: Path
+    tmp_path: Path,
+    unused_tcp_port_factory: Callable[[], int],
+    matcher_cache: Path,
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[Serve]:
-    """Start a Kadesk with these settings; all are stopped at the end."""
+    """Start a Kadesk with these settings; all are stopped at the end, and a failed test shows what they logged."""
     running: list[Served] = []
 
     async def start(folder: Path = tmp_path / "data", **settings: str) -> Served:
@@ -96,6 +115,8 @@ async def serve(
         if served.process.returncode is None:
             served.process.kill()
             await served.process.wait()
+    if request.node.stash.get(HAS_FAILED, False) and (tmp_path / "log").exists():
+        print((tmp_path / "log").read_text(errors="replace")[-6_000:])  # noqa: T201  # pytest shows it
 
 
 async def _read_guide(process: asyncio.subprocess.Process) -> str:
@@ -118,9 +139,3 @@ async def _wait_until_up(url: str) -> None:
                 pass
             await asyncio.sleep(0.1)
     raise TimeoutError(url)
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as browser:
-        yield browser

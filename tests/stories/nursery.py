@@ -6,6 +6,7 @@ server, with its real door and database, every second.
 
 import asyncio
 import gc
+import importlib
 import json
 import os
 import socket
@@ -14,10 +15,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import asyncpg  # noqa: F401  # it and aiogram take seconds to import: each child would wait for them
+import asyncpg  # noqa: F401  # it takes a second to import: each child would wait for it
 
 from bot import inbox
-from bot.channels.telegram.arrivals import Arrivals
+from bot.channels.botapi.arrivals import Arrivals
 from bot.dialogue import Dialogue
 from kadesk.errors import SettingsError
 from kadesk.logs import set_up_logs
@@ -29,7 +30,7 @@ from kadesk.wiring import wire
 
 def plant(faults: str) -> None:
     """Break what a story wants broken, in words such as "poison hasty"."""
-    answer, keep, side = Dialogue.answer, Arrivals.keep, set()
+    answer, keep, put_back, side = Dialogue.answer, Arrivals.keep, inbox.Inbox._put_back, set()
 
     async def stumble(self: Any, session: Any, now: Any, inbound: Any, looked: Any) -> None:
         if "poison" in inbound.text:
@@ -45,10 +46,16 @@ def plant(faults: str) -> None:
         side.add(task)
         task.add_done_callback(side.discard)
 
+    async def stay(self: Any, row: Any, *problem: Any) -> None:
+        await put_back(self, row, *problem)
+        await asyncio.sleep(inbox.BACKOFF[min(row.attempts, len(inbox.BACKOFF) - 1)].total_seconds())
+
     if "poison" in faults:
         Dialogue.answer = stumble  # type: ignore[method-assign]
     if "hasty" in faults:
         inbox.BACKOFF = tuple(wait / 20 for wait in inbox.BACKOFF)
+    if "stubborn" in faults:
+        inbox.LANES, inbox.Inbox._put_back = 2, stay  # type: ignore[method-assign]
     if "early" in faults:
         Arrivals.keep = keep_later  # type: ignore[method-assign]
 
@@ -78,6 +85,13 @@ async def rehearse(settings: Settings) -> None:
         await kadesk.close()
 
 
+def learn_telegram() -> None:
+    """aiogram takes 2 seconds to import, and only some stories need it."""
+    if "bot.channels.telegram" not in sys.modules:
+        importlib.import_module("bot.channels.telegram")
+        gc.freeze()
+
+
 def main() -> None:
     settings = Settings.load()
     set_up_logs(settings)
@@ -85,6 +99,8 @@ def main() -> None:
     gc.freeze()  # else the first collection of each child copies all that it shares with us
     for line in sys.stdin:
         wish = json.loads(line) if line.strip() else {}
+        if "KADESK_TELEGRAM__TOKEN" in wish:
+            learn_telegram()
         child = os.fork()
         if child == 0:
             os.environ.update(wish)

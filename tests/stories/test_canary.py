@@ -15,7 +15,7 @@ from kadesk.settings import SHIPPED, Settings
 from kadesk.wiring import Kadesk, clock, wire
 from shop.demo import DemoOrder, create_demo_shop
 from shop.tables import Code
-from tests.stories.conftest import share_cache
+from tests.stories.family import share_cache
 from tickets.staff import add_agent
 from tickets.tables import Message, Role, Ticket
 

@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from sqlmodel import col, select
 
 from bot.tables import InboxRow, InboxState
 from kadesk.database import Database
-from tests.stories.conftest import share_cache
+from tests.stories.family import share_cache
 from tickets.tables import Author, Message, Outgoing, Sending
 
 KILLS = int(os.environ.get("TEST_KILLS", "50"))
@@ -128,9 +129,9 @@ async def test_no_message_is_lost_or_answered_twice(nursery: Nursery) -> None:
     is_over = asyncio.Event()
     talking: asyncio.Task[list[None]] | None = None
 
-    for _ in range(KILLS):
+    for number in range(KILLS):
         child = await nursery.birth()
-        assert await nursery.is_up()
+        assert await nursery.is_up(), f"it did not come up after {number} kills"
         talking = talking or asyncio.ensure_future(asyncio.gather(*(one.talk(is_over) for one in talkers)))
         await asyncio.sleep(seed.uniform(0, 0.6))
         os.kill(child, signal.SIGKILL)
@@ -159,13 +160,15 @@ async def check(database: Database, talkers: list[Talker]) -> None:
         unsent = (await session.exec(select(Outgoing).where(Outgoing.state != Sending.SENT))).all()
     acknowledged = sum(len(talker.asked) for talker in talkers)
     assert acknowledged >= KILLS  # they did talk between the kills
-    assert len(rows) == acknowledged
+    assert len(rows) == acknowledged, f"{len(rows)} rows of {acknowledged} messages that were acknowledged"
     assert {row.state for row in rows} == {InboxState.DONE}
     assert unsent == []
     said = [message for message in messages if message.author == Author.BUYER]
-    assert sorted(message.text for message in said) == sorted(
-        text for talker in talkers for text in talker.asked.values()
+    heard, asked = (
+        Counter(texts)
+        for texts in ((one.text for one in said), (text for one in talkers for text in one.asked.values()))
     )
+    assert {"lost": asked - heard, "doubled": heard - asked} == {"lost": {}, "doubled": {}}
     letters = {Author.BUYER: "?", Author.BOT: "!"}
     for _, thread in groupby(messages, key=lambda message: message.conversation_id):
         spoken = "".join(letters[Author(message.author)] for message in thread)

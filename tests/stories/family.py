@@ -9,7 +9,6 @@ import secrets
 import shutil
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -46,6 +45,7 @@ class Family:
     settings: dict[str, str]
     ports: list[int]
     living: dict[int, int] = field(default_factory=dict)  # port → process id
+    serving: dict[int, int] = field(default_factory=dict)  # the same, of those that said that they are ready
 
     async def birth(self, port: int, faults: str = "", **wishes: str) -> None:
         wish = {**self.settings, "KADESK_WEB__PORT": str(port), "TEST_FAULTS": faults, **wishes}
@@ -57,26 +57,26 @@ class Family:
             for _ in range(800):
                 with suppress(httpx.HTTPError):
                     if (await client.get("/healthz")).status_code == 200:
+                        self.serving[port] = self.living[port]
                         return
                 await asyncio.sleep(0.05)
         raise TimeoutError(port)
 
     def kill(self, port: int) -> None:
+        self.serving.pop(port, None)
         os.kill(self.living.pop(port), signal.SIGKILL)
 
     def kill_all(self) -> None:
         for port in list(self.living):
             self.kill(port)
 
-    async def replace(self, chance: random.Random, faults: str = "", **wishes: str) -> float:
-        """Now one dies, now another, in the midst of its work; another takes its place after so many seconds."""
+    async def replace(self, chance: random.Random, faults: str = "", **wishes: str) -> None:
+        """Now one dies, now another, in the midst of its work; another takes its place."""
         await asyncio.sleep(chance.uniform(0, 0.3))
         port = chance.choice(self.ports)
         self.kill(port)
-        died = time.monotonic()
         await asyncio.sleep(chance.uniform(0, 0.1))
         await self.birth(port, faults, **wishes)
-        return time.monotonic() - died
 
     @asynccontextmanager
     async def settled(self, is_over: Callable[[], bool], seconds: float) -> AsyncIterator[Database]:

@@ -1,11 +1,11 @@
 """Kill -9 while WeChat tells what buyers say: by 公众号 callbacks, and by 微信客服 callbacks and their feed.
 
 The stand-ins have the platforms' rules: a call is made three times at most, five seconds apart, and a follower whose
-call nobody answers reads that there is no service. `WECHAT_CALLS` and `WECHAT_KILLS` are the size of one run; a small
-one waits less between the calls. 10,000 calls and 30 kills on SQLite took 14 minutes on two busy cores and 5 on idle
-ones, 42 ms of computing a call: all were heard once and in order, no call was given up, no answer was read twice; of
-10,050 answers 151 say that they may not have arrived, and 96 of those, in the hands of a process when it died, were
-not read. At 60 calls and 3 kills both databases take 45 seconds together.
+call nobody answers reads that there is no service; so does one whose three calls met three deaths. `WECHAT_CALLS` and
+`WECHAT_KILLS` are the size of one run. 10,000 calls and 30 kills on SQLite took 14 minutes on two busy cores and 5 on
+idle ones, 42 ms of computing a call: all were heard once and in order, no call was given up, no answer was read twice;
+of 10,050 answers 151 say that they may not have arrived, and 96 of those, in the hands of a process when it died, were
+not read. At 60 calls and 3 kills both databases take a minute together.
 """
 
 import asyncio
@@ -18,11 +18,13 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from sqlmodel import col, select
 
-from bot.fakes.tencent import TRIES, serving
+from bot.fakes.tencent import serving
 from bot.fakes.wecom import CORP_ID, OPEN_KFID, FakeWeCom
 from bot.fakes.weixin import AES_KEY, APP_ID, NOBODY, SECRET, TOKEN, FakeWeixin, Shown
 from kadesk.database import Database
@@ -31,11 +33,37 @@ from tickets.tables import Author, Conversation, Message, Outgoing, Sending
 
 CALLS = int(os.environ.get("WECHAT_CALLS", "60"))  # half of them of the 公众号
 KILLS = int(os.environ.get("WECHAT_KILLS", "3"))
-EVERY = 5.0 if CALLS > 2_000 else 2.0  # seconds from one call to the next
+EVERY = 5.0  # seconds from one call to the next
 BUYERS = max(6, min(25, CALLS // 40))  # of each platform
 _LINKS = re.compile(r"\n<a href=.*?</a>")
 
 Place = tuple[str, str]  # channel and buyer
+
+
+@dataclass
+class Witness:
+    """Makes the calls, and notes what came of those that a process did not answer though it lived all the while."""
+
+    client: httpx.AsyncClient
+    family: Family
+    failed: list[str] = field(default_factory=list)
+
+    async def post(self, url: str, **options: Any) -> httpx.Response:
+        port = urlsplit(url).port or 0
+        life, outcome = self.family.serving.get(port), ""
+        try:
+            answer = await self.client.post(url, **options)
+            outcome = str(answer.status_code)
+            return answer
+        except httpx.HTTPError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            if outcome != "200" and life is not None and self.family.serving.get(port) == life:
+                self.failed.append(outcome)
+
+    async def aclose(self) -> None:
+        await self.client.aclose()
 
 
 @dataclass
@@ -53,6 +81,7 @@ class Town:
     unheard: dict[Place, list[int]] = field(default_factory=lambda: defaultdict(list))  # places in `said`: given up
     missed: dict[Place, int] = field(default_factory=lambda: defaultdict(int))  # whose sender died
     read: dict[Place, tuple[int, int]] = field(default_factory=lambda: defaultdict(lambda: (0, 0)))  # shown, answers
+    witnesses: list[Witness] = field(default_factory=list)
     taken: int = 0  # calls that were answered
 
     async def talk(self, place: Place, count: int) -> None:
@@ -114,29 +143,30 @@ async def town(family: Family) -> AsyncIterator[Town]:
     async with AsyncExitStack() as stack:
         database = Database(family.database_url)
         stack.push_async_callback(database.close)
+        witnesses: list[Witness] = []
         for fake in (weixin, wecom):
             await stack.enter_async_context(serving(fake))
-            fake.client = Balancer(fake.client, family.ports)  # type: ignore[assignment]
+            witnesses.append(Witness(fake.client, family))
+            fake.client = Balancer(witnesses[-1], family.ports)  # type: ignore[assignment]
         secrets = {"SECRET": SECRET, "TOKEN": TOKEN, "AES_KEY": AES_KEY}
         wechat = {"APP_ID": APP_ID, "API_BASE": weixin.base} | secrets
         company = {"CORP_ID": CORP_ID, "ACCOUNTS": OPEN_KFID, "API_BASE": wecom.base} | secrets
         family.settings |= {f"KADESK_WECHAT__{name}": value for name, value in wechat.items()}
         family.settings |= {f"KADESK_WECOM__{name}": value for name, value in company.items()}
-        yield Town(database, weixin, wecom, random.Random(len(family.ports)))
+        yield Town(database, weixin, wecom, random.Random(len(family.ports)), witnesses=witnesses)
 
 
-async def live_through(family: Family, town: Town, kills: int, calls: int, faults: str = "") -> float:
-    """Buyers write, and now one process dies, now another; the longest that one was away, in seconds."""
+async def live_through(family: Family, town: Town, kills: int, calls: int, faults: str = "") -> None:
+    """Buyers write, and now one process dies, now another."""
     for port in family.ports:
         await family.birth(port, faults)
-    places, away = town.places(), 0.0
+    places = town.places()
     async with asyncio.TaskGroup() as talks:
         for place in places:
             talks.create_task(town.talk(place, calls // len(places)))
         for number in range(1, kills + 1):
             await wait_for(lambda due=calls * number // (kills + 1): town.taken >= due, 600)
-            away = max(away, await family.replace(town.chance, faults))
-    return away
+            await family.replace(town.chance, faults)
 
 
 @dataclass
@@ -249,9 +279,9 @@ async def settle(family: Family, town: Town) -> Found:
 @pytest.mark.slow
 @pytest.mark.alone
 async def test_no_word_is_lost_doubled_overtaken_or_answered_twice(family: Family, town: Town) -> None:
-    away = await live_through(family, town, KILLS, CALLS)
+    await live_through(family, town, KILLS, CALLS)
 
     found = await settle(family, town)
     assert list(problems(town, found)) == []
-    if away < EVERY * (TRIES - 1):  # as long as the platform insists, and no longer
-        assert town.weixin.unanswered == []
+    # Three calls may meet three deaths; one that lives answers each.
+    assert [outcome for witness in town.witnesses for outcome in witness.failed] == []

@@ -21,7 +21,7 @@ from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, Invali
 from telegram.error import TelegramError as LibraryError
 from telegram.request import HTTPXRequest
 
-from bot.channels.botapi.lengths import cut
+from bot.channels.botapi.lengths import CAPTION_LIMIT, TEXT_LIMIT, cut
 from bot.channels.botapi.line import Refusal
 from bot.channels.noting import Note, unheard
 from bot.errors import (
@@ -39,7 +39,7 @@ from bot.faults import said
 os.environ.setdefault("PTB_TIMEDELTA", "1")  # else the library warns of each 429 that it reads
 TIMEOUT = 20.0  # seconds for one answer
 CONNECT = 10.0  # seconds to reach Telegram
-TEXT_LIMIT, CAPTION_LIMIT, NAME_LIMIT, ALERT_LIMIT = 4096, 1024, 128, 200  # characters
+NAME_LIMIT, ALERT_LIMIT = 128, 200  # characters
 UNNAMED = 0  # stands for a message that arrived under a number that we cannot read
 KINDS = ("message", "edited_message", "callback_query")
 # What was not sent at all, by the name of the library's cause.

@@ -12,8 +12,9 @@ from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.channels.botapi.lengths import TEXT_LIMIT
 from bot.errors import Ambiguous, DeliveryError, Refused, TopicGone
-from bot.staff.calls import TEXT_LIMIT, Moved, Place, StaffBot
+from bot.staff.calls import Moved, Place, StaffBot
 from bot.staff.pacing import Pacing
 from bot.staff.presses import Presses
 from bot.staff.tables import PostState, StaffPost

@@ -2,9 +2,9 @@
 
 import logging
 
-from bot.channels.botapi.lengths import shortened
+from bot.channels.botapi.lengths import CAPTION_LIMIT, shortened
 from bot.errors import Refused, TopicGone
-from bot.staff.calls import CAPTION_LIMIT, Place, StaffBot
+from bot.staff.calls import Place, StaffBot
 from bot.staff.rules import Room
 from bot.transactions import Transactions
 from tickets import pictures

@@ -1,5 +1,8 @@
 """How long texts are as Telegram counts them: in UTF-16 units, of which an emoji takes two. Pure."""
 
+TEXT_LIMIT = 4096  # of one message
+CAPTION_LIMIT = 1024  # of the words under pictures
+
 
 def width(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2

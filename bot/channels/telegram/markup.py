@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
 
-from bot.channels.botapi.lengths import width
+from bot.channels.botapi.lengths import TEXT_LIMIT, width
 
-TEXT_LIMIT = 4096  # UTF-16 units of one message
-CAPTION_LIMIT = 1024  # and of the words under pictures
 _CODE = re.compile(r"(?<!`)`([^`\n]{1,200})`(?!`)")
 _TAGS = len("<code></code>")
 _ZWJ, _FLAGS, _SKINS = "\u200d", range(0x1F1E6, 0x1F200), range(0x1F3FB, 0x1F400)

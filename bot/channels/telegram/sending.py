@@ -9,6 +9,7 @@ from aiogram.methods import TelegramMethod
 from aiogram.types import BufferedInputFile
 from aiohttp import ClientTimeout
 
+from bot.channels.botapi.lengths import CAPTION_LIMIT
 from bot.channels.parts import UNNAMED, arrived, told
 from bot.channels.port import Photo
 from bot.channels.telegram import addresses, markup
@@ -101,7 +102,7 @@ def _divide(text: str, *, has_pictures: bool) -> tuple[markup.Part, list[markup.
     """What stands below the pictures, and the messages that follow them."""
     if not has_pictures:
         return markup.Part(""), markup.parts(text)
-    caption, *rest = markup.parts(text, first=markup.CAPTION_LIMIT)
+    caption, *rest = markup.parts(text, first=CAPTION_LIMIT)
     return caption, rest
 
 

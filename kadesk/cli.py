@@ -146,10 +146,13 @@ def ask(
     as_json: AsJson = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each view of the matcher says.")] = False,
 ) -> None:
-    """What the bot would make of one question."""
+    """What the bot would make of one question, and answer to it."""
+    from bot.dialogue.answering import fill_in, text_of
+    from bot.phrases import Phrases
     from kadesk.wiring import open_answers
 
-    answers = asyncio.run(open_answers(read_settings()))
+    settings = read_settings()
+    answers = asyncio.run(open_answers(settings))
     match = answers.match(text)
     if as_json:
         candidates = [{"entry": one.entry, "score": round(one.score, 4)} for one in match.candidates]
@@ -158,10 +161,12 @@ def ask(
     elif explain:
         _explain(match)
     elif match.entry:
-        out.print(answers.get(match.entry).texts[match.language].answer)
+        answer = text_of(match.language, answers.get(match.entry)).answer
+        promised = (settings.sla.handling, settings.console.hours)
+        out.print(fill_in(Phrases(), match.language, answer, *promised))
     elif match.outcome == "suggest":
         for one in match.candidates:
-            out.print(f"? {answers.get(one.entry).texts[match.language].question}")
+            out.print(f"? {text_of(match.language, answers.get(one.entry)).question}")
     else:
         out.print("No known answer: a person would take over.")
 

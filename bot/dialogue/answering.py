@@ -7,9 +7,11 @@ from datetime import timedelta
 from bot.dialogue import tickets
 from bot.dialogue.acts import Act, Goal
 from bot.dialogue.state import Step
-from bot.dialogue.turn import Choice, Turn
+from bot.dialogue.turn import Choice, Turn, name_span
 from bot.dialogue.understanding import DELIVERY_THEME, HUMAN_ENTRY, REASON_OF_ENTRY, REFUND_ENTRIES, find_entry
+from faq.answers import KnownAnswers
 from faq.phrasing import Entry, Text
+from tickets.outbox import Say
 
 ROOM = 2  # buttons that lead on from an answer, before thumbs and a person
 
@@ -28,20 +30,33 @@ async def give(turn: Turn, entries: Sequence[Entry], questions: Sequence[int] = 
 
 async def fill(turn: Turn, entry: Entry) -> str:
     """The entry's answer in the buyer's language."""
-    answer = text_of(turn, entry).answer
+    parts, answer = turn.parts, text_of(turn.language, entry).answer
+    place = await tickets.own_place(turn) if "{position}" in answer else ""
     warranty = timedelta(seconds=turn.state.warranty)
+    return fill_in(parts.say, turn.language, answer, parts.desk.rules.handling, parts.hours, warranty, place)
+
+
+def fill_in(
+    say: Say,
+    language: str,
+    answer: str,
+    promise: timedelta,
+    hours: str,
+    warranty: timedelta = timedelta(),
+    place: str = "",
+) -> str:
+    """An answer with what the shop promises; `warranty` and `place` are those of a buyer of whom they are known."""
     facts = {
-        "promise": turn.span(turn.parts.desk.rules.handling),
-        "hours": turn.parts.hours or turn.word("question.hours"),
-        "warranty": turn.span(warranty) if warranty else turn.word("question.warranty"),
+        "promise": name_span(say, language, promise),
+        "hours": hours or say(language, "question.hours"),
+        "warranty": name_span(say, language, warranty) if warranty else say(language, "question.warranty"),
+        "position": place or say(language, "ticket.place.nowhere"),
     }
-    if "{position}" in answer:
-        facts["position"] = await tickets.own_place(turn)
-    return turn.parts.answers.fill(answer, **facts)
+    return KnownAnswers.fill(answer, **facts)
 
 
-def text_of(turn: Turn, entry: Entry) -> Text:
-    return entry.texts.get(turn.language) or next(iter(entry.texts.values()))
+def text_of(language: str, entry: Entry) -> Text:
+    return entry.texts.get(language) or next(iter(entry.texts.values()))
 
 
 def _thumbs(turn: Turn, questions: Sequence[int]) -> list[Choice]:
@@ -82,4 +97,4 @@ def _related(turn: Turn, entry: Entry, before: str) -> list[Choice]:
     """What one may want to know next; not what was just said, nor what did not help."""
     skipped = {HUMAN_ENTRY, before, turn.state.disliked, entry.key}
     found = [find_entry(turn.parts.answers, key) for key in entry.related if key not in skipped]
-    return [Choice(Act.RELATED, text_of(turn, other).question, other.key) for other in found if other]
+    return [Choice(Act.RELATED, text_of(turn.language, other).question, other.key) for other in found if other]

@@ -99,7 +99,8 @@ async def _suggest(turn: Turn, match: Match, question: int) -> None:
     turn.state = replace(turn.state, offered=question)
     entries = [turn.parts.answers.get(candidate.entry) for candidate in match.candidates[:SUGGESTIONS]]
     choices = [
-        Choice(Act.CHOOSE, answering.text_of(turn, entry).question, f"{question}/{entry.key}") for entry in entries
+        Choice(Act.CHOOSE, answering.text_of(turn.language, entry).question, f"{question}/{entry.key}")
+        for entry in entries
     ]
     none = turn.choice(Act.NONE_FITS, "button.none_fits", str(question))
     key = "question.suggest_again" if turn.state.misses > 1 else "question.suggest"

@@ -79,14 +79,8 @@ class Turn:
         return self.parts.say(self.language, key, **facts)
 
     def span(self, span: timedelta) -> str:
-        """A length of time in words, rounded up to what one would say."""
-        seconds = max(1, int(span.total_seconds()))
-        if seconds >= 2 * DAY and seconds % DAY == 0:
-            return self.word("span.days", count=seconds // DAY)
-        for name, size in (("hours", 3600), ("minutes", 60)):
-            if seconds >= size:
-                return self.word(f"span.{name}", count=-(-seconds // size))
-        return self.word("span.seconds", count=seconds)
+        """A length of time in the buyer's language."""
+        return name_span(self.parts.say, self.language, span)
 
     def at(self, instant: datetime) -> str:
         """An instant as the shop's clock shows it."""
@@ -159,6 +153,17 @@ class Turn:
 
     def seal_order(self, order_no: str) -> str:
         return self.parts.vault.seal_text(SEAL, str(self.conversation.id), order_no)
+
+
+def name_span(say: Say, language: str, span: timedelta) -> str:
+    """A length of time in words, rounded up to what one would say."""
+    seconds = max(1, int(span.total_seconds()))
+    if seconds >= 2 * DAY and seconds % DAY == 0:
+        return say(language, "span.days", count=seconds // DAY)
+    for name, size in (("hours", 3600), ("minutes", 60)):
+        if seconds >= size:
+            return say(language, f"span.{name}", count=-(-seconds // size))
+    return say(language, "span.seconds", count=seconds)
 
 
 async def meet(parts: Parts, session: AsyncSession, now: datetime, inbound: Inbound) -> Conversation:

@@ -71,8 +71,6 @@ class Answers(Protocol):
 
     def get(self, key: str) -> Entry: ...
 
-    def fill(self, answer: str, **variables: object) -> str: ...
-
 
 def find_entry(answers: Answers, key: str) -> Entry | None:
     """The entry, or None when the shop has taken it back."""

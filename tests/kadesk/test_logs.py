@@ -13,16 +13,6 @@ TOKEN = "123456789:AAF-abcdefghijklmnopqrstuvwxyz_12345"
 LINK = "Zk3-abcdefghijklmnopqrstuvwx_9-Q"
 
 
-@pytest.fixture(autouse=True)
-def keep_handlers() -> object:
-    root = logging.getLogger()
-    before, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
-    structlog.reset_defaults()
-
-
 @pytest.mark.parametrize("secret", [TOKEN, f"https://api.telegram.org/bot{TOKEN}/sendMessage", f"/r/{LINK}"])
 def test_secrets_are_taken_out(secret: str) -> None:
     cleaned = scrub(f"GET {secret} failed")

@@ -117,7 +117,7 @@ def find_codes(text: str, keep: frozenset[str] = frozenset()) -> list[str]:
 
 def find_doubtful(text: str) -> list[str]:
     """What has the form of a code and was taken for words, as it was typed: only who knows the codes can tell."""
-    plain = _half_width(text)
+    plain = half_width(text)
     found = (one for shape in SHAPES for one in shape.pattern.finditer(plain) if not shape.is_code(one[1]))
     typed = dict.fromkeys(text[one.start(1) : one.end(1)] for one in found)
     return [one for one in typed if len(normalise_code(one)) >= SHORTEST_WORDS]
@@ -135,7 +135,7 @@ def _scan(text: str, keep: frozenset[str]) -> tuple[str, list[str]]:
 
 def _mask_shape(text: str, shape: Shape, kept: set[str]) -> tuple[str, list[str]]:
     pieces, hidden, end = [], [], 0
-    for found in shape.pattern.finditer(_half_width(text)):
+    for found in shape.pattern.finditer(half_width(text)):
         if shape.is_code(found[1]) and normalise_code(found[1]) not in kept:
             hidden.append(shape.show(found[1]))
             pieces += [text[end : found.start(1)], hidden[-1]]
@@ -143,7 +143,7 @@ def _mask_shape(text: str, shape: Shape, kept: set[str]) -> tuple[str, list[str]
     return "".join([*pieces, text[end:]]), hidden
 
 
-def _half_width(text: str) -> str:
+def half_width(text: str) -> str:
     """Full-width letters and digits as ASCII, every character at its old place, so that matches fit the original."""
     if text.isascii():
         return text

@@ -5,13 +5,12 @@ of any shape. Better a word too many than a code too few; amounts, dates, model 
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.dialogue.plain_words import COMMON, is_name
 from bot.dialogue.reading import HIDDEN
-from shop.masking import DASHES, INVISIBLE, mask, mask_text, normalise_code
+from shop.masking import DASHES, INVISIBLE, half_width, mask, mask_text, normalise_code
 
 SHORTEST = 8  # characters of a code with letters in it
 SHORTEST_ASKED = 5  # of a code or a number when one was asked for
@@ -75,11 +74,11 @@ def hide_unknown(text: str, known_texts: Iterable[str]) -> str:
         parts = re.split("['/-]", word)
         return found[0] if len(word) < 3 or all(part in allowed or len(part) < 3 for part in parts) else HIDDEN
 
-    return re.sub("[!-~]+", judge, _half_width(re.sub(f"[{INVISIBLE}]+", "", text)))
+    return re.sub("[!-~]+", judge, half_width(re.sub(f"[{INVISIBLE}]+", "", text)))
 
 
 def _hide_tokens(text: str, known: Known, own: frozenset[str], candidates: frozenset[str]) -> str:
-    plain = _half_width(text)
+    plain = half_width(text)
     pieces: list[str] = []
     end, secret_end = 0, -1  # where the last piece, and the last secret, ended
     for found in _TOKEN.finditer(plain):
@@ -127,9 +126,9 @@ def _may_be_password(plain: str, found: re.Match[str]) -> bool:
 def _hide_neighbours(text: str, known: Known, own: frozenset[str]) -> str:
     """Hide the word after an order number, letters or not, and the one before it when there are but these two."""
     for number in {*known.own, known.order_no} - {""}:
-        for found in _spelled(number).finditer(_half_width(text)):
+        for found in _spelled(number).finditer(half_width(text)):
             text = _hide_word_after(text, found.end())
-            before = re.fullmatch(r"\s*([!-~]{4,64})\s+", _half_width(text[: found.start()]))
+            before = re.fullmatch(r"\s*([!-~]{4,64})\s+", half_width(text[: found.start()]))
             if before and not text[found.end() :].strip() and not _is_common(before[1]):
                 text = HIDDEN + text[before.end(1) :]
             break
@@ -137,7 +136,7 @@ def _hide_neighbours(text: str, known: Known, own: frozenset[str]) -> str:
 
 
 def _hide_word_after(text: str, start: int) -> str:
-    after = re.compile(r"[\s,，;；/|:：、]+([!-~]{4,64})(?![!-~])").match(_half_width(text), start)
+    after = re.compile(r"[\s,，;；/|:：、]+([!-~]{4,64})(?![!-~])").match(half_width(text), start)
     if after is None or _is_common(after[1]) or _DATE.match(after[1]) or after[1][0] in "*¥$":
         return text
     return text[: after.start(1)] + HIDDEN + text[after.end(1) :]
@@ -150,7 +149,7 @@ def _is_common(word: str) -> bool:
 
 
 def _names_in(text: str) -> frozenset[str]:
-    return frozenset(found[0] for found in _TOKEN.finditer(_half_width(text)) if _is_name(found[0]))
+    return frozenset(found[0] for found in _TOKEN.finditer(half_width(text)) if _is_name(found[0]))
 
 
 def _is_name(token: str) -> bool:
@@ -183,22 +182,14 @@ def _has_digit(text: str) -> bool:
 
 def _spelled(value: str) -> re.Pattern[str]:
     """Finds a value however it is spaced and cased."""
-    signs = [re.escape(sign) for sign in _half_width(value) if not sign.isspace()][:200]
+    signs = [re.escape(sign) for sign in half_width(value) if not sign.isspace()][:200]
     return re.compile(f"[\\s{DASHES}]{{0,8}}".join(signs), re.IGNORECASE)
 
 
 def _replace(text: str, value: str, by: str) -> str:
     pieces, end = [], 0
     if value.strip():
-        for found in _spelled(value).finditer(_half_width(text)):
+        for found in _spelled(value).finditer(half_width(text)):
             pieces += [text[end : found.start()], by]
             end = found.end()
     return "".join([*pieces, text[end:]])
-
-
-def _half_width(text: str) -> str:
-    """Full-width letters and digits as ASCII, every character at its old place."""
-    if text.isascii():
-        return text
-    folded = ((character, unicodedata.normalize("NFKC", character)) for character in text)
-    return "".join(plain if len(plain) == 1 else character for character, plain in folded)

@@ -114,6 +114,9 @@ class Settling(World):
                 raise bad("BOT_COMMAND_INVALID")
             if not 1 <= len(one.get("description", "")) <= 256:
                 raise bad("BOT_COMMAND_DESCRIPTION_INVALID")
+        scope = fields.value("scope") or {}
+        if scope.get("type") in ("chat", "chat_administrators", "chat_member"):
+            self.chat(bot, Fields(scope))
         bot.commands[_scope(fields)] = commands
         return True
 

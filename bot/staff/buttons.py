@@ -35,6 +35,7 @@ class Act(StrEnum):
 
 # A press of one of these shows what would be sent, and asks once more.
 ASKS_FIRST = frozenset({Act.INSTRUCT, Act.REJECT, Act.REFUND, Act.MACRO, Act.RESOLVE})
+BARE_ASKS = frozenset({Act.REFUND, Act.RESOLVE})  # as commands without words too: the menu sends them at a tap
 SURE = "!"  # what the argument of a button begins with whose press does it
 
 NAMED = 4  # claims that have buttons of their own on a card

@@ -23,6 +23,7 @@ from telegram.request import HTTPXRequest
 
 from bot.channels.botapi.lengths import CAPTION_LIMIT, TEXT_LIMIT, cut
 from bot.channels.botapi.line import Refusal
+from bot.channels.botapi.menus import Menu
 from bot.channels.noting import Note, unheard
 from bot.errors import (
     Ambiguous,
@@ -192,6 +193,19 @@ class StaffBot:
                 return None
             raise
         return info if isinstance(info, dict) else None
+
+    async def set_menu(self, menu: Menu) -> bool:
+        try:
+            await self._ask(
+                "setMyCommands", commands=menu.listed, scope=menu.scope, language_code=menu.language or None
+            )
+        except BuyerUnreachable:  # it may be let into the group yet
+            raise
+        except DeliveryError as error:
+            if _is_unknown(error):
+                return False
+            raise
+        return True
 
     def judge(self, error: Exception) -> Refusal:
         wait = error.retry_after if isinstance(error, DeliveryError) else None

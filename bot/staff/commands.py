@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from bot.staff.buttons import Act
@@ -13,35 +14,51 @@ from tickets.tables import Outcome
 MORNING = time(9)
 LONGEST = timedelta(days=60)
 
-# Whatever is typed after the slash, in small letters.
-NAMES: dict[str, str] = {
-    **{act.value: act.value for act in Act},
-    **{name: name for name in ("queue", "mine", "next", "sla", "find", "help", "link", "unlink", "start")},
-    "接手": Act.TAKE,
-    "退回": Act.RELEASE,
-    "转给": Act.ASSIGN,
-    "补发": Act.REPLACE,
-    "退款": Act.REFUND,
-    "说明": Act.INSTRUCT,
-    "驳回": Act.REJECT,
-    "拒绝": Act.REJECT,
-    "快捷回复": Act.MACRO,
-    "宏": Act.MACRO,
-    "稍后": Act.SNOOZE,
-    "唤醒": Act.WAKE,
-    "解决": Act.RESOLVE,
-    "升级": Act.ESCALATE,
-    "合并": Act.MERGE,
-    "备注": Act.NOTE,
-    "队列": "queue",
-    "我的": "mine",
-    "下一个": "next",
-    "时限": "sla",
-    "查": "find",
-    "帮助": "help",
-    "绑定": "link",
-    "解绑": "unlink",
-}
+
+class Where(StrEnum):
+    """Where a command is good for something."""
+
+    TOPIC = "topic"  # in that of the ticket
+    ANYWHERE = "anywhere"
+    PRIVATE = "private"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A command as the menus, /help and docs/staff-bot.md name it."""
+
+    name: str
+    where: Where
+    chinese: tuple[str, ...]  # what it is called in Chinese; the first is the usual one
+    has_words: bool = True  # something may be typed after it
+
+
+COMMANDS = (
+    Listed(Act.NOTE, Where.TOPIC, ("备注",)),
+    Listed(Act.TAKE, Where.TOPIC, ("接手",), has_words=False),
+    Listed(Act.RELEASE, Where.TOPIC, ("退回",), has_words=False),
+    Listed(Act.ASSIGN, Where.TOPIC, ("转给",)),
+    Listed(Act.REPLACE, Where.TOPIC, ("补发",), has_words=False),
+    Listed(Act.REFUND, Where.TOPIC, ("退款",)),
+    Listed(Act.INSTRUCT, Where.TOPIC, ("说明",)),
+    Listed(Act.REJECT, Where.TOPIC, ("驳回", "拒绝")),
+    Listed(Act.RESOLVE, Where.TOPIC, ("解决",)),
+    Listed(Act.MACRO, Where.TOPIC, ("快捷回复", "宏")),
+    Listed(Act.SNOOZE, Where.TOPIC, ("稍后",)),
+    Listed(Act.WAKE, Where.TOPIC, ("唤醒",), has_words=False),
+    Listed(Act.ESCALATE, Where.TOPIC, ("升级",)),
+    Listed(Act.MERGE, Where.TOPIC, ("合并",)),
+    Listed("queue", Where.ANYWHERE, ("队列",), has_words=False),
+    Listed("mine", Where.ANYWHERE, ("我的",), has_words=False),
+    Listed("next", Where.ANYWHERE, ("下一个",), has_words=False),
+    Listed("sla", Where.ANYWHERE, ("时限",), has_words=False),
+    Listed("find", Where.ANYWHERE, ("查",)),
+    Listed("help", Where.ANYWHERE, ("帮助",), has_words=False),
+    Listed("link", Where.PRIVATE, ("绑定",)),
+    Listed("unlink", Where.PRIVATE, ("解绑",), has_words=False),
+)
+# Whatever is typed after the slash, in small letters; apps send /start by themselves.
+NAMES = {typed: one.name for one in COMMANDS for typed in (one.name, *one.chinese)} | {"start": "start"}
 OUTCOMES: dict[str, Outcome] = {
     **{outcome.value: outcome for outcome in Outcome},
     "补发": Outcome.REPLACE,

@@ -77,6 +77,8 @@ class Deeds:
             return await self._preview_macro(asked)
         if act in (Act.INSTRUCT, Act.REJECT):
             return await self._verdicts.preview(asked, act)
+        if act == Act.REFUND and not asked.ticket.order_ref:
+            raise NoOrder(number=number)
         key = "ask.refund" if act == Act.REFUND else "ask.resolve"
         return Said(words(key, number=number), ((words("button.sure"), act, SURE),))
 

@@ -15,6 +15,7 @@ from bot.channels.port import Accept
 from bot.faults import place_of
 from bot.staff import CHANNEL
 from bot.staff.calls import StaffBot
+from bot.staff.menu import menus
 from bot.staff.mirror import Mirror
 from bot.staff.news import News
 from bot.staff.pacing import Pacing
@@ -56,7 +57,7 @@ class StaffHouse:
         self.talk = Talk(room)
         self._presses = Presses(bot)
         self.line = open_line(bot, self._presses, note, recall)
-        self._receiver = Receiver(self.line, hook)
+        self._receiver = Receiver(self.line, hook, menus=menus(room))
         self._pacing = pacing = Pacing(room.rules.per_minute)
         self._news = News(database, room, clock)
         self._posts = Posts(database, bot, self._presses, pacing, clock)

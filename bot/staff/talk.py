@@ -15,7 +15,7 @@ from audit.trail import record
 from bot import topics
 from bot.channels.port import Inbound, Kind
 from bot.staff import buttons, commands
-from bot.staff.buttons import ASKS_FIRST, SURE, Act
+from bot.staff.buttons import ASKS_FIRST, BARE_ASKS, SURE, Act
 from bot.staff.commands import Command
 from bot.staff.deeds import Asked, Deeds, Said, find_by_number
 from bot.staff.errors import (
@@ -29,6 +29,7 @@ from bot.staff.errors import (
     TooLateToEdit,
 )
 from bot.staff.lists import Lists, link_to
+from bot.staff.menu import help_text
 from bot.staff.posts import say_once
 from bot.staff.reading import FromStaff
 from bot.staff.rules import Room
@@ -145,6 +146,8 @@ class Talk:
             note = await self._room.desk.note(asked.session, asked.now, *asked.who, asked.words)
             self._show(asked.session, asked.topic, note, said.number)
             return Said("")
+        if act in BARE_ASKS and not asked.words:
+            return await self._deeds.preview(asked, act)
         return await self._deeds.do(asked, act)
 
     async def _reply(
@@ -250,7 +253,7 @@ class Talk:
         if command is not None:
             raise OnlyInTopic(name=f"/{command.name}")
         if said.is_private:
-            return Said(self._room.words("help"))
+            return Said(help_text(self._room))
         if said.thread_id is not None and (number := topics.number_in(said.root)):
             await self._tell_elsewhere(session, now, said, number)
         return None
@@ -281,7 +284,7 @@ class Talk:
         if command.name == "unlink" and agent is not None:
             await staff_links.unlink(session, now, id_of(agent), id_of(agent))
             return Said(words("unlinked"))
-        return Said(words("help") if agent is not None else words("welcome"))
+        return Said(help_text(self._room) if agent is not None else words("welcome"))
 
     async def _tell_stranger(self, session: AsyncSession, now: datetime, said: FromStaff, *, is_heard: bool) -> None:
         """Once to each who speaks to a buyer, or to us, and is not linked; chatter is left alone."""

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bot.channels.botapi.menus import Menu
 from bot.channels.noting import Note, unheard
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Server(Protocol):
         """What it wants to be told of. Named one by one: what Telegram takes for granted changes."""
 
     async def name(self) -> str:
-        """The bot's user name."""
+        """The bot's user name, asked anew."""
 
     async def look(self, offset: int | None, seconds: int) -> list[Any]:
         """Updates from `offset` on, as plain JSON; held open for `seconds` while nothing happens."""
@@ -50,6 +51,9 @@ class Server(Protocol):
 
     async def webhook(self) -> dict[str, Any] | None:
         """What the server says of it; None from one that has no answer to that."""
+
+    async def set_menu(self, menu: Menu) -> bool:
+        """Show this menu of commands; False when it is refused for good, or unknown there."""
 
     def judge(self, error: Exception) -> Refusal:
         """What this error means; never its words where they may quote the token."""

@@ -37,6 +37,7 @@ class Webhook:
         self._line = line
         self._server = line.server
         self._hook = hook
+        self._name = ""  # until it was asked for, in every process: which commands are ours follows from it
         self._is_set = False  # by this process: its secret may be a new one
 
     def router(self, accept: Accept) -> APIRouter:
@@ -79,6 +80,7 @@ class Webhook:
         """See to it, until cancelled, that Telegram calls us, and learn what goes wrong when it does."""
         while True:
             try:
+                self._name = self._name or await self._server.name()
                 async with elected(f"webhook {self._line.channel}:{self._line.account}") as is_ours:
                     if is_ours:
                         await self._look_after()
@@ -88,9 +90,8 @@ class Webhook:
 
     async def _look_after(self) -> None:
         if not self._is_set:
-            name = await self._server.name()
             await self._set()
-            self._line.note(name=name, mode="webhook")
+            self._line.note(name=self._name, mode="webhook")
             log.info("%s: Telegram calls %s", self._line.place, self._hook.url)
         info = await self._server.webhook()  # a server that does not say is taken at its word that it is set
         if info is not None and not _is_as_set(info, self._hook.url, self._server.kinds):

@@ -5,7 +5,7 @@ What comes twice is dropped at the door.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -17,13 +17,13 @@ from fastapi import APIRouter
 from bot.channels.botapi.arrivals import Arrivals
 from bot.channels.botapi.hook import Hook
 from bot.channels.botapi.line import Elected, Line, Recall, nothing
+from bot.channels.botapi.menus import IN_PRIVATE, Menu
 from bot.channels.botapi.patience import Patience
 from bot.channels.botapi.receiver import POLL, Receiver
 from bot.channels.noting import Note, unheard
 from bot.channels.port import Accept, Inbound, Photo, Update
 from bot.channels.telegram import reading
 from bot.channels.telegram.files import Files
-from bot.channels.telegram.menu import Menus, set_menus
 from bot.channels.telegram.presses import Presses
 from bot.channels.telegram.sending import Sender
 from bot.channels.telegram.server import Server
@@ -45,7 +45,7 @@ class Telegram:
         *,
         hook: Hook | None = None,  # None: we poll
         language: str = "",  # of its phrases, until a buyer's own words are in another; "": that of the buyer's app
-        menus: Menus | None = None,
+        menus: Mapping[str, Mapping[str, str]] | None = None,  # language, "" for others → command → what it does
         note: Note = unheard,
         recall: Recall = nothing,
         poll: timedelta = POLL,
@@ -60,13 +60,13 @@ class Telegram:
             raise BadToken from None
         self.account = str(self._bot.id)
         self._language = language
-        self._menus = menus or {}
         self._note = note
         self.topics = open_topics(self._bot) if open_topics else None
         self._sender = Sender(self._bot, self.topics)
         self._files = Files(self._bot)
         self._presses = Presses(self._bot)
-        self._receiver = Receiver(self._line(first_wait, note, recall), hook, poll)
+        shown = [Menu(IN_PRIVATE, reader, commands) for reader, commands in (menus or {}).items()]
+        self._receiver = Receiver(self._line(first_wait, note, recall), hook, poll, shown)
 
     def _line(self, first_wait: timedelta, note: Note, recall: Recall) -> Line:
         place, server = (self.name, self.account), Server(self._bot)
@@ -75,9 +75,7 @@ class Telegram:
 
     async def run(self, accept: Accept, elected: Elected) -> None:
         """Receive until cancelled."""
-        beside = [asyncio.create_task(set_menus(self._bot, self._menus))]
-        if self.topics:
-            beside.append(asyncio.create_task(self.topics.run(elected)))
+        beside = [asyncio.create_task(self.topics.run(elected))] if self.topics else []
         try:
             await self._receiver.run(accept, elected)
         finally:

@@ -13,8 +13,17 @@ from aiogram.exceptions import (
 )
 
 from bot.channels.botapi.line import Refusal
+from bot.channels.botapi.menus import Menu
 from bot.channels.telegram.errors import reason_of
-from bot.channels.telegram.methods import KINDS, DeleteWebhook, GetMe, GetUpdates, GetWebhookInfo, SetWebhook
+from bot.channels.telegram.methods import (
+    KINDS,
+    DeleteWebhook,
+    GetMe,
+    GetUpdates,
+    GetWebhookInfo,
+    SetMyCommands,
+    SetWebhook,
+)
 
 
 class Server:
@@ -44,6 +53,14 @@ class Server:
             return await self._bot(GetWebhookInfo())
         except (TelegramBadRequest, TelegramNotFound, ClientDecodeError):
             return None
+
+    async def set_menu(self, menu: Menu) -> bool:
+        method = SetMyCommands(commands=menu.listed, scope=dict(menu.scope), language_code=menu.language or None)
+        try:
+            await self._bot(method)
+        except (TelegramBadRequest, TelegramNotFound, ClientDecodeError):
+            return False
+        return True
 
     def judge(self, error: Exception) -> Refusal:
         match error:

@@ -10,14 +10,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.channels.port import Kind, Update
 from bot.channels.telegram import Telegram, files
-from bot.channels.telegram.menu import set_menus
-from bot.dialogue.commands import menus
 from bot.door import Door
 from bot.fakes.buyer import Buyer
 from bot.fakes.calls import Upload
 from bot.fakes.telegram import FakeTelegram, Refusal
 from bot.inbox import BACKOFF, FILE_LIMIT, Inbox
-from bot.phrases import Phrases
 from bot.tables import InboxRow, InboxState
 from tests.bot.conftest import House
 from tickets import attachments
@@ -382,16 +379,6 @@ async def test_commands_do_what_the_buttons_do(buyer: Buyer) -> None:
     assert "K-000001" in await buyer.say("/human")
     assert "K-000001" in await buyer.say("/tickets")
     assert "K-000001" in await buyer.say("/hurry")
-
-
-async def test_the_menu_lists_the_commands_in_both_languages(fake: FakeTelegram, telegram: Telegram) -> None:
-    await set_menus(telegram._bot, menus(Phrases(), "en"))
-
-    shown = [[one["description"] for one in commands] for commands in fake.bot.commands.values()]
-    listed = {tuple(one["command"] for one in commands) for commands in fake.bot.commands.values()}
-    assert listed == {("help", "orders", "tickets", "hurry", "human", "cancel")}
-    assert shown[0] == shown[2] != shown[1]
-    assert "转人工" in shown[1]
 
 
 PDF = b"%PDF-1.7 a receipt"

@@ -194,6 +194,30 @@ async def test_the_webhook_is_set_with_the_secret_and_for_what_staff_do(called: 
     assert set(office.account.updates.allowed) == {"message", "edited_message", "callback_query"}
 
 
+async def test_every_process_that_is_called_knows_which_commands_are_for_another_bot(office: Office) -> None:
+    """Only one of them sees to the webhook; all of them take what is posted."""
+
+    @asynccontextmanager
+    async def by_another(_: str) -> AsyncIterator[bool]:
+        yield False
+
+    office.house.database.elected, elected = by_another, office.house.database.elected  # type: ignore[method-assign]
+    async with knocking(office) as called:
+        worker = asyncio.create_task(office.staff.receive())
+        async with asyncio.timeout(5):
+            while not any(path.endswith("/getMe") for path in office.fake.paths):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            while not office.staff._bot.username:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        for number, text in enumerate(("/ban@other_bot 999", "/queue@kadesk_staff_bot")):
+            assert await called.post({"update_id": number, "message": SAID | {"text": text}}) == 200
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+    office.house.database.elected = elected  # type: ignore[method-assign]
+
+    assert [row.update_id for row in await office.house.all(InboxRow, channel="staff")] == ["1"]
+
+
 # Its light
 
 

@@ -3,7 +3,7 @@
 A claim is settled by the ledger in the same transaction, or waits for its screenshot, or opens a ticket; several codes
 of one order that are claimed together share it. One code has one open claim at most, and the ledger issues one
 replacement per code, whoever files how often at once. Another buyer's claim about a code whose claim is open is set
-aside: it has a ticket of its own and no outcome, but `decided_at` from its beginning.
+aside: it has no outcome, but `decided_at` from its beginning, and such claims of one order share a ticket of their own.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -23,8 +23,9 @@ from shop.tables import Proof
 from tickets import filing, pictures, warranty
 from tickets.cases import Case, read_case
 from tickets.claim_states import ClaimState
-from tickets.conversations import add_note
+from tickets.contested import CONTESTED, note_rivals
 from tickets.errors import BreakerOpen
+from tickets.filing import Known
 from tickets.grants import Grants
 from tickets.issuing import ClaimRules as ClaimRules
 from tickets.issuing import Settled as Settled
@@ -165,7 +166,7 @@ class Claims(Grants):
         """There is no screenshot to judge: a person looks at the claims of this conversation that waited for one."""
         brought: list[Settled] = []
         for shop, order_no in await filing.orders_to_prove(session, conversation):
-            known, stopped = await filing.find_ticket(session, conversation, shop, order_no), []
+            known, stopped = await filing.find_tickets(session, conversation, shop, order_no), []
             for claim in await filing.awaiting_proof(session, conversation, shop, order_no):
                 await pictures.attach(session, now, claim)
                 filing.move(session, now, claim, ClaimState.REVIEW, f"buyer:{claim.buyer_id}", why=why)
@@ -174,9 +175,9 @@ class Claims(Grants):
             brought += await self._bring_to_people(session, now, conversation, stopped, known)
         return brought
 
-    async def _hold(self, session: AsyncSession, conversation: Conversation, order: Order) -> Ticket | None:
-        """The ticket of this conversation about the order, locked; and from here on nobody else refunds or replaces."""
-        known = await filing.find_ticket(session, conversation, order.shop, order.order_no)
+    async def _hold(self, session: AsyncSession, conversation: Conversation, order: Order) -> Known:
+        """The tickets of this conversation about the order; and from here on nobody else refunds or replaces."""
+        known = await filing.find_tickets(session, conversation, order.shop, order.order_no)
         await refunds.hold_order(session, order.shop, order.order_no, order.goods.currency)
         return known
 
@@ -203,7 +204,7 @@ class Claims(Grants):
         if claim.state == ClaimState.FETCHING:
             return Settled(claim, "fetching", claim.why or "", is_repeat=True)
         if claim.decided_at is not None:
-            return self._stop(session, now, claim, Stop("contested"))
+            return self._stop(session, now, claim, Stop(CONTESTED))
         return claim
 
     async def _judge(
@@ -250,22 +251,24 @@ class Claims(Grants):
         now: datetime,
         conversation: Conversation,
         settled: Sequence[Settled],
-        known: Ticket | None,
+        known: Known,
     ) -> Sequence[Settled]:
-        """One ticket, `known` or new, for all that came to people; one of its own for what another buyer claims.
+        """One ticket, known or new, for all that came to people; beside it one for all that other buyers claim.
 
         A ticket that waits for its buyer is left alone, unless it is claimed there again: that is their word.
         """
-        if known is not None and any(one.ticket is known for one in settled):
-            await self.desk.wait_on(session, now, known)
-        known = known if known is not None and known.phase == Phase.OPEN else None
-        new = [one for one in settled if one.kind == "ticket" and one.ticket is None]
-        shared = [one.claim for one in new if one.why != "contested"]
-        ticket = await self.open_ticket(session, now, conversation, shared, known) if shared else None
-        found = {claim.id: ticket for claim in shared}
-        for one in new:
-            if one.why == "contested":
-                found[one.claim.id] = await self._open_contested(session, now, conversation, one.claim)
+        for ticket in known:
+            if ticket is not None and any(one.ticket is ticket for one in settled):
+                await self.desk.wait_on(session, now, ticket)
+        new = [one.claim for one in settled if one.kind == "ticket" and one.ticket is None]
+        found: dict[int | None, Ticket] = {}
+        for ticket, is_contested in ((known.shared, False), (known.contested, True)):
+            if claims := [claim for claim in new if (claim.why == CONTESTED) == is_contested]:
+                here = ticket if ticket is not None and ticket.phase == Phase.OPEN else None
+                here = await self.open_ticket(session, now, conversation, claims, here)
+                found |= {claim.id: here for claim in claims}
+                if is_contested:
+                    await note_rivals(session, now, self.desk, here, claims)
         return [replace(one, ticket=found.get(one.claim.id, one.ticket)) for one in settled]
 
     async def open_ticket(
@@ -295,16 +298,4 @@ class Claims(Grants):
         await session.flush()
         await self.desk.join_incident(session, now, ticket, claims)
         await self.desk.put_to_suppliers(session, now, claims)
-        return ticket
-
-    async def _open_contested(
-        self, session: AsyncSession, now: datetime, conversation: Conversation, claim: Claim
-    ) -> Ticket:
-        """A note on it and on the other: who has the code is for a person to find out."""
-        ticket = await self.open_ticket(session, now, conversation, [claim])
-        other = await filing.find_rival(session, claim)
-        if other is not None:
-            for one, named in ((ticket, other), (other, ticket)):
-                word = self.desk.say(self.desk.rules.staff_language, "notice.contested", number=named.number)
-                await add_note(session, now, one, word)
         return ticket

@@ -185,7 +185,7 @@ class Fetched:
         claim.why = why
         conversation = await session.get_one(Conversation, claim.conversation_id)
         if ticket is None:
-            ticket = await filing.find_ticket(session, conversation, claim.shop, claim.order_no)
+            ticket = (await filing.find_tickets(session, conversation, claim.shop, claim.order_no)).shared
             ticket = ticket if ticket is not None and ticket.phase == Phase.OPEN else None
         ticket = await self._claims.open_ticket(session, now, conversation, [claim], ticket)
         agent_id = _agent(errand.actor)

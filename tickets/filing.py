@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, literal_column, update
+from sqlalchemy import ColumnElement, Connection, bindparam, update
 from sqlalchemy import select as select_columns
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
@@ -19,8 +19,9 @@ from shop.port import CodeRef, Goods, Order, OrderStatus
 from shop.provenance import Source
 from shop.tables import Batch, Code, Replacement
 from tickets.cases import Case
-from tickets.changes import lock_ticket
+from tickets.changes import lock_tickets
 from tickets.claim_states import ClaimState, can_move
+from tickets.contested import find_rivals
 from tickets.errors import ClaimStands, Contested, NoOpenClaim
 from tickets.lifecycle import is_active
 from tickets.pictures import FRESH
@@ -94,17 +95,6 @@ async def end(session: AsyncSession, now: datetime, ticket: Ticket, actor: str, 
             move(session, now, claim, ClaimState.CLOSED, actor, **facts)
 
 
-async def find_rival(session: AsyncSession, claim: Claim) -> Ticket | None:
-    """The ticket of the open claim about the same code."""
-    found = await session.exec(
-        select(Ticket)
-        .join(Claim, col(Claim.ticket_id) == col(Ticket.id))
-        .where(*_about(claim.shop, claim.order_no, claim.fingerprint))
-        .where(col(Claim.decided_at).is_(None), col(Claim.id) != claim.id)
-    )
-    return found.first()
-
-
 def _about(shop: str, order_no: str, fingerprint: str) -> tuple[ColumnElement[bool], ...]:
     return (col(Claim.shop) == shop, col(Claim.order_no) == order_no, col(Claim.fingerprint) == fingerprint)
 
@@ -150,9 +140,8 @@ async def get_to_grant(session: AsyncSession, ticket: Ticket, claim_id: int | No
     claims = [claim for claim in await undecided_of(session, ticket) if claim_id in (None, claim.id)]
     if not claims:
         raise NoOpenClaim(number=ticket.number)
-    for claim in claims:
-        if (rival := await find_rival(session, claim)) is not None:
-            raise Contested(number=ticket.number, other=rival.number)
+    if rivals := await find_rivals(session, claims):
+        raise Contested(number=ticket.number, other=rivals[0][0].number)
     return claims
 
 
@@ -162,25 +151,34 @@ async def find_granted(session: AsyncSession, code_id: int) -> Claim | None:
     return (await session.exec(granted.where(col(Replacement.code_id) == code_id))).first()
 
 
-_TICKET = (
-    select_columns(col(Ticket.id))
+_TICKETS: Any = (
+    select_columns(col(Ticket.id), col(Claim.decided_at).is_(None))
     .join(Claim, col(Claim.ticket_id) == col(Ticket.id))
     .where(col(Claim.conversation_id) == bindparam("conversation"))
     .where(col(Claim.shop) == bindparam("shop"), col(Claim.order_no) == bindparam("order_no"))
     .where(col(Ticket.conversation_id) == bindparam("conversation"), *_waits())
     .where(or_(col(Ticket.phase) == Phase.OPEN, col(Ticket.phase) == Phase.WAITING))
-    .where(col(Claim.decided_at).is_(None))
     .order_by(col(Ticket.phase) == Phase.WAITING, col(Ticket.id).desc())
-    .limit(literal_column("1"))
 )
 
 
-async def find_ticket(session: AsyncSession, conversation: Conversation, shop: str, order_no: str) -> Ticket | None:
-    """The ticket in which claims of this conversation about this order are to be decided, locked; an open one first."""
+class Known(NamedTuple):
+    """The tickets of one conversation about one order, locked."""
+
+    shared: Ticket | None = None  # where its claims are to be decided
+    contested: Ticket | None = None  # where those wait that were set aside
+
+
+async def find_tickets(session: AsyncSession, conversation: Conversation, shop: str, order_no: str) -> Known:
+    """Where claims of this conversation about this order wait for people, of each kind an open ticket first."""
     place = {"conversation": conversation.id, "shop": shop, "order_no": order_no}
-    found = await rows.in_one_trip(session, lambda connection: rows.find(connection, _TICKET, **place))
-    ticket = await lock_ticket(session, found[0]) if found is not None else None
-    return ticket if ticket is not None and is_active(ticket.phase) else None
+    found = await rows.in_one_trip(session, lambda connection: rows.find_all(connection, _TICKETS, **place))
+    ids: dict[bool, int] = {}
+    for ticket_id, is_shared in found:
+        ids.setdefault(is_shared, ticket_id)
+    locked = zip(ids, await lock_tickets(session, *ids.values()), strict=True)
+    known = {is_shared: ticket for is_shared, ticket in locked if is_active(ticket.phase)}
+    return Known(known.get(True), known.get(False))
 
 
 async def hold_batches(session: AsyncSession, codes: Collection[CodeRef]) -> None:

@@ -80,9 +80,6 @@ class Answers:
             raise UnknownEntry(key=key)
         return self.entries[key]
 
-    def fill(self, answer: str, **variables: object) -> str:
-        return answer.format(**variables)
-
 
 def known_answers() -> Answers:
     rows = [

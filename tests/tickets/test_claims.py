@@ -23,6 +23,7 @@ from tickets.cases import Case
 from tickets.claims import Outcome, Reason, why_not
 from tickets.errors import (
     AlreadyCompensated,
+    Contested,
     HeldByColleague,
     InvalidTransition,
     NoOpenClaim,
@@ -530,6 +531,42 @@ async def test_a_contested_code_has_a_ticket_of_its_own_beside_the_others(counte
 
     assert [one.why for one in settled] == ["contested", "reason"]
     assert len({one.ticket.id for one in settled if one.ticket}) == 2
+
+
+async def test_contested_codes_share_a_ticket_and_none_is_replaced_twice(counter: Counter, lin: int) -> None:
+    codes = [counter.new_code(f"SOLD-{number}", number) for number in (1, 2)]
+    first = await counter.file_all(codes, reason=Reason.OTHER)
+    counter.conversation = await counter.floor.meet("buyer-2")
+
+    second = await counter.file_all(codes, reason=Reason.OTHER)
+
+    ticket, other = second[0].ticket, first[0].ticket
+    assert ticket is not None
+    assert other is not None
+    assert [one.ticket.number for one in second if one.ticket] == [ticket.number] * 2
+    with pytest.raises(Contested):
+        await counter.floor.do(counter.claims.replace_all, ticket.id, lin)
+    await counter.floor.do(counter.claims.replace_all, other.id, lin)
+    with pytest.raises(AlreadyReplaced):
+        await counter.floor.do(counter.claims.replace_all, ticket.id, lin)
+    assert len(await counter.floor.all(Replacement)) == 2
+
+
+async def test_a_contested_code_that_is_claimed_again_is_the_word_its_ticket_waits_for(
+    counter: Counter, lin: int
+) -> None:
+    await counter.file(reason=Reason.OTHER)
+    counter.conversation = await counter.floor.meet("buyer-2")
+    ticket = (await counter.file(reason=Reason.OTHER)).ticket
+    assert ticket is not None
+    await counter.floor.do(counter.floor.desk.reply, ticket.id, lin, "请问是在哪里买的？")
+    await counter.floor.do(counter.floor.desk.set_status, ticket.id, lin, "waiting")
+
+    again = await counter.file(reason=Reason.OTHER)
+
+    assert again.is_repeat
+    assert again.ticket is not None
+    assert (again.ticket.id, (await counter.floor.fresh(ticket)).phase) == (ticket.id, "open")
 
 
 async def test_granted_one_by_one_the_ticket_is_owed_until_the_last(counter: Counter, lin: int) -> None:

@@ -410,3 +410,65 @@ async def test_the_second_round_asks_for_no_screenshot(house: House) -> None:
 
 def test_the_code_that_is_sold_is_none_of_these() -> None:
     assert CODE not in CODES
+
+
+# Codes that another buyer claims, too
+
+
+async def claim(house: House, name: str, *buttons: str) -> str:
+    buyer = house.buyer(name)
+    told = await buyer.say(f"{MANY} {PASSWORD} 账号登不上")
+    for button in buttons:
+        told = await buyer.press(button)
+    return told
+
+
+async def test_codes_that_others_claim_come_to_people_on_one_ticket(house: House) -> None:
+    await sell_many(house)
+    await claim(house, "小陈", "全部用不了")
+
+    told = await claim(house, "小周", "全部用不了")
+
+    assert told.count("已登记工单") == 1
+    assert "K-000002" in told
+    assert "K-000001" not in told
+    _, second = await house.all(Ticket)
+    assert [one.ticket_id for one in await house.all(Claim, conversation_id=2)] == [second.id] * 4
+    notes = await house.all(Message, is_note=True)
+    assert sorted((note.ticket_id, re.findall(r"K-\d+", note.text)) for note in notes) == [
+        (1, ["K-000002"]),
+        (2, ["K-000001"]),
+    ]
+
+
+async def test_what_others_claim_in_a_second_go_joins_the_ticket_of_the_first(house: House) -> None:
+    await sell_many(house)
+    await claim(house, "小陈", "全部用不了")
+
+    for _ in range(2):
+        told = await claim(house, "小周", "****", "就这些")
+    again = await claim(house, "小周", "全部用不了")
+
+    assert "K-000002" in told
+    assert "K-000002" in again
+    assert len(await house.all(Ticket)) == 2
+    assert len(await house.all(Claim, conversation_id=2)) == 4
+
+
+async def test_each_of_several_who_claim_the_codes_first_is_named_once(house: House) -> None:
+    await house.hire()
+    await sell_many(house)
+    await claim(house, "小陈", "****", "就这些")
+    await claim(house, "小李", "全部用不了")
+
+    told = await claim(house, "小周", "全部用不了")
+
+    claims = await house.all(Claim)
+    numbers = list(dict.fromkeys(one.ticket_id for one in claims))
+    assert [len([one for one in claims if one.ticket_id == number]) for number in numbers] == [1, 3, 1, 4]
+    tickets = {ticket.id: ticket.number for ticket in await house.all(Ticket)}
+    assert told.count("已登记工单") == 1
+    assert tickets[numbers[-1]] in told
+    notes = [note.text for note in await house.all(Message, is_note=True, ticket_id=numbers[-1])]
+    assert {name for text in notes for name in re.findall(r"K-\d+", text)} == {tickets[numbers[0]], tickets[numbers[1]]}
+    assert len(notes) == 2

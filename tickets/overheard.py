@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from sqlmodel import select
+from sqlalchemy import update
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
@@ -42,8 +43,10 @@ class Overheard(Owed):
         conversation: Conversation,
         text: str,
         foreign_id: str,
+        *,
+        said_at: datetime,
     ) -> Message:
-        """Keep these words, masked by the caller, as an answer that has arrived; the bot is silent here for a while.
+        """Keep these words, masked by the caller, as an answer that has arrived; the bot is silent for a while of them.
 
         The ticket spoken of last is handled by it, as by any reply of a person.
         """
@@ -59,6 +62,9 @@ class Overheard(Owed):
         assert outgoing is not None
         await mark_sent(session, now, outgoing, foreign_id)
         await self.follow_arrival(session, now, outgoing)
-        conversation.hushed_until = max(now + self.rules.hush, conversation.hushed_until or now)
+        # Where we hear of them late, they spend nothing of what a later word of the buyer allows.
+        at = min(said_at, now)
+        await session.exec(update(Outgoing).where(col(Outgoing.id) == outgoing).values(sent_at=at))
+        conversation.hushed_until = max(at + self.rules.hush, conversation.hushed_until or at)
         session.add(conversation)
         return message

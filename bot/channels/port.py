@@ -43,6 +43,13 @@ class Kind(StrEnum):
 SILENT = frozenset({Kind.EDIT, Kind.WITHDRAWN, Kind.LEFT, Kind.BACK, Kind.BUSINESS, Kind.HELD, Kind.ENDED})
 
 
+class Past(StrEnum):
+    """How a word counts that was said long before the account was ours to answer for."""
+
+    KEPT = "kept"  # for people to read
+    LAST = "last"  # its buyer's last one, which nobody answered as far as is known: what it asks for is answered
+
+
 @dataclass(frozen=True, slots=True)
 class Update:
     """One raw update as it arrived, not yet understood."""
@@ -91,6 +98,7 @@ class Inbound:
     by_owner: bool = False  # said to the buyer by the shop's own person, beside us
     business: Business | None = None
     answer_by: datetime | None = None  # until then one message may be sent, though nothing else can
+    past: Past | None = None  # None: said to us
 
 
 class Accept(Protocol):

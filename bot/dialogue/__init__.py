@@ -6,7 +6,7 @@ one transaction.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -102,6 +102,7 @@ ASK_AGAIN: dict[Step, Callable[[Turn], Awaitable[None]]] = {
 }
 
 
+JUST_NOW = timedelta(minutes=5)  # as much as the clocks of messengers and ours may differ
 NOTHING = Intent(Act.START, "")  # nothing was said that had to be understood
 
 
@@ -149,7 +150,7 @@ class Dialogue:
     async def _hear(self, session: AsyncSession, now: datetime, inbound: Inbound, heard: Heard) -> Heard:
         """What must be known of the order that the message is about, before the shop is asked."""
         scene, intent = heard.scene, heard.intent
-        if heard.edit is not None and not heard.edit.is_awaited:
+        if aside.is_kept_only(inbound, intent) or (heard.edit is not None and not heard.edit.is_awaited):
             return heard
         if intent.act == Act.START:
             linked_by, order_no = find_linked(self._links, inbound.text, now) or ("", "")
@@ -200,7 +201,7 @@ class Dialogue:
             if edit.is_changed and turn.message is not None:
                 await edits.tell_people(session, now, self._parts.desk, turn.message)
             return
-        if await aside.is_hushed(turn):
+        if aside.is_kept_only(inbound, turn.intent) or await aside.is_hushed(turn):
             await aside.listen(turn)
             return
         await self._introduce(turn)
@@ -229,14 +230,15 @@ class Dialogue:
         await self._tell(session, now, inbound, "error.lost", with_person=True)
 
     async def calm(self, session: AsyncSession, now: datetime, inbound: Inbound) -> None:
-        """The buyer writes faster than is read: say so."""
-        await self._tell(session, now, inbound, "error.too_fast")
+        """The buyer writes faster than is read: say so. What waited for us, as after an outage, did not come fast."""
+        if now - inbound.sent_at < JUST_NOW:
+            await self._tell(session, now, inbound, "error.too_fast")
 
     async def _tell(
         self, session: AsyncSession, now: datetime, inbound: Inbound, key: str, *, with_person: bool = False
     ) -> None:
         """Say something that these words are no part of."""
-        if not aside.is_aside(inbound):
+        if not aside.is_aside(inbound) and inbound.past is None:
             turn = await self._begin(session, now, replace(inbound, kind=Kind.TEXT), Looked(NOTHING))
             await turn.tell(key, *([turn.person] if with_person else []))
 

@@ -10,8 +10,9 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.trail import record
-from bot.channels.port import Business, Inbound, Kind
+from bot.channels.port import Business, Inbound, Kind, Past
 from bot.dialogue import hiding, rating, reading, tickets
+from bot.dialogue.acts import Act, Intent
 from bot.dialogue.state import orders_of
 from bot.dialogue.turn import Parts, Turn, meet
 from bot.errors import BuyerBlocked
@@ -27,6 +28,14 @@ UNSAID = frozenset({Kind.LEFT, Kind.BACK, Kind.WITHDRAWN, Kind.BUSINESS, Kind.HE
 def is_aside(inbound: Inbound) -> bool:
     """Whether nothing is to be answered."""
     return inbound.by_owner or inbound.kind in UNSAID
+
+
+def is_kept_only(inbound: Inbound, intent: Intent) -> bool:
+    """Whether these words were not said to us, or so long ago that only a request is worth an answer."""
+    if inbound.past is None:
+        return False
+    is_nicety = reading.acknowledges(inbound.text) or reading.gives_thanks(inbound.text)
+    return inbound.past == Past.KEPT or intent.act == Act.EMPTY or (intent.act == Act.CHAT and is_nicety)
 
 
 async def take(parts: Parts, session: AsyncSession, now: datetime, inbound: Inbound) -> None:
@@ -89,7 +98,8 @@ async def _overhear(
     stored = hiding.hide(typed, hiding.Known(own))
     message = await said.find_said(session, id_of(conversation), inbound.message_id)
     if message is None:
-        message = await parts.desk.overhear(session, now, conversation, stored, inbound.message_id)
+        words = (conversation, stored, inbound.message_id)
+        message = await parts.desk.overhear(session, now, *words, said_at=inbound.sent_at)
         message.attachments = [dict(one) for one in inbound.attachments]
     elif inbound.kind == Kind.EDIT and typed != said.typed(parts.vault, message):
         await said.revise(session, now, message, stored, ACTOR)

@@ -1,6 +1,7 @@
 """The feed of one 微信客服 account: fetched from where we left off, to its end, one process at a time.
 
-A callback says only that there is something; after an outage the same reading brings what three days hold.
+A callback says only that there is something; after an outage the same reading brings what three days hold. The first
+reading of all brings as much, of which little was said to us: see `first_look`.
 """
 
 import logging
@@ -11,8 +12,9 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.channels.noting import Note, unheard
-from bot.channels.port import Accept
+from bot.channels.port import Accept, Update
 from bot.channels.wecom import reading
+from bot.channels.wecom.first_look import FirstLook
 from bot.channels.weixin.api import Api, Tokens
 from bot.errors import Refused
 from bot.tables import Feed
@@ -52,6 +54,7 @@ class FeedReader:
         self._before, self._after = before, after
         self._note = note
         self.is_others = False  # another process was reading when we looked last
+        self._first: FirstLook | None = None  # as far as it has come, while there is no place yet
         self._unknown: set[str] = set()
         self._word = ""
         self._good_until: datetime | None = None
@@ -66,23 +69,48 @@ class FeedReader:
             self.is_others = not is_ours
             if not is_ours:
                 return 0
-            cursor, count = await self._find_cursor(), 0
+            cursor, count = await self._begin(), 0
             while True:
                 page = await self._ask(cursor)
-                messages = [one for one in page.get("msg_list") or () if isinstance(one, Mapping)]
-                self._log_unknown(messages)
-                await self._before(messages)
-                found = (reading.take(self._channel, self._account, one) for one in messages)
-                new = await accept(*(update for update in found if update is not None))
-                count += new
-                await self._after(messages)
-                self._note("looked_at", *(["seen_at"] if new else []), feed_error="")
                 following = str(page.get("next_cursor") or cursor)
-                # Only now: what is read again after a crash is known by its number, what is skipped is lost.
-                await self._keep_cursor(following)
-                if not page.get("has_more") or following == cursor:
+                is_last = not page.get("has_more") or following == cursor
+                messages = [one for one in page.get("msg_list") or () if isinstance(one, Mapping)]
+                new = await self._take(messages, accept, following, is_last=is_last)
+                count += new
+                self._note("looked_at", *(["seen_at"] if new else []), feed_error="")
+                if is_last:
                     return count
                 cursor = following
+
+    async def _begin(self) -> str:
+        """Where to go on."""
+        cursor = await self._find_cursor()
+        if cursor is not None:  # another process may have come to the end of the first look
+            self._first = None
+            return cursor
+        if self._first is None or not self._first.cursor:  # nothing was to be had before: it begins now
+            self._first = FirstLook(self._clock())
+        return self._first.cursor
+
+    async def _take(
+        self, messages: Sequence[Mapping[str, Any]], accept: Accept, following: str, *, is_last: bool
+    ) -> int:
+        """Store a page, and how far that is; how many messages were new."""
+        self._log_unknown(messages)
+        await self._before(messages)
+        taken = (reading.take(self._channel, self._account, one) for one in messages)
+        found: list[Update] = [update for update in taken if update is not None]
+        first, self._first = self._first, None  # what waits in it is lost with this page: then it begins anew
+        if first is not None:
+            found = [*first.sort(found), *(first.rest() if is_last else ())]
+        new = await accept(*found)
+        await self._after(messages)
+        # Only now: what is read again after a crash is known by its number, what is skipped is lost.
+        if first is None or is_last:
+            await self._keep_cursor(following)
+        else:
+            first.cursor, self._first = following, first
+        return new
 
     def _log_unknown(self, messages: Sequence[Mapping[str, Any]]) -> None:
         """Once of each kind: the platform has something new, which we leave alone."""
@@ -105,10 +133,11 @@ class FeedReader:
         self._good_until = None  # it came late, or our clock is behind: without it we may ask too, though not as often
         return await self._api.call(self._tokens, SYNC, body)
 
-    async def _find_cursor(self) -> str:
+    async def _find_cursor(self) -> str | None:
+        """None: nothing of this account was ever read to its end."""
         async with self._database.reading() as session:
             row = await session.get(Feed, self._key)
-            return row.cursor if row else ""
+            return row.cursor if row else None
 
     async def _keep_cursor(self, cursor: str) -> None:
         async with self._database.writing() as session:

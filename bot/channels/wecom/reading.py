@@ -9,13 +9,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.channels.port import Inbound, Kind, Update
+from bot.channels.port import Inbound, Kind, Past, Update
 from bot.channels.weixin import said
 from bot.channels.weixin.said import Said
 
 BUYER = 3  # `origin` of what a buyer said
 PERSON = 5  # of what a person of the shop wrote inside 企业微信
 CODE_GOOD = timedelta(seconds=20)  # in which a code lets us say one thing
+PAST = "kadesk_past"  # stands beside the platform's own fields of what was said before we were there
 
 Fields = Mapping[str, Any]
 
@@ -33,12 +34,20 @@ def take(channel: str, account: str, message: object) -> Update | None:
 def read(update: Update) -> Inbound:
     """The neutral form of an update that `take` took."""
     fields: Fields = json.loads(update.raw)
-    did = _said(fields) or Said(Kind.OTHER)
+    did, past = _said(fields) or Said(Kind.OTHER), fields.get(PAST)
+    if past and did.kind == Kind.PRESS:  # of a menu of somebody else's
+        did = Said(Kind.TEXT, _word(_part(fields, "text").get("content")))
     number = update.update_id if fields.get("msgtype") != "event" else ""
     is_theirs = fields.get("origin") == PERSON or _part(fields, "event").get("event_type") == "servicer_recall_msg"
     at = instant_of(fields)
     answer_by = at + CODE_GOOD if did.kind == Kind.ENDED and code_of(fields) else None
-    return replace(said.inbound(update, did, at, number), by_owner=is_theirs, answer_by=answer_by)
+    inbound = said.inbound(update, did, at, number)
+    return replace(inbound, by_owner=is_theirs, answer_by=answer_by, past=Past(past) if past else None)
+
+
+def of_the_past(update: Update, past: Past) -> Update:
+    """The same update, which says of itself that it was said before we were there."""
+    return replace(update, raw=json.dumps(json.loads(update.raw) | {PAST: past}, ensure_ascii=False))
 
 
 def address_of(fields: Fields) -> str:

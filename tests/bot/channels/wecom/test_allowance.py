@@ -114,3 +114,23 @@ async def test_what_was_refused_for_the_budget_is_not_given_back(house: House, f
     await buyer.news()
 
     assert (await house.one(ReplyWindow)).messages_left == 3
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_people_wrote_before_the_last_word_is_not_spent_of_it_though_we_hear_of_both_late(
+    house: House, fake: FakeWeCom, wecom: WeCom, buyer: Buyer
+) -> None:
+    await buyer.say("找个人来")
+    fake.is_mute = True
+    await fake.change(BUYER, 1)
+    for number in range(5):
+        await fake.serve(BUYER, f"第{number}句")
+    await fake.change(BUYER, 3)
+    house.clock.advance(hours=2)
+    await fake.say(BUYER, "怎么查订单")
+    house.clock.advance(hours=2)
+
+    await wecom.look(house.door.accept)
+    await buyer.news()
+
+    assert (await house.one(ReplyWindow)).messages_left >= 3

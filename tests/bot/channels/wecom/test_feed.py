@@ -80,6 +80,23 @@ async def test_after_two_days_away_every_word_is_there_once_and_in_order(
     assert heard == ["怎么查订单", *said]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_who_wrote_much_during_an_outage_is_not_told_that_they_write_too_fast(
+    house: House, fake: FakeWeCom, wecom: WeCom, buyer: Buyer
+) -> None:
+    await buyer.say("怎么查订单")
+    fake.is_mute = True
+    for _ in range(50):
+        house.clock.advance(minutes=10)
+        await fake.say(BUYER, "能退款吗")
+
+    house.clock.advance(minutes=10)
+    await wecom.look(house.door.accept)
+    await buyer.news()
+
+    assert not any("发得很快" in one.text for one in await house.all(Message, direction="out"))
+
+
 async def test_accounts_never_mix(house: House, fake: FakeWeCom, accounts: list[WeCom], buyer: Buyer) -> None:
     other = accounts[1]
     second = Buyer(WeComFront(fake, other, looking(house, other), BUYER, OTHER), house.settle(other))

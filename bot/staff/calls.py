@@ -19,7 +19,6 @@ from telegram import (
 )
 from telegram.error import BadRequest, ChatMigrated, Conflict, Forbidden, InvalidToken, NetworkError, RetryAfter
 from telegram.error import TelegramError as LibraryError
-from telegram.request import HTTPXRequest
 
 from bot.channels.botapi.lengths import CAPTION_LIMIT, TEXT_LIMIT, cut
 from bot.channels.botapi.line import Refusal
@@ -36,6 +35,7 @@ from bot.errors import (
     TopicGone,
 )
 from bot.faults import said
+from bot.staff.answers import Request
 
 os.environ.setdefault("PTB_TIMEDELTA", "1")  # else the library warns of each 429 that it reads
 TIMEOUT = 20.0  # seconds for one answer
@@ -78,8 +78,8 @@ class StaffBot:
             token,
             base_url=f"{api_base.rstrip('/')}/bot",
             base_file_url=f"{api_base.rstrip('/')}/file/bot",
-            request=HTTPXRequest(connection_pool_size=8, pool_timeout=CONNECT, **patience),
-            get_updates_request=HTTPXRequest(connection_pool_size=1, **patience),
+            request=Request(connection_pool_size=8, pool_timeout=CONNECT, **patience),
+            get_updates_request=Request(connection_pool_size=1, **patience),
         )
         self.account = token.partition(":")[0]
         self.username = ""  # until it was asked for
@@ -219,7 +219,7 @@ class StaffBot:
             case BadRequest() as cause:
                 return Refusal("refused", said(cause.message))
             case _:
-                return Refusal(reason=str(error) if isinstance(error, DeliveryError) else "")
+                return Refusal(reason=str(error) if isinstance(error, ChannelDown) else "")
 
     async def _as_it_is(self, method: str, **fields: Any) -> None:
         """What is named, closed or written like that already is as it was asked for."""

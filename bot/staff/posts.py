@@ -1,6 +1,7 @@
 """What the bot has to say to staff: written in the transaction of what it tells of, sent within the group's budget.
 
-A post is decided once and sent at least once; one that timed out after sending is `unknown` and not sent again.
+A post is decided once and sent at least once. One whose answer was lost is said again, later each time: that a reply
+was refused must be read. One that is never confirmed is `unknown` in the end.
 """
 
 import logging
@@ -12,7 +13,7 @@ from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.channels.botapi.lengths import TEXT_LIMIT
+from bot.channels.botapi.lengths import TEXT_LIMIT, width
 from bot.errors import Ambiguous, DeliveryError, Refused, TopicGone
 from bot.staff.calls import Moved, Place, StaffBot
 from bot.staff.pacing import Pacing
@@ -26,6 +27,7 @@ PAGE = 50
 FRESH = timedelta(seconds=20)  # after which a press is too old to be answered where it was made
 LONGEST_WAIT = timedelta(minutes=10)
 TRIES = 300  # some two days
+DOUBTED = 5  # tries to say what may have arrived
 BEHIND = 3  # posts to one place from which on they go out as one message
 
 
@@ -105,7 +107,8 @@ class Posts:
             return 0
         if isinstance(error, Moved) or not isinstance(error, Refused):  # a refused message says nothing of the chat
             self._pacing.hold(first.chat_id, now, error)
-        if isinstance(error, Ambiguous | Refused) or first.attempts >= TRIES:
+        is_given_up = first.attempts >= (DOUBTED if isinstance(error, Ambiguous) else TRIES)
+        if isinstance(error, Refused) or is_given_up:
             state = PostState.UNKNOWN if isinstance(error, Ambiguous) else PostState.FAILED
             for post in batch:
                 await self._note(post, state=state, problem=str(error))
@@ -142,7 +145,7 @@ def _joined(batch: Sequence[StaffPost]) -> str:
     """All in one message: the newest in full where there is no room for more."""
     lines: list[str] = []
     for post in reversed(batch):
-        if sum(len(line) + 1 for line in lines) + len(post.text) > TEXT_LIMIT - 40:
+        if lines and sum(width(line) + 1 for line in lines) + width(post.text) > TEXT_LIMIT - 40:
             lines.append(f"… +{len(batch) - len(lines)}")
             break
         lines.append(post.text)

@@ -35,6 +35,8 @@ class Presses:
             await self._bot.answer_press(query_id, text, is_alert=is_alert)
         except DeliveryError as error:
             log.info("staff: a press was not answered (%s)", type(error).__name__)
+            if not error.is_permanent:  # whoever has something to say next tries once more
+                self._answered.pop(query_id, None)
             return False
         return True
 

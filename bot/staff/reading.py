@@ -160,5 +160,10 @@ def _instant(value: Any) -> datetime:
 
 
 def _thread(message: Mapping[str, Any]) -> int | None:
-    """The topic; a thread of replies in the general topic is none."""
-    return _number(message.get("message_thread_id")) if message.get("is_topic_message", True) else None
+    """The topic; a thread of replies in the general topic is none. Where it is not said: that of what is answered."""
+    if "message_thread_id" in message:
+        return _number(message["message_thread_id"]) if message.get("is_topic_message", True) else None
+    answered = _map(message.get("reply_to_message"))
+    if "forum_topic_created" in answered:  # which begins the topic, and gives it its number
+        return _number(answered.get("message_id"))
+    return _thread(answered) if answered.get("is_topic_message") is True else None

@@ -16,7 +16,7 @@ class PostState(StrEnum):
     QUEUED = "queued"
     SENT = "sent"
     FAILED = "failed"
-    UNKNOWN = "unknown"  # timed out after sending: may have arrived
+    UNKNOWN = "unknown"  # it may have arrived: no try was confirmed
     TOLD = "told"  # another post says the same to the same people
 
 

@@ -1,6 +1,5 @@
 """Telegram's errors as the decisions that follow from them."""
 
-import re
 from typing import Any
 
 from aiogram.exceptions import (
@@ -16,7 +15,7 @@ from aiogram.exceptions import (
 )
 from aiohttp import ClientConnectorError, ConnectionTimeoutError
 
-from bot.channels.telegram.session import PAUSE
+from bot.channels.botapi.waits import wait_as_told
 from bot.errors import (
     Ambiguous,
     BuyerBlocked,
@@ -87,7 +86,7 @@ def _translate_odd(answer: Any) -> DeliveryError:
         return Ambiguous()
     code, reason = answer.get("error_code"), said(answer.get("description"))
     if code == 429:
-        return _wait_as_told(reason)
+        return RateLimited(wait_as_told(reason))
     if isinstance(code, int) and code >= 500:
         return _translate_fault(reason)
     return _refuse(reason, is_forbidden=code == 403)
@@ -98,14 +97,9 @@ def _translate_fault(reason: str) -> DeliveryError:
     return Ambiguous() if "timeout" in reason.lower() else ChannelDown(reason="Telegram has a fault")
 
 
-def _wait_as_told(reason: str) -> RateLimited:
-    seconds = re.search(r"retry after (\d+)", reason.lower())
-    return RateLimited(float(seconds[1] if seconds else PAUSE))
-
-
 def _refuse(reason: str, *, is_forbidden: bool) -> DeliveryError:
     lower = reason.lower()
     if "too many requests" in lower:
-        return _wait_as_told(reason)
+        return RateLimited(wait_as_told(reason))
     meaning = next((meaning for words, meaning in _MEANINGS if words in lower), None)
     return (meaning or (BuyerUnreachable if is_forbidden else Refused))(reason=reason)

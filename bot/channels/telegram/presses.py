@@ -4,12 +4,13 @@ import asyncio
 import logging
 
 from aiogram import Bot
-from aiogram.exceptions import AiogramError
+from aiogram.exceptions import AiogramError, TelegramBadRequest
 
 from bot.channels.telegram.methods import AnswerCallbackQuery
 
 log = logging.getLogger(__name__)
 
+AGAIN_AFTER = 1.0  # seconds to the second and last try
 TIMEOUT = 10  # seconds that Telegram may take to hear that a press was seen
 
 
@@ -34,7 +35,13 @@ class Presses:
 
     async def _answer(self, query_id: str) -> None:
         """Stop the button's spinner. That the query is too old to be answered harms nothing."""
-        try:
-            await self._bot(AnswerCallbackQuery(callback_query_id=query_id), request_timeout=TIMEOUT)
-        except AiogramError as error:
-            log.info("telegram %s: a press was not answered (%s)", self._bot.id, type(error).__name__)
+        for wait in (AGAIN_AFTER, None):
+            try:
+                await self._bot(AnswerCallbackQuery(callback_query_id=query_id), request_timeout=TIMEOUT)
+            except AiogramError as error:
+                log.info("telegram %s: a press was not answered (%s)", self._bot.id, type(error).__name__)
+                if wait is None or isinstance(error, TelegramBadRequest):
+                    return
+                await asyncio.sleep(wait)
+            else:
+                return

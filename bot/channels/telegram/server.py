@@ -58,7 +58,7 @@ class Server:
         method = SetMyCommands(commands=menu.listed, scope=dict(menu.scope), language_code=menu.language or None)
         try:
             await self._bot(method)
-        except (TelegramBadRequest, TelegramNotFound, ClientDecodeError):
+        except (TelegramBadRequest, TelegramNotFound):
             return False
         return True
 

@@ -6,7 +6,7 @@ from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramNotF
 from aiogram.methods import Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 
-PAUSE = 5  # seconds, when we are told to wait but not for how long
+from bot.channels.botapi.waits import PAUSE
 
 
 class Session(AiohttpSession):
@@ -19,7 +19,7 @@ class Session(AiohttpSession):
             return super().check_response(bot, method, status_code, content)
         except (ClientDecodeError, TelegramAPIError) as error:
             if status_code == 429 and "retry" not in content.lower():
-                raise TelegramRetryAfter(method, "Too Many Requests", PAUSE) from error
+                raise TelegramRetryAfter(method, "Too Many Requests", int(PAUSE)) from error
             if status_code == 404 and isinstance(error, ClientDecodeError):
                 raise TelegramNotFound(method, "Not Found") from error
             raise

@@ -15,7 +15,7 @@ from bot.channels.botapi import looks, polling
 from bot.channels.botapi.patience import Patience
 from bot.channels.noting import Note, unheard
 from bot.channels.port import Update
-from bot.channels.telegram import Telegram
+from bot.channels.telegram import Telegram, presses
 from bot.channels.telegram.methods import GetUpdates
 from bot.channels.telegram.server import Server
 from bot.fakes.telegram import TOKEN, FakeTelegram, Refusal, serving
@@ -105,6 +105,28 @@ async def three(url: str) -> AsyncIterator[list[Database]]:
     yield databases
     for database in databases:
         await database.close()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "answered"),
+    [
+        pytest.param(Refusal(502, "Bad Gateway"), 1, id="weather"),
+        pytest.param(Refusal(400, "Bad Request: query is too old"), 0, id="it will never be answered"),
+    ],
+)
+async def test_a_press_is_answered_though_telegram_stumbles_once(
+    fake: FakeTelegram, monkeypatch: pytest.MonkeyPatch, refusal: Refusal, answered: int
+) -> None:
+    monkeypatch.setattr(presses, "AGAIN_AFTER", 0.0)
+    store, telegram = Store(), Telegram(TOKEN, fake.base)
+    fake.press(42, "x")
+    fake.next_fault("answerCallbackQuery", refusal)
+
+    await telegram.look(store.accept, None)
+    await until(lambda: not telegram._presses._side)
+    await telegram.close()
+
+    assert len(fake.pressed) == answered
 
 
 async def test_while_the_store_is_slow_no_button_spins_and_nothing_is_confirmed(

@@ -63,6 +63,25 @@ def test_a_group_of_no_type_is_not_taken_for_a_private_chat() -> None:
     assert take(chat={"id": "101"}).is_private
 
 
+ROOT = {"message_id": "7", "forum_topic_created": {"name": "K-000001 小陈"}}
+
+
+@pytest.mark.parametrize(
+    ("message", "thread"),
+    [
+        pytest.param({"message_thread_id": "7"}, 7, id="as text, without a word whether it is a topic"),
+        pytest.param({"reply_to_message": ROOT}, 7, id="in the topic whose beginning it answers"),
+        pytest.param(
+            {"reply_to_message": {"message_id": 9, "message_thread_id": 7, "is_topic_message": True}}, 7, id="an answer"
+        ),
+        pytest.param({"message_thread_id": 9, "is_topic_message": False, "reply_to_message": ROOT}, None, id="replies"),
+        pytest.param({"reply_to_message": {"message_id": 9}}, None, id="an answer in the general topic"),
+    ],
+)
+def test_in_which_topic_it_was_said(message: dict[str, Any], thread: int | None) -> None:
+    assert take(**message).thread_id == thread
+
+
 @pytest.mark.parametrize(
     ("text", "is_taken"),
     [

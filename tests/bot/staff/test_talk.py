@@ -129,6 +129,25 @@ async def test_a_refusal_that_cannot_pop_up_any_more_is_told_in_private(
     assert any("安娜" in text and text.startswith("✋") for text in office.texts(chat=BEN))
 
 
+@pytest.mark.parametrize(
+    ("refusal", "is_answered"),
+    [
+        pytest.param(Refusal(429, "Too Many Requests: retry after 1", retry_after=1), True, id="it was too early"),
+        pytest.param(Refusal(502, "Bad Gateway"), True, id="nobody knows"),
+        pytest.param(Refusal(400, "Bad Request: query is too old"), False, id="it will never be answered"),
+    ],
+)
+async def test_a_press_that_telegram_took_no_answer_to_is_answered_with_what_is_said_next(
+    office: Office, refusal: Refusal, is_answered: bool
+) -> None:
+    press = office.fake.press(office.group, "handle", bot=office.account, sender=ANNA)["callback_query"]["id"]
+    presses = office.staff._presses
+    office.fake.next_fault("answerCallbackQuery", refusal)
+
+    assert not await presses.answer(press, "✅", is_alert=False)
+    assert await presses.answer(press, "", is_alert=False) == is_answered
+
+
 async def test_what_changed_since_the_topic_showed_it_is_not_resolved(
     office: Office, ticket: Ticket, thread: int
 ) -> None:

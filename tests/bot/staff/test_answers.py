@@ -1,0 +1,62 @@
+"""Answers of servers that are not quite Telegram's: what was not sent is known for that, and none reaches the log."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from bot.channels.botapi.waits import PAUSE
+from bot.errors import Ambiguous, BuyerUnreachable, DeliveryError, RateLimited, Refused
+from bot.staff.answers import straightened
+from bot.staff.calls import Place, StaffBot
+
+PAGE = "<html>\n<center>nginx</center> 卡密 ABCDE-12345-FGHIJ</html>"
+HASTE = '{"ok": false, "error_code": 429, "description": "Too Many Requests: retry after 7"}'
+
+
+@asynccontextmanager
+async def answering(status: int, text: str) -> AsyncIterator[StaffBot]:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=status, text=text)
+
+    app = web.Application()
+    app.router.add_post("/bot{token}/{method}", answer)
+    async with TestServer(app) as server:
+        bot = StaffBot("9:AAH-fake-token", str(server.make_url("")))
+        yield bot
+        await bot.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "decision", "wait"),
+    [
+        pytest.param(429, HASTE, RateLimited, 7.0, id="a wait in words alone"),
+        pytest.param(200, HASTE, RateLimited, 7.0, id="and a status that says yes"),
+        pytest.param(429, HASTE[:-1] + ', "parameters": {"retry_after": "3"}}', RateLimited, 3.0, id="a wait as text"),
+        pytest.param(429, PAGE, RateLimited, PAUSE, id="a page that says too many"),
+        pytest.param(200, '{"ok": false, "error_code": 403, "description": "Forbidden: x"}', BuyerUnreachable, None),
+        pytest.param(200, '{"ok": false}', Refused, None, id="no without a reason"),
+        pytest.param(502, PAGE, Ambiguous, None, id="a gateway that does not know"),
+        pytest.param(200, PAGE, Ambiguous, None, id="a page in place of an answer"),
+        pytest.param(200, "[]", Ambiguous, None, id="a list"),
+    ],
+)
+async def test_what_an_odd_answer_means(
+    status: int, text: str, decision: type[DeliveryError], wait: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        async with answering(status, text) as bot:
+            with pytest.raises(DeliveryError) as error:
+                await bot.send(Place("-100"), "x")
+
+    assert type(error.value) is decision
+    assert (error.value.retry_after.total_seconds() if error.value.retry_after else None) == wait
+    assert "ABCDE" not in caplog.text
+
+
+@pytest.mark.parametrize("payload", [b'{"ok": true, "result": 5}', b"\x89PNG", b"", b'{"a": 1}'])
+def test_what_is_no_refusal_is_left_as_it_is(payload: bytes) -> None:
+    assert straightened(200, payload) == (200, payload)

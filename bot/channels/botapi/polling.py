@@ -69,7 +69,8 @@ class Poller:
 
     async def look(self, accept: Accept, offset: int | None, seconds: int | None = None) -> int | None:
         """One look: store what came, and only then return the offset that confirms it."""
-        raw = await self._server.look(offset, self._seconds if seconds is None else seconds)
+        found = await self._server.look(offset, self._seconds if seconds is None else seconds)
+        raw = sorted(found, key=lambda one: number_of(one) or 0)  # as it happened, however the server lists it
         if not raw:
             return offset
         if offset is None:

@@ -107,6 +107,18 @@ async def three(url: str) -> AsyncIterator[list[Database]]:
         await database.close()
 
 
+async def test_what_a_server_lists_in_disorder_is_kept_as_it_happened(fake: FakeTelegram) -> None:
+    store, telegram = Store(), Telegram(TOKEN, fake.base)
+    first = fake.say(42, "1")["update_id"]
+    for number in (first + 2, str(first + 1)):
+        fake.push({"update_id": number, "message": {"message_id": 9, "date": 1, "chat": {"id": 42}, "text": "x"}})
+
+    offset = await telegram.look(store.accept, None)
+    await telegram.close()
+
+    assert (store.kept, offset) == ([str(first + one) for one in range(3)], first + 3)
+
+
 @pytest.mark.parametrize(
     ("refusal", "answered"),
     [

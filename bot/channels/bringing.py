@@ -1,7 +1,7 @@
 """What buyers sent by a messenger that keeps it: pictures are drawn anew, other files kept as they are."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from tickets.pixels import BYTES, Pixels
 TIMEOUT = 10  # seconds that one file may take, with its wait for others
 AT_ONCE = 8  # files that come at a time
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")  # of pictures
-FILES = frozenset({Kind.DOCUMENT, Kind.VOICE})
+FILES = frozenset({Kind.DOCUMENT, Kind.VOICE, Kind.VIDEO})  # kinds that are kept
 
 Attachment = Mapping[str, Any]
 
@@ -35,15 +35,10 @@ class Bringing:
         self,
         is_picture: Callable[[Attachment], bool],
         download: Callable[[Attachment, int], Awaitable[bytes]],
-        files: Collection[str] = FILES,
     ) -> None:
-        """`files` are the kinds that are kept.
-
-        `download` gives at most so many bytes; it raises `FileAway`, and `Unusable` with "too_large" or "gone".
-        """
+        """`download` gives at most so many bytes; it raises `FileAway`, and `Unusable` with "too_large" or "gone"."""
         self._is_picture = is_picture
         self._download = download
-        self._files = files
         self._drawing = Drawing()
         self._room = asyncio.Semaphore(AT_ONCE)
 
@@ -70,7 +65,7 @@ class Bringing:
             async with asyncio.timeout(TIMEOUT), self._room:
                 if self._is_picture(attachment):
                     content = await self._download(attachment, BYTES)
-                elif file_limit and attachment.get("kind") in self._files:
+                elif file_limit and attachment.get("kind") in FILES:
                     return await self._bring_file(attachment, file_limit)
                 else:
                     return None

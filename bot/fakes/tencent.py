@@ -121,7 +121,7 @@ Served = TypeVar("Served", bound=Platform)
 async def serving(fake: Served, port: int = 0) -> AsyncIterator[Served]:
     """Listen, on a free port by default; `fake.base` is the address."""
     app = web.Application(client_max_size=BODY_LIMIT)
-    app.router.add_route("*", "/cgi-bin/{path:.+}", fake.answer)
+    app.router.add_route("*", "/{path:.+}", fake.answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

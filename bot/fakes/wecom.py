@@ -76,6 +76,9 @@ class FakeWeCom(Platform):
     async def file(self, buyer: str, content: bytes, account: str = OPEN_KFID) -> None:
         await self._message(buyer, account, "file", {"media_id": self._keep(content)})
 
+    async def video(self, buyer: str, content: bytes, account: str = OPEN_KFID) -> None:
+        await self._message(buyer, account, "video", {"media_id": self._keep(content)})
+
     async def enter(self, buyer: str, scene_param: str = "", account: str = OPEN_KFID) -> None:
         """Open the conversation. Whoever has said nothing for long gets a code to be greeted with."""
         code = {}

@@ -29,6 +29,7 @@ ORIGINAL_ID = "gh_0123456789ab"
 WINDOW, MESSAGES = 48 * 3600, 5  # seconds after the follower's word, and messages in them
 TOUCH_WINDOW, TOUCH_MESSAGES = 60, 3  # the same after a press of the menu, a scan or a follow
 TEXT_LIMIT = 2048  # bytes
+VIDEOS = "/vweixinp/"  # where videos stand, beside the interface
 NOBODY = "该公众号暂时无法提供服务，请稍后再试"
 _LINK = re.compile(r'<a href="weixin://bizmsgmenu\?msgmenucontent=([^"&]*)&msgmenuid=([^"&]*)">[^<]*</a>')
 
@@ -69,6 +70,7 @@ class FakeWeixin(Platform):
     menu: Any = None
     typing: list[str] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
+    videos: list[str] = field(default_factory=list)  # files that are not given, but told of
     unanswered: list[str] = field(default_factory=list)  # followers who were told that nobody answers
 
     def __post_init__(self) -> None:
@@ -93,6 +95,12 @@ class FakeWeixin(Platform):
     async def speak(self, follower: str, recognition: str = "") -> int | None:
         media = self._keep(b"#!AMR\n")
         return await self._message(follower, "voice", MediaId=media, Format="amr", Recognition=recognition)
+
+    async def video(self, follower: str, content: bytes, kind: str = "video") -> int | None:
+        """`kind` is "video", or "shortvideo" as older apps send them."""
+        media = self._keep(content)
+        self.videos.append(media)
+        return await self._message(follower, kind, MediaId=media, ThumbMediaId=self._keep(PIXELS))
 
     async def follow(self, follower: str, scene: str = "") -> int | None:
         self._left.discard(follower)
@@ -166,6 +174,8 @@ class FakeWeixin(Platform):
     # What the desk asks for
 
     async def answer_in(self, request: web.Request, path: str) -> web.StreamResponse:
+        if path.startswith(VIDEOS):
+            return self._show_video(path.removeprefix(VIDEOS))
         if path == "/cgi-bin/stable_token":
             return self._give_token(await request.json())
         if not self._has_token(request):
@@ -183,6 +193,17 @@ class FakeWeixin(Platform):
             "/cgi-bin/clear_quota": self._clear_quota,
         }.get(path)
         return does(await request.json()) if does else error(40066)
+
+    def _give_media(self, request: web.Request) -> web.Response:
+        """Of a video WeChat gives the address; the file is there for whoever knows it."""
+        name = request.query.get("media_id", "")
+        if name in self.videos and self._has_media(name):
+            return web.json_response({"video_url": f"{self.base}{VIDEOS}{name}?vkey=0A1B&sha=0&save=1"})
+        return super()._give_media(request)
+
+    def _show_video(self, name: str) -> web.Response:
+        known = name in self.videos and self._has_media(name)
+        return web.Response(body=self._media[name][0], content_type="video/mp4") if known else web.Response(status=404)
 
     def _give_token(self, body: Mapping[str, Any]) -> web.Response:
         if (body.get("appid"), body.get("secret")) != (self.envelope.receiver, SECRET):

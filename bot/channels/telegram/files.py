@@ -7,8 +7,7 @@ from aiogram import Bot
 from aiogram.exceptions import ClientDecodeError, TelegramAPIError, TelegramBadRequest, TelegramNotFound
 from aiohttp import ClientError, ClientResponseError
 
-from bot.channels.bringing import FILES, TIMEOUT, Bringing, Unusable, may_be_picture
-from bot.channels.port import Kind
+from bot.channels.bringing import TIMEOUT, Bringing, Unusable, may_be_picture
 from bot.channels.telegram.errors import reason_of, translate
 from bot.channels.telegram.methods import GetFile
 from bot.errors import FileAway
@@ -21,7 +20,7 @@ class Files:
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
-        self.fetch = Bringing(may_be_picture, self._download, FILES | {Kind.VIDEO}).fetch
+        self.fetch = Bringing(may_be_picture, self._download).fetch
 
     async def _download(self, attachment: Mapping[str, Any], limit: int) -> bytes:
         if not attachment.get("file_id"):

@@ -1,6 +1,6 @@
 """Calls to Tencent's APIs: JSON over https with an access token, errors as decisions.
 
-The token stands in each address, so that no address is ever written to a log or into an error.
+The token, or a key of a file, stands in each address, so that no address is ever written to a log or into an error.
 """
 
 import json
@@ -11,17 +11,19 @@ import httpx
 
 from bot.channels.weixin.errors import OK, SPENT, STALE_TOKEN, AnswerTooLong, decide
 from bot.channels.weixin.quota import Quota
-from bot.errors import Ambiguous, ChannelDown, DeliveryError
+from bot.errors import Ambiguous, ChannelDown, DeliveryError, MediaGone
 
 SECONDS = 10.0
 LARGEST = 2_000_000  # bytes of an answer in JSON
 Found = TypeVar("Found")
 ROOT = "/cgi-bin/"  # stands before the name of each interface
+VIDEO = "video_url"  # in the answer of a 公众号's platform where another gives the file
 
 
 class Answer(NamedTuple):
     """What came back."""
 
+    status: int
     content: bytes
     is_file: bool  # says the platform of a file, and of nothing else: a buyer's may read like an answer of its own
 
@@ -68,12 +70,24 @@ class Api:
     async def fetch(self, tokens: Tokens, path: str, largest: int, **params: str) -> bytes:
         """A file. Raises `DeliveryError`, and `AnswerTooLong` for one of more bytes."""
 
-        async def get(token: str) -> tuple[int, bytes]:
-            content, is_file = await self._exchange("GET", path, largest, params=params | {"access_token": token})
-            answer = None if is_file else _as_object(content)
-            return (_code(answer) if answer is not None else OK), content
+        async def get(token: str) -> tuple[int, tuple[bytes, str]]:
+            _, content, is_file = await self._exchange("GET", path, largest, params=params | {"access_token": token})
+            answer = {} if is_file else _as_object(content) or {}
+            address = answer.get(VIDEO)
+            return _code(answer), (content, address if isinstance(address, str) else "")
 
-        return await self._with_token(tokens, path, get)
+        content, address = await self._with_token(tokens, path, get)
+        return await self._watch(address, largest) if address else content
+
+    async def _watch(self, address: str, largest: int) -> bytes:
+        """A video stands where the platform says, on no host of its own, and is had without a token."""
+        try:
+            status, content, _ = await self._read("GET", address, largest)
+        except httpx.InvalidURL:
+            raise MediaGone(reason="the platform names no address of the video") from None
+        if status != httpx.codes.OK:
+            raise MediaGone(reason=f"the video is not to be had, status {status}")
+        return content
 
     async def upload(self, tokens: Tokens, path: str, jpeg: bytes, **params: str) -> str:
         """Hand a picture over; the platform's name of it. Raises `DeliveryError`, and never `Ambiguous`."""
@@ -115,8 +129,11 @@ class Api:
 
     async def _exchange(self, method: str, path: str, largest: int, **parts: Any) -> Answer:
         await self._quota.count(_interface(path))
+        return await self._read(method, path, largest, **parts)
+
+    async def _read(self, method: str, address: str, largest: int, **parts: Any) -> Answer:
         try:
-            async with self._client.stream(method, path, **parts) as response:
+            async with self._client.stream(method, address, **parts) as response:
                 if response.status_code in (502, 503, 504) or response.status_code == 429:
                     raise ChannelDown(reason=f"the platform answers with status {response.status_code}")
                 content = bytearray()
@@ -124,7 +141,8 @@ class Api:
                     content += part
                     if len(content) > largest:
                         raise AnswerTooLong
-                return Answer(bytes(content), "attachment" in response.headers.get("content-disposition", ""))
+                is_file = "attachment" in response.headers.get("content-disposition", "")
+                return Answer(response.status_code, bytes(content), is_file)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise ChannelDown(reason="the platform cannot be reached") from error
         except httpx.HTTPError as error:

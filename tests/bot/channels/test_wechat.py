@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from fastapi import Request
 
-from bot.channels import bringing
 from bot.channels.port import Update
 from bot.channels.wechat import WeChat
 from bot.channels.weixin.vigil import look
@@ -22,11 +21,8 @@ from tickets import outbox
 from tickets.tables import (
     Author,
     Conversation,
-    KeptFile,
-    Message,
     OrderBinding,
     Outgoing,
-    Picture,
     Priority,
     ReplyWindow,
     Sending,
@@ -353,39 +349,3 @@ async def test_the_menu_under_the_conversation_speaks(fake: FakeWeixin, wechat: 
     await fake.click(FOLLOWER, fake.menu[0]["key"])
 
     assert "发订单号给我就能查" in await buyer.news()
-
-
-async def test_a_picture_is_drawn_anew_and_kept(house: House, buyer: Buyer) -> None:
-    await buyer.photo()
-
-    assert len(await house.all(Picture)) == 1
-
-
-async def test_a_voice_is_kept_for_staff(house: House, fake: FakeWeixin, buyer: Buyer) -> None:
-    await fake.speak(FOLLOWER, "怎么查订单")
-
-    assert "发订单号给我就能查" in await buyer.news()
-    assert [(one.name, one.mime) for one in await house.all(KeptFile)] == [("voice.amr", "audio/amr")]
-
-
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_a_picture_that_is_too_large_is_not_read_to_its_end(
-    house: House, fake: FakeWeixin, buyer: Buyer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bringing, "BYTES", 1000)
-
-    await fake.photo(FOLLOWER, bytes(30_000_000))
-    await buyer.news()
-
-    (message,) = await house.all(Message, direction="in")
-    assert message.attachments[0]["problem"] == "too_large"
-    assert fake.calls["/cgi-bin/media/get"] == 1
-
-
-async def test_a_picture_that_is_gone_is_named(house: House, fake: FakeWeixin, buyer: Buyer) -> None:
-    fake.next_fault("/cgi-bin/media/get", 40007)
-
-    await buyer.photo()
-
-    (message,) = await house.all(Message, direction="in")
-    assert message.attachments[0]["problem"] == "gone"

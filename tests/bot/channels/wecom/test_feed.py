@@ -7,10 +7,13 @@ from bot.errors import Ambiguous
 from bot.fakes.buyer import Buyer
 from bot.fakes.wechat_front import WeComFront
 from bot.fakes.wecom import OPEN_KFID, FakeWeCom
+from bot.inbox import FILE_LIMIT
 from bot.tables import Feed, InboxRow
 from tests.bot.channels.wecom.conftest import BUYER, OTHER, looking
 from tests.bot.conftest import House
+from tickets import attachments
 from tickets.tables import (
+    KeptFile,
     Message,
     Picture,
 )
@@ -193,3 +196,17 @@ async def test_a_file_that_reads_like_a_refusal_of_the_platforms_is_a_file(
     assert first.attachments[0]["problem"] == "file_kind"
     assert len(await house.all(Picture)) == 1
     assert fake.calls["/cgi-bin/gettoken"] == 1
+
+
+async def test_a_video_is_kept_for_staff(house: House, fake: FakeWeCom, wecom: WeCom, buyer: Buyer) -> None:
+    clip = b"\x00\x00\x00\x18ftypmp42" + b"a clip of a page that says that the code was used"
+    await fake.video(BUYER, clip)
+    await fake.video(BUYER, clip + bytes(FILE_LIMIT))
+    await wecom.look(house.door.accept)
+
+    told = await buyer.news()
+
+    (kept,) = await house.all(KeptFile)
+    assert (kept.mime, kept.name, attachments.read(house.vault, "file", kept)) == ("video/mp4", "video.mp4", clip)
+    assert ("已经存好" in told, "超过 10 MB" in told) == (True, True)
+    assert (await house.all(Message, direction="in"))[-1].attachments[0]["problem"] == "file_too_large"

@@ -236,13 +236,8 @@ class StaffBot:
             return await self._bot._post(method, fields, read_timeout=patience)
         except LibraryError as error:
             raise translate(error) from error
-        except (
-            ValueError,
-            TypeError,
-            KeyError,
-            AttributeError,
-        ) as error:  # it answered, in a shape that we do not know
-            raise Ambiguous from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise Ambiguous from error  # it answered, in a shape that we do not know
 
 
 def translate(error: LibraryError) -> DeliveryError:

@@ -8,8 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from audit.errors import KadeskError
 from bot.staff import commands
-from bot.staff.asked import Asked as Asked
-from bot.staff.asked import Said as Said
+from bot.staff.asked import Asked, Said
 from bot.staff.buttons import SURE, Act, Wish
 from bot.staff.errors import CannotRead, NoOrder
 from bot.staff.rules import Room

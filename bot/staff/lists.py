@@ -6,6 +6,7 @@ from sqlalchemy import func
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot import topics
 from bot.staff import cards, commands
 from bot.staff.errors import CannotRead
 from bot.staff.rules import Room
@@ -83,8 +84,7 @@ class Lists:
 
     async def _way(self, session: AsyncSession, ticket: Ticket) -> str:
         """Where the ticket can be worked on: its topic, else its page."""
-        here = (Topic.bot == self._room.rules.account, Topic.ticket_id == ticket.id)
-        topic = (await session.exec(select(Topic).where(*here))).first()
+        topic = await topics.find(session, self._room.rules.account, id_of(ticket))
         return f"\n  {link_to(topic) if topic and topic.thread_id else self._room.rules.page_of(ticket.number)}"
 
 

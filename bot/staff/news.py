@@ -14,17 +14,17 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot import topics
 from bot.staff.lists import figures, link_to
 from bot.staff.posts import say_once
 from bot.staff.rules import Room
 from bot.staff.tables import PostState, StaffPost
-from bot.tables import Topic
 from bot.transactions import Transactions
 from shop.masking import mask_text
 from tickets import notices, queue, reports
 from tickets.link_tables import StaffLink
 from tickets.routing import GENERAL
-from tickets.tables import Agent, Notice, Role, Ticket
+from tickets.tables import Agent, Notice, Role, Ticket, id_of
 
 log = logging.getLogger(__name__)
 
@@ -115,9 +115,8 @@ class News:
         text = f"🔔 {mask_text(self._room.retell(rules.language, notice.text))}"
         if ticket is None:
             return text
-        here = (Topic.bot == rules.account, Topic.ticket_id == ticket.id, col(Topic.thread_id).is_not(None))
-        topic = (await session.exec(select(Topic).where(*here))).first()
-        return f"{text}\n{link_to(topic) if topic else rules.page_of(ticket.number)}"
+        topic = await topics.find(session, rules.account, id_of(ticket))
+        return f"{text}\n{link_to(topic) if topic and topic.thread_id else rules.page_of(ticket.number)}"
 
     async def _managers(self, session: AsyncSession) -> dict[int, int]:
         """User numbers by account."""

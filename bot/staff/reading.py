@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.channels.botapi.words import mapping, name, word
 from bot.channels.bringing import may_be_picture
 from bot.channels.port import Inbound, Kind, Update
 from bot.staff import CHANNEL
@@ -45,11 +46,12 @@ def take(account: str, raw: Mapping[str, Any], username: str = "") -> Update | N
 
     `username` is ours, where it is known: a command for another bot of the group is none for us.
     """
-    if "update_id" not in raw:
+    number = word(raw.get("update_id"))
+    if not number:
         return None
     _, message, sender, query = _parts(raw)
     chat_id = _id(message.get("chat"))
-    if not chat_id or _number(_id(sender)) is None or _map(message.get("chat")).get("type") == "channel":
+    if not chat_id or _number(_id(sender)) is None or mapping(message.get("chat")).get("type") == "channel":
         return None
     is_said = bool(query) or isinstance(message.get("text"), str) or any(kind in message for kind in (*MEDIA, CLOSED))
     is_others = not query and _is_for_another(_said(message), username)
@@ -58,14 +60,14 @@ def take(account: str, raw: Mapping[str, Any], username: str = "") -> Update | N
     thread = _thread(message)
     address = f"{chat_id}:{thread}" if thread else chat_id
     album = str(message.get("media_group_id") or "")
-    return Update(CHANNEL, account, str(raw["update_id"]), address, json.dumps(raw), album)
+    return Update(CHANNEL, account, number, address, json.dumps(raw), album)
 
 
 def read(update: Update) -> FromStaff:
     """The neutral form of a stored update."""
     kind, message, sender, query = _parts(json.loads(update.raw))
-    chat = _map(message.get("chat"))
-    root = _map(_map(message.get("reply_to_message")).get("forum_topic_created"))
+    chat = mapping(message.get("chat"))
+    root = mapping(mapping(message.get("reply_to_message")).get("forum_topic_created"))
     text, is_edit = _said(message), kind == "edited_message"
     shape = Kind.PRESS if query else _shape(message, is_edit)
     is_for_buyer = shape != Kind.PRESS and _thread(message) is not None and not is_edit
@@ -78,10 +80,10 @@ def read(update: Update) -> FromStaff:
         sent_at=_instant(message.get("edit_date") or message.get("date")),
         text="" if shape == Kind.PRESS else text,
         attachments=tuple(_attachments(message)) if is_for_buyer else (),
-        handle=str(query.get("data", "")),
-        message_id=str(message.get("message_id", "")),
-        name=" ".join(str(sender[part]) for part in ("first_name", "last_name") if sender.get(part))[:80],
-        language=str(sender.get("language_code") or ""),
+        handle=name(query.get("data")),
+        message_id=word(message.get("message_id")),
+        name=" ".join(filter(None, (name(sender.get(part)) for part in ("first_name", "last_name"))))[:80],
+        language=name(sender.get("language_code")),
         user_id=_number(_id(sender)) or 0,
         chat_id=_id(chat),
         thread_id=_thread(message),
@@ -90,22 +92,22 @@ def read(update: Update) -> FromStaff:
         has_closed=CLOSED in message and not query,
         said_at=_instant(message.get("date")),
         is_anonymous=bool(message.get("sender_chat")) and not query,
-        query_id=str(query.get("id", "")),
-        root=str(root.get("name", "")),
+        query_id=word(query.get("id")),
+        root=name(root.get("name")),
     )
 
 
 def _parts(raw: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]:
     """Which kind of update it is, its message, who acts, and the press where it is one."""
-    query = _map(raw.get("callback_query"))
+    query = mapping(raw.get("callback_query"))
     kind = "callback_query" if query else next((one for one in ("message", "edited_message") if one in raw), "")
-    message = _map((query or raw).get("message" if query else kind))
-    return kind, message, _map((query or message).get("from")), query
+    message = mapping((query or raw).get("message" if query else kind))
+    return kind, message, mapping((query or message).get("from")), query
 
 
 def _said(message: Mapping[str, Any]) -> str:
     """Words, or what stands under a picture."""
-    return next((text for name in ("text", "caption") if isinstance(text := message.get(name), str)), "")
+    return next((text for part in ("text", "caption") if isinstance(text := message.get(part), str)), "")
 
 
 def _is_for_another(text: str, username: str) -> bool:
@@ -130,16 +132,12 @@ def _attachments(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     found = message[part]
     if isinstance(found, list):  # of a photo: the largest size stands last
         found = found[-1] if found else None
-    facts = {key: fact for key, fact in _map(found).items() if key in FACTS and isinstance(fact, FACTS[key])}
+    facts = {key: fact for key, fact in mapping(found).items() if key in FACTS and isinstance(fact, FACTS[key])}
     yield {"kind": part if part in (Kind.PHOTO, Kind.DOCUMENT) else Kind.OTHER.value} | facts
 
 
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
 def _id(value: Any) -> str:
-    return str(_map(value).get("id") or "")
+    return word(mapping(value).get("id"))
 
 
 def _is_private(chat: Mapping[str, Any]) -> bool:
@@ -163,7 +161,7 @@ def _thread(message: Mapping[str, Any]) -> int | None:
     """The topic; a thread of replies in the general topic is none. Where it is not said: that of what is answered."""
     if "message_thread_id" in message:
         return _number(message["message_thread_id"]) if message.get("is_topic_message", True) else None
-    answered = _map(message.get("reply_to_message"))
+    answered = mapping(message.get("reply_to_message"))
     if "forum_topic_created" in answered:  # which begins the topic, and gives it its number
         return _number(answered.get("message_id"))
     return _thread(answered) if answered.get("is_topic_message") is True else None

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import JSON, Column, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
@@ -74,8 +73,3 @@ class StaffPost(SQLModel, table=True):
     @property
     def is_edit(self) -> bool:
         return (self.cause or "").startswith(EDIT)
-
-
-def as_json(buttons: list[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Label and handle of each button, as they are kept."""
-    return [{"text": label, "handle": handle} for label, handle in buttons]

@@ -15,9 +15,10 @@ from audit.trail import record
 from bot import topics
 from bot.channels.port import Inbound, Kind
 from bot.staff import buttons, commands
+from bot.staff.asked import Asked, Said
 from bot.staff.buttons import ASKS_FIRST, BARE_ASKS, SURE, Act
 from bot.staff.commands import Command
-from bot.staff.deeds import Asked, Deeds, Said, find_by_number
+from bot.staff.deeds import Deeds, find_by_number
 from bot.staff.errors import (
     ButtonSpent,
     CommandOnPicture,

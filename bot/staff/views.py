@@ -8,6 +8,7 @@ from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot import topics
 from bot.staff.cards import Line
 from bot.staff.tables import Mirrored
 from bot.tables import Topic
@@ -54,8 +55,7 @@ async def read(session: AsyncSession, now: datetime, bot: str, ticket_id: int) -
     rows = await queue.rows(session, now, col(Ticket.id) == ticket_id)
     if not rows:
         return None
-    here = (Topic.bot == bot, Topic.ticket_id == ticket_id)
-    topic = (await session.exec(select(Topic).where(*here))).first()
+    topic = await topics.find(session, bot, ticket_id)
     ticket = rows[0].ticket
     return View(
         row=rows[0],

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bot.channels.botapi.words import mapping, name
 from bot.channels.port import Kind
-from bot.channels.telegram.words import mapping, name
 from shop.masking import mask_text
 
 # The first of these that a message has says what it is: a moving picture comes as a document too, a venue as a place.

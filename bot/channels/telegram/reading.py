@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from bot.channels.botapi.words import mapping, name, word
 from bot.channels.port import Business, Inbound, Kind, Update
 from bot.channels.telegram.addresses import Address, parse
 from bot.channels.telegram.attachments import attachments_of, kind_of
-from bot.channels.telegram.words import mapping, name, word
 from bot.errors import UnreadableUpdate
 from bot.topics import LARGEST
 

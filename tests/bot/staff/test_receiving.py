@@ -50,12 +50,16 @@ def take(**message: Any) -> reading.FromStaff:
         pytest.param({"reply_to_message": "5"}, id="a reply to no message"),
         pytest.param({"reply_to_message": {"forum_topic_created": ["x"]}}, id="a topic that is none"),
         pytest.param({"from": {"id": 101, "first_name": 7}}, id="a name that is a number"),
+        pytest.param({"from": {"id": "101", "first_name": "安\x00娜"}}, id="a name that no database stores"),
         pytest.param({"text": json.loads('"\\ud83d"')}, id="half a character"),
         pytest.param({"message_thread_id": "9" * 5000}, id="a number without end"),
     ],
 )
 def test_an_odd_update_holds_up_nothing(odd: dict[str, Any]) -> None:
-    assert take(**odd).user_id == 101
+    said = take(**odd)
+
+    assert said.user_id == 101
+    assert "\x00" not in said.name
 
 
 def test_a_group_of_no_type_is_not_taken_for_a_private_chat() -> None:

@@ -208,6 +208,8 @@ class FakeWeCom(Platform):
             return error(95007)
         feed = [one for one in self._feed[account] if one["send_time"] > self.clock() - KEPT]
         cursor = str(body.get("cursor", ""))
+        if cursor and cursor not in self.numbers(account):
+            return error(40058)
         rest = [one for one in feed if one["msgid"] > cursor]
         page = rest[: min(self.page, int(body.get("limit", 1000)))]
         following = page[-1]["msgid"] if page else cursor

@@ -29,6 +29,7 @@ ORIGINAL_ID = "gh_0123456789ab"
 WINDOW, MESSAGES = 48 * 3600, 5  # seconds after the follower's word, and messages in them
 TOUCH_WINDOW, TOUCH_MESSAGES = 60, 3  # the same after a press of the menu, a scan or a follow
 TEXT_LIMIT = 2048  # bytes
+FORCED = 20  # tokens a day that are given though the one before is good
 VIDEOS = "/vweixinp/"  # where videos stand, beside the interface
 NOBODY = "该公众号暂时无法提供服务，请稍后再试"
 _LINK = re.compile(r'<a href="weixin://bizmsgmenu\?msgmenucontent=([^"&]*)&msgmenuid=([^"&]*)">[^<]*</a>')
@@ -211,7 +212,11 @@ class FakeWeixin(Platform):
         now = self.clock()
         # In normal mode the same token is given until it is about to end.
         good = [token for token, until in self._tokens.items() if until > now + 300]
-        token = good[-1] if good and not body.get("force_refresh") else secrets.token_hex(32)
+        is_forced = bool(body.get("force_refresh"))
+        self.calls["a token forced"] += is_forced
+        if self.calls["a token forced"] > FORCED:
+            return error(45009)
+        token = good[-1] if good and not is_forced else secrets.token_hex(32)
         self._tokens.setdefault(token, now + self.token_seconds)
         return web.json_response({"access_token": token, "expires_in": int(self._tokens[token] - now)})
 

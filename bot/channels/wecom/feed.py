@@ -125,12 +125,15 @@ class FeedReader:
             body["token"] = self._word
         if cursor:
             body["cursor"] = cursor
-        try:
-            return await self._api.call(self._tokens, SYNC, body)
-        except Refused:
-            if body.pop("token", None) is None:
-                raise
-        self._good_until = None  # it came late, or our clock is behind: without it we may ask too, though not as often
+        for doubtful in [name for name in ("token", "cursor") if name in body]:
+            try:
+                return await self._api.call(self._tokens, SYNC, body)
+            except Refused:
+                del body[doubtful]
+            if doubtful == "token":  # it came late, or our clock is behind: without it we may ask, though not as often
+                self._good_until = None
+            else:  # a place that it does not know any more must not keep all buyers waiting for ever
+                log.warning("%s %s: the platform does not take our place: from its beginning", *self._key[:2])
         return await self._api.call(self._tokens, SYNC, body)
 
     async def _find_cursor(self) -> str | None:

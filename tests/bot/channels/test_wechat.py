@@ -183,6 +183,23 @@ async def test_an_old_token_is_renewed_and_the_message_sent_once(fake: FakeWeixi
     assert fake.calls["/cgi-bin/stable_token"] == 2
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_new_token_is_forced_only_where_the_platform_gives_the_refused_one_again(
+    fake: FakeWeixin, buyer: Buyer
+) -> None:
+    """It may be forced twenty times a day; another program of the shop's may have done so a moment ago."""
+    await buyer.say("怎么查订单")
+    for _ in range(3):
+        fake.expire_tokens()
+        await buyer.say("能退款吗")
+    others = fake.calls["a token forced"]
+    fake.next_fault(SEND, 40001)
+    await buyer.say("能退款吗")
+
+    assert (others, fake.calls["a token forced"]) == (0, 1)
+    assert [one.text for one in fake.shown[FOLLOWER]].count("24 小时内答复退款。") == 4
+
+
 async def test_two_processes_share_one_token(house: House, fake: FakeWeixin, buyer: Buyer) -> None:
     await buyer.say("怎么查订单")
     other = open_wechat(house, fake)

@@ -42,6 +42,22 @@ async def test_what_is_read_twice_takes_effect_once(house: House, fake: FakeWeCo
     assert len(fake.sessions[OPEN_KFID, BUYER].shown) == shown
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_place_that_the_platform_does_not_know_any_more_keeps_nobody_waiting(
+    house: House, fake: FakeWeCom, wecom: WeCom, buyer: Buyer
+) -> None:
+    await buyer.say("怎么查订单")
+    async with house.database.writing() as session:
+        place = await session.get_one(Feed, ("wecom", OPEN_KFID, "messages"))
+        place.cursor = "of-another-time"
+
+    answer = await buyer.say("能退款吗")
+
+    assert "答复退款" in answer
+    assert await house.heard() == ["怎么查订单", "能退款吗"]
+    assert (await house.one(Feed, name="messages")).cursor == fake.numbers()[-1]
+
+
 async def test_the_place_is_kept_page_by_page(house: House, fake: FakeWeCom, wecom: WeCom) -> None:
     fake.page = 2
     for number in range(5):

@@ -102,6 +102,18 @@ def test_the_published_request_comes_in_and_none_is_too_long_to_be_read(gate: Ga
     assert max(len(body) for body in UNFOLDING) <= BODY_LIMIT
 
 
+def test_a_nonce_of_plain_mode_stands_for_one_body_though_that_is_not_signed() -> None:
+    gate = Gate(OFFICIAL, Nonces(), is_plain=True)
+    stamp = {"timestamp": OFFICIAL_STAMP.timestamp, "nonce": "1"}
+    params = stamp | {"signature": envelope.sign(OFFICIAL.token, stamp["timestamp"], "1")}
+
+    said = [gate.open(params, b"<xml><Content>7</Content></xml>", NOW)["Content"] for _ in range(2)]
+
+    assert said == ["7", "7"]
+    with pytest.raises(Forged):
+        gate.open(params, b"<xml><Content>8</Content></xml>", NOW)
+
+
 def test_of_20_000_changed_requests_none_comes_in_and_none_costs_much(gate: Gate) -> None:
     assert sum(is_let_in(gate, request) for request in changed(20_000)) == 0
     assert max(cpu_of(gate, request) for request in changed(2_000)) <= CPU

@@ -35,7 +35,7 @@ from bot.errors import (
     TopicGone,
 )
 from bot.faults import said
-from bot.staff.answers import Request
+from bot.staff.session import Request
 
 os.environ.setdefault("PTB_TIMEDELTA", "1")  # else the library warns of each 429 that it reads
 TIMEOUT = 20.0  # seconds for one answer

@@ -15,7 +15,7 @@ from aiogram.exceptions import (
 )
 from aiohttp import ClientConnectorError, ConnectionTimeoutError
 
-from bot.channels.botapi.waits import wait_as_told
+from bot.channels.botapi.answers import wait_as_told
 from bot.errors import (
     Ambiguous,
     BuyerBlocked,

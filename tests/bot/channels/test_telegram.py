@@ -136,7 +136,7 @@ async def test_odd_updates_hold_nothing_up(house: House, fake: FakeTelegram, tel
     await house.inbox(telegram).drain()
 
     rows = await house.all(InboxRow)
-    assert [row.thread.split(":")[-1] for row in rows] == ["43", "44", "45", "42"]
+    assert [row.thread.split(":")[-1] for row in rows] == ["43", "45", "42", "44"]
     assert {row.state for row in rows} == {"done"}
     assert offset == 778
 

@@ -8,9 +8,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.channels.botapi.waits import PAUSE
+from bot.channels.botapi.answers import PAUSE
 from bot.errors import Ambiguous, BuyerUnreachable, DeliveryError, RateLimited, Refused
-from bot.staff.answers import straightened
 from bot.staff.calls import Place, StaffBot
 
 PAGE = "<html>\n<center>nginx</center> 卡密 ABCDE-12345-FGHIJ</html>"
@@ -55,8 +54,3 @@ async def test_what_an_odd_answer_means(
     assert type(error.value) is decision
     assert (error.value.retry_after.total_seconds() if error.value.retry_after else None) == wait
     assert "ABCDE" not in caplog.text
-
-
-@pytest.mark.parametrize("payload", [b'{"ok": true, "result": 5}', b"\x89PNG", b"", b'{"a": 1}'])
-def test_what_is_no_refusal_is_left_as_it_is(payload: bytes) -> None:
-    assert straightened(200, payload) == (200, payload)

@@ -1,4 +1,4 @@
-"""What the shops say now of orders whose codes are about to be replaced: asked before the transaction that decides."""
+"""What the shops say now of orders that something is about to be decided of: asked before the transaction that does."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,8 @@ from shop import refunds
 from shop.errors import ShopDown
 from shop.port import Order
 from tickets import filing
-from tickets.tables import Ticket
+from tickets.money_errors import UnknownOrder
+from tickets.tables import Claim, Ticket
 
 
 async def ask_shops(site: Site, number: str) -> Sequence[Order]:
@@ -26,6 +27,19 @@ async def learn(session: AsyncSession, orders: Sequence[Order]) -> None:
     """Keep what the shops have paid back by themselves: the claims' ticket is locked."""
     for order in orders:
         await refunds.learn(session, order)
+
+
+async def find_order(site: Site, typed: str, claim_id: int) -> Order:
+    """What the shop says of the claim's order, or of the one that was typed; raises `UnknownOrder`, `ShopDown`."""
+    shop, _, number = typed.strip().rpartition("/")
+    if claim_id:
+        async with site.database.reading() as session:
+            about = select(Claim.shop, Claim.order_no).where(Claim.id == claim_id)
+            shop, number = (await session.exec(about)).first() or ("", "")
+    order = await site.shop.find_order(number) if number else None
+    if order is None or shop not in ("", order.shop):  # a number may be another shop's as well
+        raise UnknownOrder(order_no=number)
+    return order
 
 
 async def _find(site: Site, shop: str, order_no: str) -> Order | None:

@@ -1,7 +1,4 @@
-"""The page of refunds and second persons, and the forms about them that stand on a ticket's page.
-
-A refund is asked for with what the shop says of the order: it is asked before the transaction begins.
-"""
+"""The page of refunds and second persons, and the forms about them that stand on a ticket's page, too."""
 
 from collections.abc import Awaitable, Callable
 
@@ -23,15 +20,12 @@ from console.refusals import sentence_of
 from console.shell import Page, reader
 from console.verbs import number_in
 from console.words import words_for
-from shop.money import read_amount
-from shop.port import Order
 from tickets import approvals
 from tickets.changes import lock_ticket
 from tickets.errors import UnknownTicket
-from tickets.money_errors import UnknownOrder
 from tickets.refunds import Refunds
 from tickets.second_person import SecondPerson
-from tickets.tables import Approval, Claim, Ticket
+from tickets.tables import Approval, Ticket
 
 HERE = "/console/refunds"
 SHOWN = 200  # refunds, the newest
@@ -58,23 +52,6 @@ class RefundsPage(Page):
                 "seconds": await second_cards(session, who.agent) if tab == "waiting" else [],
             }
         return await self.show(request, "refunds.html", facts)
-
-    @route("/ask", methods=["POST"], name="refund-ask")
-    async def ask(self, request: Request) -> Response:
-        """A refund of a claim's code, or of the order that was typed."""
-        form = await request.form()
-
-        async def verb(session: AsyncSession) -> None:
-            who = (await _ticket_id(session, form), reader(request).id)
-            amount = read_amount(typed(form, "amount"), order.goods.currency) if typed(form, "amount").strip() else None
-            claim = number_in(typed(form, "claim")) or None
-            await Refunds(self.site.desk).ask(session, self.site.clock(), *who, order, claim_id=claim, amount=amount)
-
-        try:
-            order = await self._find_order(form)
-        except KadeskError as error:
-            return self._refuse(request, form, error)
-        return await self._do(request, form, verb, "refund_ask")
 
     @route("/second/ask", methods=["POST"], name="second-ask")
     async def ask_second(self, request: Request) -> Response:
@@ -140,18 +117,6 @@ class RefundsPage(Page):
         async with self.site.database.reading() as session:
             about = select(Ticket.number).join(Approval, col(Approval.ticket_id) == col(Ticket.id))
             return (await session.exec(about.where(Approval.id == approval_id))).first() or ""
-
-    async def _find_order(self, form: FormData) -> Order:
-        """What the shop says of the claim's order, or of the one that was typed; raises `UnknownOrder`, `ShopDown`."""
-        shop, _, number = typed(form, "order", 80).strip().rpartition("/")
-        if claim_id := number_in(typed(form, "claim")):
-            async with self.site.database.reading() as session:
-                about = select(Claim.shop, Claim.order_no).where(Claim.id == claim_id)
-                shop, number = (await session.exec(about)).first() or ("", "")
-        order = await self.site.shop.find_order(number) if number else None
-        if order is None or shop not in ("", order.shop):  # a number may be another shop's as well
-            raise UnknownOrder(order_no=number)
-        return order
 
     async def _do(
         self, request: Request, form: FormData, verb: Callable[[AsyncSession], Awaitable[None]], done: str

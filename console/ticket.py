@@ -1,12 +1,13 @@
 """The ticket page: the conversation, what is known of the case, and the forms of the verbs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -19,7 +20,7 @@ from console.claim_cards import prepared, proof_words
 from console.doors import typed
 from console.enclosing import PICTURE, enclosed_in, has_pictures
 from console.facts import Facts
-from console.orders import ask_shops
+from console.orders import ask_shops, find_order
 from console.pictures import evidence_of
 from console.refund_cards import board_of
 from console.refusals import problem_of, sentence_of, status_of
@@ -28,6 +29,7 @@ from console.shell import HOME, Page, reader
 from console.supplier_cards import supplier_cards
 from console.verbs import FIELD, REPLACES, SLEEPS, Asked, Verbs, number_in, open_statuses, resolved_statuses
 from console.words import Words, words_for
+from shop.port import Order
 from tickets import approvals
 from tickets.drawing import Drawing
 from tickets.enclosing import MOST
@@ -50,6 +52,7 @@ class Refusal:
     sentence: str
     verb: str
     form: dict[str, str]  # what was typed; of several values of a name the last
+    ticked: frozenset[tuple[str, str]]  # names, with each of their values
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,8 @@ class TicketPage(Page):
         if verb is None:
             raise HTTPException(404)
         form, say = await request.form(), words_for(request)
-        orders = await ask_shops(self.site, number) if name in REPLACES else ()
         try:
+            orders = await self._ask_shops(number, name, form)
             enclosed = await enclosed_in(form, self._drawing, self.site.vault)
             async with self.site.database.writing() as session:
                 who = (await find_id(session, number), reader(request).id)
@@ -116,11 +119,18 @@ class TicketPage(Page):
         except KadeskError as error:
             # The page comes back as it is now, with what was typed still in it; no page can keep a file.
             kept = {key: typed(form, key) for key in form} | {PICTURE: "yes" if has_pictures(form) else ""}
-            refusal = Refusal(status_of(error), sentence_of(say, error), name, kept)
+            ticked = frozenset((key, one) for key, one in form.multi_items() if isinstance(one, str))
+            refusal = Refusal(status_of(error), sentence_of(say, error), name, kept, ticked)
             return await self._show(request, number, refusal)
         shown = onward.number if onward is not None else number
         flash(request, say(f"done.{name}", number=number, other=shown), "success")
         return RedirectResponse(f"/console/tickets/{shown}", 303)
+
+    async def _ask_shops(self, number: str, verb: str, form: FormData) -> Sequence[Order]:
+        """What the shops say now of the orders that a verb is about: before the transaction that decides."""
+        if verb == "refund":
+            return [await find_order(self.site, typed(form, "order", 80), number_in(typed(form, "claim")))]
+        return await ask_shops(self.site, number) if verb in REPLACES else ()
 
     async def _show(self, request: Request, number: str, refusal: Refusal | None = None) -> Response:
         now, who = self.site.clock(), reader(request)

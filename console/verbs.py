@@ -21,6 +21,7 @@ from tickets.enclosing import Enclosed
 from tickets.errors import CodeInText, NotAllowed, PastInstant, UnknownTicket
 from tickets.labels import read_tags
 from tickets.macros import Macros
+from tickets.refunds import Refunds
 from tickets.rights import is_lead
 from tickets.screenshots import Screenshots
 from tickets.staff import get_agent, set_account_manager
@@ -42,7 +43,7 @@ class Asked:
     agent_id: int
     form: FormData
     enclosed: Enclosed | None = None  # pictures that came with it
-    orders: Sequence[Order] = ()  # of its claims, as the shops say now; for verbs that replace codes
+    orders: Sequence[Order] = ()  # as the shops say now; for verbs that replace codes or ask for money
 
     def text(self, name: str = "text") -> str:
         return typed(self.form, name)
@@ -140,6 +141,13 @@ class Verbs:
         await lock_ticket(asked.session, asked.ticket_id, asked.version)
         await orders.learn(asked.session, asked.orders)
         await self._site.claims.replace_all(asked.session, asked.now, asked.ticket_id, asked.agent_id)
+
+    async def do_refund(self, asked: Asked) -> None:
+        """Ask for a refund of a claim's code, or of the order that was typed."""
+        (order,) = asked.orders
+        amount = money.read_amount(asked.text("amount"), order.goods.currency) if asked.text("amount").strip() else None
+        who, claim = (asked.ticket_id, asked.agent_id), asked.number("claim") or None
+        await Refunds(self._desk).ask(asked.session, asked.now, *who, order, claim_id=claim, amount=amount)
 
     async def do_explain(self, asked: Asked) -> None:
         """Decide one claim by words."""

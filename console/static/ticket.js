@@ -11,8 +11,11 @@ const field = (mode) => composer.querySelector(`.mode [data-mode="${mode}"]`);
 // form stays the reader's, however often the page around it is made fresh.
 const address = `/console/tickets/${composer.dataset.number}`;
 if (location.pathname !== address) {
+  const verb = location.pathname.slice(address.length + 1);
+  document.querySelector(`#facts details[open] form[data-for="${CSS.escape(verb)}"]`)?.scrollIntoView({ block: "center" });
   history.replaceState(null, "", address + location.hash);
-  for (const typed of document.querySelectorAll("#facts textarea, #facts input:not([type=hidden], [type=checkbox], [type=file])")) typed.value = typed.value;
+  for (const typed of document.querySelectorAll("#facts textarea, #facts select, #facts input:not([type=hidden], [type=checkbox])")) typed.value = typed.value;
+  for (const box of document.querySelectorAll("#facts [type=checkbox]")) box.checked = box.checked;
 }
 
 // Which mode is shown is the style sheet's business; here only which one it is.

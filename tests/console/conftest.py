@@ -147,7 +147,7 @@ class Visitor(httpx.AsyncClient):
         transport = httpx.ASGITransport(app, client=(address, 5000))
         super().__init__(transport=transport, base_url=ORIGIN, headers={"accept-language": language})
 
-    async def submit(self, path: str, **form: str) -> httpx.Response:
+    async def submit(self, path: str, **form: str | list[str]) -> httpx.Response:
         form = {"csrftoken": self.cookies.get("starlette_admin_csrftoken", ""), **form}
         return await self.post(path, data=form, headers={"origin": ORIGIN})
 

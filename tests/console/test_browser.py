@@ -229,6 +229,33 @@ async def test_a_refused_form_is_never_sent_again_by_itself(browser: Browser, ho
     assert page.url == f"{house.address}/console/tickets/{ticket.number}"
 
 
+async def test_what_was_ticked_and_chosen_in_a_refused_form_stays_while_the_page_is_made_fresh(
+    browser: Browser, house: House, agent_of: Agent
+) -> None:
+    conversation = await house.stage.meet()
+    ticket = await house.stage.open(conversation)
+    for text in ("卡密用不了", "还有，我要退款"):
+        await _hear(house, conversation, ticket, text)
+    page = await sign_in(await new_context(browser), house.address)
+    await page.goto(f"{house.address}/console/tickets/{ticket.number}")
+    await page.locator("#do-split summary").click()
+    await page.get_by_label("还有，我要退款").check()
+    await page.fill("#do-split [name=subject]", "退款")
+    await page.evaluate("document.querySelector('#do-split [name=version]').value = 0")  # of an older page
+
+    await page.locator("#do-split button").click()
+    await expect(page.locator(".flash.error")).to_contain_text("有变化")
+    await expect(page.locator("#do-split form")).to_be_in_viewport()
+    await _hear(house, conversation, ticket, "还在吗？")
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # refresh now
+    await expect(page.locator("#thread li").last).to_contain_text("还在吗？")
+
+    ticks = [await box.is_checked() for box in await page.locator("#do-split [name=message]").all()]
+    assert ticks == [False, False, True, False]
+    await page.locator("#do-split button").click()
+    await expect(page.locator(".flash.success")).to_contain_text("拆出")
+
+
 async def test_a_buyer_gets_a_new_code_exactly_once(browser: Browser, house: House) -> None:
     order = await _open_shop(house)
     page = await (await new_context(browser, width=390)).new_page()

@@ -62,10 +62,12 @@ async def pay(stage: Stage) -> None:
 
 
 async def ask(visitor: Visitor, matter: Matter, **form: str) -> str:
-    form = {"ticket": matter.ticket.number, "claim": str(matter.claim.id), "next": matter.page, **form}
-    answer = await visitor.submit("/console/refunds/ask", **form)
-    assert answer.status_code == 303
-    return text_of(await visitor.get(answer.headers["location"]))
+    """What the page says then."""
+    number = matter.ticket.number
+    answer = await visitor.submit(f"/console/tickets/{number}/refund", **{"claim": str(matter.claim.id), **form})
+    if answer.status_code == 303:
+        answer = await visitor.get(answer.headers["location"])
+    return text_of(answer)
 
 
 async def test_a_refund_from_the_claim_to_the_payment(stage: Stage, signed_in: Visitor) -> None:
@@ -119,7 +121,6 @@ async def test_minor_units_are_never_shown(stage: Stage, signed_in: Visitor) -> 
         pytest.param({"amount": "99999"}, "最多还能退", id="more than was paid"),
         pytest.param({"claim": "", "order": "NOSUCH"}, "店铺里没有订单 NOSUCH。", id="unknown order"),
         pytest.param({"claim": "", "order": ""}, "店铺里没有订单", id="no order"),
-        pytest.param({"ticket": "K-999999"}, "没有这个工单。", id="no ticket"),
     ],
 )
 async def test_what_is_refused_is_said_in_one_sentence(
@@ -152,11 +153,41 @@ async def test_an_order_without_a_claim_is_refunded_from_its_ticket(stage: Stage
     page = f"/console/tickets/{ticket.number}"
     assert "整单退款" in text_of(await signed_in.get(page))
 
-    form = {"ticket": ticket.number, "order": f"demo/{order.order_no}", "amount": "5", "next": page}
-    await signed_in.submit("/console/refunds/ask", **form)
+    await signed_in.submit(f"{page}/refund", order=f"demo/{order.order_no}", amount="5")
 
     assert "5.00 CNY" in text_of(await signed_in.get(page))
     assert "整单" in text_of(await signed_in.get("/console/refunds?tab=approved"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "amount", "status"),
+    [pytest.param("demo/NOSUCHORDER99", "5", 422, id="order"), pytest.param("", "many", 422, id="amount")],
+)
+async def test_what_was_typed_of_a_refused_refund_stays(
+    stage: Stage, signed_in: Visitor, typed: str, amount: str, status: int
+) -> None:
+    order = next(o for o in await stage.open_shop() if o.status == OrderStatus.PAID_UNDELIVERED)
+    ticket = await stage.open(await stage.meet(), "一直没发货")
+    typed = typed or f"demo/{order.order_no}"
+
+    refused = await signed_in.submit(f"/console/tickets/{ticket.number}/refund", order=typed, amount=amount)
+
+    assert refused.status_code == status
+    assert re.search(rf'name="order"[^>]* value="{typed}"', refused.text)
+    assert re.search(rf'name="amount"[^>]* value="{amount}"', refused.text)
+    assert '<details id="refund-ask-order" open>' in refused.text
+
+
+async def test_what_was_typed_stays_with_the_claim_that_it_was_about(stage: Stage, signed_in: Visitor) -> None:
+    matter = await claimed(stage)
+    page = f"/console/tickets/{matter.ticket.number}"
+
+    refused = await signed_in.submit(f"{page}/refund", claim=str(matter.claim.id), amount="99999")
+
+    assert refused.status_code == 409
+    assert f'<details id="refund-ask-{matter.claim.id}" open>' in refused.text
+    assert 'value="99999"' in refused.text
+    assert "99999" not in (await signed_in.get(page)).text
 
 
 async def test_unknown_deeds_are_not_found(stage: Stage, signed_in: Visitor) -> None:

@@ -6,9 +6,10 @@ import pytest
 from sqlmodel import select
 
 from tests.console.conftest import Stage, Visitor, text_of
+from tickets.conversations import add_message
 from tickets.rules import DeskRules
 from tickets.statuses import Status, statuses
-from tickets.tables import Agent, Buyer, Cycle, Ending, Message, Notice, Phase, Role, Ticket, TicketLink
+from tickets.tables import Agent, Buyer, Conversation, Cycle, Ending, Message, Notice, Phase, Role, Ticket, TicketLink
 
 
 @pytest.fixture
@@ -147,6 +148,28 @@ async def test_splitting_leads_to_the_new_ticket(stage: Stage, signed_in: Visito
     )
     assert "K-000002 退款的事" in said
     assert f"已从 {ticket.number} 拆出 K-000002。" in said
+
+
+async def test_a_refused_form_keeps_what_was_ticked_and_chosen(
+    stage: Stage, signed_in: Visitor, ticket: Ticket, chen: Agent
+) -> None:
+    async with stage.database.writing() as session:
+        conversation = await session.get_one(Conversation, ticket.conversation_id)
+        said = [
+            await add_message(session, stage.clock(), conversation, text, ticket=ticket) for text in ("甲", "乙", "丙")
+        ]
+    chosen = [str(message.id) for message in said[:2]]
+    page = f"/console/tickets/{ticket.number}"
+
+    split = await signed_in.submit(f"{page}/split", message=chosen, subject="退款的事", version="0")
+    status = await signed_in.submit(f"{page}/status", status="waiting", version="0")
+    resolve = await signed_in.submit(f"{page}/resolve", outcome="reject", text="核实过了。", version="0")
+
+    assert (split.status_code, status.status_code, resolve.status_code) == (409, 409, 409)
+    assert re.findall(r'name="message" value="(\d+)" checked', split.text) == chosen
+    assert '<option value="waiting" selected>' in status.text
+    assert '<option value="reject" selected>' in resolve.text
+    assert not re.search(r'name="message" value="\d+" checked', resolve.text)
 
 
 async def test_spam_is_closed_silently_and_only_a_lead_takes_it_back(

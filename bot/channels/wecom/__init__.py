@@ -13,7 +13,7 @@ from bot.channels.parts import lost
 from bot.channels.port import Accept, Inbound, Kind, Photo, Update
 from bot.channels.wecom import reading
 from bot.channels.wecom.failures import TakeBack, heed
-from bot.channels.wecom.feed import FeedReader, keep
+from bot.channels.wecom.feed import FeedReader, forget, keep
 from bot.channels.wecom.numbers import number_of
 from bot.channels.wecom.sending import AFTER_A_WORD, contents
 from bot.channels.weixin.api import Api, Tokens
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 READ_EVERY = 300.0  # seconds between looks that nobody called for: a lost callback costs no more
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds between tries while the platform is away
+CODE = "welcome "  # before the address, in the name of what lets us greet somebody
 NEW, WITH_THE_BOT, WAITING, ENDED = 0, 1, 2, 4  # states of a session; in the first two the interface may send
 
 
@@ -109,8 +110,10 @@ class WeCom:
         good = [(one, code) for one in messages if (code := reading.code_of(one)) and reading.instant_of(one) > since]
         if good:
             async with self._database.writing() as session:
+                # Those that nothing was said by; nobody else would ever ask for them.
+                await forget(session, since, self.name, self.account, CODE)
                 for one, code in good:
-                    name = f"welcome {reading.address_of(one)}"
+                    name = f"{CODE}{reading.address_of(one)}"
                     await keep(session, reading.instant_of(one), self.name, self.account, name, code)
 
     async def _heed(self, messages: Sequence[Mapping[str, Any]]) -> None:
@@ -210,7 +213,7 @@ class WeCom:
     async def _greet(self, address: str, content: dict[str, Any]) -> bool:
         """Whether there was a code for it, good once and for a moment, and the platform took it."""
         async with self._database.writing() as session:
-            row = await session.get(Feed, (self.name, self.account, f"welcome {address}"))
+            row = await session.get(Feed, (self.name, self.account, f"{CODE}{address}"))
             if row is None:
                 return False
             await session.delete(row)  # it is good once

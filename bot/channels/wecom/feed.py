@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import delete
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.channels.noting import Note, unheard
@@ -16,6 +18,7 @@ from bot.channels.port import Accept, Update
 from bot.channels.wecom import reading
 from bot.channels.wecom.first_look import FirstLook
 from bot.channels.weixin.api import Api, Tokens
+from bot.channels.weixin.errors import AnswerTooLong
 from bot.errors import Refused
 from bot.tables import Feed
 from bot.transactions import Transactions
@@ -23,7 +26,7 @@ from bot.transactions import Transactions
 log = logging.getLogger(__name__)
 
 SYNC = "/cgi-bin/kf/sync_msg"
-PAGE = 1000  # messages of one answer
+PAGE, FEW = 1000, 50  # messages of one answer; where so many long ones are more than we read at once
 TOKEN_GOOD = timedelta(minutes=9)  # the word of a callback lets us ask often for ten minutes
 
 KINDS_LOGGED = 50  # that we know nothing of, so that no flood of them fills the log
@@ -120,7 +123,13 @@ class FeedReader:
                 log.warning("%s %s: nothing is known of %r", self._channel, self._account, kind)
 
     async def _ask(self, cursor: str) -> dict[str, Any]:
-        body: dict[str, Any] = {"open_kfid": self._account, "limit": PAGE, "voice_format": 0}
+        try:
+            return await self._ask_for(PAGE, cursor)
+        except AnswerTooLong:
+            return await self._ask_for(FEW, cursor)
+
+    async def _ask_for(self, count: int, cursor: str) -> dict[str, Any]:
+        body: dict[str, Any] = {"open_kfid": self._account, "limit": count, "voice_format": 0}
         if self._good_until and self._clock() < self._good_until:
             body["token"] = self._word
         if cursor:
@@ -154,3 +163,9 @@ class FeedReader:
 async def keep(session: AsyncSession, now: datetime, channel: str, account: str, name: str, value: str) -> None:
     """Remember a place, or a word of the platform's, of this account."""
     await session.merge(Feed(channel=channel, account=account, name=name, cursor=value, read_at=now))
+
+
+async def forget(session: AsyncSession, before: datetime, channel: str, account: str, name: str) -> None:
+    """Delete what was kept, before this instant, under names that begin so."""
+    here = (col(Feed.channel) == channel, col(Feed.account) == account, col(Feed.name).startswith(name))
+    await session.exec(delete(Feed).where(*here, col(Feed.read_at) < before))

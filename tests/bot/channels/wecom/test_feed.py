@@ -3,6 +3,7 @@
 import pytest
 
 from bot.channels.wecom import WeCom, reading
+from bot.channels.weixin import api
 from bot.errors import Ambiguous
 from bot.fakes.buyer import Buyer
 from bot.fakes.wechat_front import WeComFront
@@ -67,6 +68,20 @@ async def test_the_place_is_kept_page_by_page(house: House, fake: FakeWeCom, wec
 
     assert (await house.one(Feed, name="messages")).cursor == fake.numbers()[-1]
     assert fake.calls["/cgi-bin/kf/sync_msg"] == 3
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_page_of_more_than_is_read_at_once_is_asked_for_in_smaller_ones(
+    house: House, fake: FakeWeCom, wecom: WeCom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else some hundred long messages of one buyer would keep all others waiting."""
+    monkeypatch.setattr(api, "LARGEST", 100_000)
+    for number in range(120):
+        await fake.say(BUYER, f"第{number}句" + "一" * 200)
+
+    assert await wecom.look(house.door.accept) == 120
+
+    assert (await house.one(Feed, name="messages")).cursor == fake.numbers()[-1]
 
 
 async def test_a_page_that_was_not_stored_is_read_again(house: House, fake: FakeWeCom, wecom: WeCom) -> None:

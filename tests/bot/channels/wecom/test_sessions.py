@@ -8,6 +8,7 @@ from audit.tables import AuditRow
 from bot.channels.wecom import WeCom
 from bot.fakes.buyer import Buyer
 from bot.fakes.wecom import OPEN_KFID, FakeWeCom
+from bot.tables import Feed
 from tests.bot.channels.wecom.conftest import BUYER, say
 from tests.bot.conftest import LINKS, ORDER, House
 from tickets.tables import (
@@ -39,6 +40,16 @@ async def test_who_opens_the_conversation_is_greeted_with_their_order_at_no_cost
     assert ("自动客服" in greeting, "Steam 50元充值卡" in greeting) == (True, True)
     assert fake.calls["/cgi-bin/kf/send_msg_on_event"] == 1
     assert fake.calls["/cgi-bin/kf/send_msg"] == 0
+
+
+async def test_a_code_to_greet_with_that_was_of_no_use_is_not_kept(house: House, fake: FakeWeCom, wecom: WeCom) -> None:
+    """The address of a buyer stands beside it."""
+    for name in ("wmBuyer_0001", "wmBuyer_0002"):
+        await fake.enter(name)
+        await wecom.look(house.door.accept)
+        house.clock.advance(minutes=1)
+
+    assert sorted(row.name for row in await house.all(Feed)) == ["messages", "welcome wmBuyer_0002"]
 
 
 @pytest.mark.parametrize(("state", "sent"), [(2, Sending.SENT), (4, Sending.SENT), (3, Sending.FAILED)])

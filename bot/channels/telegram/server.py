@@ -36,7 +36,7 @@ class Server:
 
     async def name(self) -> str:
         me = await self._bot(GetMe())
-        return str(me.get("username", self._bot.id))
+        return str(me.get("username") or self._bot.id)
 
     async def look(self, offset: int | None, seconds: int) -> list[Any]:
         method = GetUpdates(offset=offset, timeout=seconds)

@@ -69,3 +69,9 @@ async def test_the_buyers_bot_looks_no_sooner_than_it_is_asked(status: int, text
             await server.look(None, 0)
 
     assert server.judge(error.value).retry_after == wait
+
+
+@pytest.mark.parametrize("me", [{"id": 1, "username": None}, {"id": "1"}])
+async def test_a_bot_that_nobody_named_is_called_by_its_number(me: dict[str, Any]) -> None:
+    async with answering(200, json.dumps({"ok": True, "result": me})) as server:
+        assert await server.name() == TOKEN.partition(":")[0]

@@ -44,7 +44,7 @@ SILENT = frozenset({Kind.EDIT, Kind.WITHDRAWN, Kind.LEFT, Kind.BACK, Kind.BUSINE
 
 
 class Past(StrEnum):
-    """How a word counts that was said long before the account was ours to answer for."""
+    """How a word counts that others had to answer, or that was said long before the account was ours."""
 
     KEPT = "kept"  # for people to read
     LAST = "last"  # its buyer's last one, which nobody answered as far as is known: what it asks for is answered

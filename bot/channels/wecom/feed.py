@@ -106,7 +106,7 @@ class FeedReader:
         first, self._first = self._first, None  # what waits in it is lost with this page: then it begins anew
         if first is not None:
             found = [*first.sort(found), *(first.rest() if is_last else ())]
-        new = await accept(*found)
+        new = await accept(*(found if first is not None else reading.leave_to_people(found)))
         await self._after(messages)
         # Only now: what is read again after a crash is known by its number, what is skipped is lost.
         if first is None or is_last:

@@ -4,7 +4,7 @@ Source: https://developer.work.weixin.qq.com/document/path/94670.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from bot.channels.weixin.said import Said
 BUYER = 3  # `origin` of what a buyer said
 PERSON = 5  # of what a person of the shop wrote inside 企业微信
 CODE_GOOD = timedelta(seconds=20)  # in which a code lets us say one thing
-PAST = "kadesk_past"  # stands beside the platform's own fields of what was said before we were there
+PAST = "kadesk_past"  # stands beside the platform's own fields of what was not said to us
 
 Fields = Mapping[str, Any]
 
@@ -46,8 +46,24 @@ def read(update: Update) -> Inbound:
 
 
 def of_the_past(update: Update, past: Past) -> Update:
-    """The same update, which says of itself that it was said before we were there."""
+    """The same update, which says of itself that it was not said to us."""
     return replace(update, raw=json.dumps(json.loads(update.raw) | {PAST: past}, ensure_ascii=False))
+
+
+def leave_to_people(updates: Sequence[Update]) -> list[Update]:
+    """The same, in which what a person wrote after, or took or ended the session after, is theirs: not ours to answer.
+
+    As after an outage, or when they were quicker. A press of ours asks us alone.
+    """
+    answered: set[str] = set()  # buyers, from here on backwards
+    known: list[Update] = []
+    for update in reversed(updates):
+        inbound = read(update)
+        if inbound.kind in (Kind.HELD, Kind.ENDED) or (inbound.by_owner and inbound.message_id):
+            answered.add(update.address)
+        is_word = inbound.message_id and not inbound.by_owner and inbound.kind != Kind.PRESS
+        known.append(of_the_past(update, Past.KEPT) if is_word and update.address in answered else update)
+    return known[::-1]
 
 
 def address_of(fields: Fields) -> str:

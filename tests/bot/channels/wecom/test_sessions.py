@@ -133,6 +133,48 @@ async def test_while_a_person_has_the_session_the_bot_is_silent(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_a_person_answered_before_we_read_it_is_not_answered_again(
+    house: House, fake: FakeWeCom, wecom: WeCom, buyer: Buyer
+) -> None:
+    """After an outage: it would go out with the answer to what the buyer says next."""
+    await buyer.say("在吗")
+    fake.is_mute = True
+    await fake.say(BUYER, "怎么查订单")
+    await fake.change(BUYER, 1)
+    await fake.serve(BUYER, "发订单号来。")
+    house.clock.advance(hours=1)
+    await fake.change(BUYER, 3)
+    await fake.say(BUYER, "能退款吗")
+    house.clock.advance(hours=1)
+
+    await wecom.look(house.door.accept)
+    await buyer.news()
+
+    last = fake.sessions[OPEN_KFID, BUYER].shown[-1].text
+    assert ("答复退款" in last, "发订单号给我就能查" in last) == (True, False)
+    assert await house.heard() == ["在吗", "怎么查订单", "能退款吗"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_button_of_ours_works_though_a_person_took_the_session_before_we_read_of_it(
+    house: House, fake: FakeWeCom, wecom: WeCom, buyer: Buyer
+) -> None:
+    await buyer.say("找个人来")
+    await fake.change(BUYER, 1)
+    await fake.serve(BUYER, "换好了。")
+    await end(house, fake, wecom, buyer)
+    fake.is_mute = True
+    menu = fake.sessions[OPEN_KFID, BUYER].shown[-1].menu
+    await fake.press(BUYER, next(handle for label, handle in menu.items() if "5" in label))
+    await fake.change(BUYER, 4)
+
+    await wecom.look(house.door.accept)
+    await buyer.news()
+
+    assert (await house.one(Rating)).score == 5
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_session_that_a_person_had_before_we_came_is_theirs(
     house: House, fake: FakeWeCom, buyer: Buyer
 ) -> None:

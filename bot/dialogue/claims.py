@@ -42,7 +42,7 @@ async def go_on(turn: Turn, order: Order) -> None:
     turn.go(Step.REASON)
     chosen = picked(turn, order)
     key = "claim.ask_reason" if len(chosen) < 2 else "claim.ask_reasons"
-    await turn.tell(key, *_reason_choices(turn, order), turn.person, masked=names(chosen), count=len(chosen))
+    await turn.tell(key, *_reason_choices(turn, order), turn.person, masked=names(turn, chosen), count=len(chosen))
 
 
 async def take_reason(turn: Turn) -> None:
@@ -105,7 +105,7 @@ async def list_open(turn: Turn) -> None:
     waiting = await filing.to_prove(turn.session, turn.conversation)
     if waiting:
         none = turn.choice(Act.NO_PROOF, "button.no_proof")
-        await turn.tell("claim.proof_waits", none, turn.person, masked=names(waiting))
+        await turn.tell("claim.proof_waits", none, turn.person, masked=names(turn, waiting))
     if not waiting or await turn.parts.desk.open_tickets(turn.session, turn.now, turn.conversation.buyer_id):
         await tickets.list_tickets(turn)
 
@@ -125,9 +125,9 @@ async def excuse(turn: Turn) -> None:
     await turn.tell("button.expired", turn.person)
 
 
-def names(chosen: Sequence[CodeRef | Claim]) -> str:
+def names(turn: Turn, chosen: Sequence[CodeRef | Claim]) -> str:
     """Codes as they are called: masked."""
-    return "、".join(code.masked for code in chosen)
+    return turn.listed(code.masked for code in chosen)
 
 
 def picked(turn: Turn, order: Order) -> list[CodeRef]:
@@ -165,7 +165,7 @@ async def _tell(turn: Turn, order: Order | None, settled: Sequence[Settled]) -> 
     for one in links:
         await _give_link(turn, order, one, is_alone=len(links) == 1, is_last=one is links[-1])
     if fetched := [one.claim for one in settled if one.kind == "fetching"]:
-        await turn.tell("claim.fetching", masked=names(fetched))
+        await turn.tell("claim.fetching", masked=names(turn, fetched))
     if unproved := [one.claim for one in settled if one.kind == "proof"]:
         await _ask_proof(turn, unproved)
     for ticket in {one.ticket.id: one.ticket for one in settled if one.kind == "ticket" and one.ticket}.values():
@@ -187,7 +187,7 @@ async def _tell_people_know(turn: Turn, key: str, brought: Sequence[Ticket]) -> 
     """Whoever asked for the screenshot goes on."""
     if brought:
         turn.rest()
-        numbers = "、".join(ticket.number for ticket in brought)
+        numbers = turn.listed(ticket.number for ticket in brought)
         await turn.tell(key, turn.choice(Act.TICKETS, "button.tickets"), ticket=brought[-1], numbers=numbers)
 
 
@@ -195,7 +195,7 @@ async def _ask_proof(turn: Turn, claims: Sequence[Claim]) -> None:
     turn.hold(turn.looked.order)
     within = turn.span(turn.parts.claims.rules.proof_within)
     none = turn.choice(Act.NO_PROOF, "button.no_proof")
-    await turn.tell("claim.ask_proof", none, turn.person, masked=names(claims), within=within)
+    await turn.tell("claim.ask_proof", none, turn.person, masked=names(turn, claims), within=within)
 
 
 async def _promise(turn: Turn, ticket: Ticket, settled: Sequence[Settled]) -> None:
@@ -204,7 +204,7 @@ async def _promise(turn: Turn, ticket: Ticket, settled: Sequence[Settled]) -> No
     for one in settled:
         whys.setdefault("repeat" if one.is_repeat else one.why, []).append(one.claim)
     between = "" if turn.language == "zh" else " "
-    why = between.join(turn.word(f"claim.why.{key}", masked=names(about)) for key, about in whys.items())
+    why = between.join(turn.word(f"claim.why.{key}", masked=names(turn, about)) for key, about in whys.items())
     promise = turn.span(await turn.parts.desk.promised(turn.session, ticket))
     facts = {"number": ticket.number, "place": await tickets.place(turn, ticket), "promise": promise}
     progress, refund = turn.choice(Act.TICKETS, "button.tickets"), _refund_choices(turn, settled)

@@ -128,7 +128,7 @@ def _pick(turn: Turn, order: Order, codes: list[CodeRef]) -> None:
 async def _ask_more(turn: Turn, order: Order) -> None:
     chosen = claims.picked(turn, order)
     done = [turn.choice(Act.CODES_DONE, "button.codes_done")] if chosen else []
-    masked = claims.names(chosen)
+    masked = claims.names(turn, chosen)
     key = "claim.ask_more" if chosen else "claim.ask_codes"
     await turn.tell(
         key, *_choices(turn, order), *done, turn.person, count=len(chosen), masked=masked, product=order.goods.name

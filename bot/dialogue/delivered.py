@@ -23,7 +23,7 @@ async def show(turn: Turn, order: Order) -> None:
     }
     lines = [turn.word("order.shown", **facts)]
     if order.codes:
-        masked = "、".join(code.masked for code in order.codes[:10])
+        masked = turn.listed(code.masked for code in order.codes[:10])
         lines.append(turn.word("order.codes", count=len(order.codes), masked=masked))
     lines.append(turn.word(f"order.advice.{order.status}"))
     await turn.say("\n".join(lines), *_choices(turn, order), turn.person)

@@ -1,7 +1,7 @@
 """One message being answered: what the steps of the dialogue read, and the few things that they may do."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -81,6 +81,10 @@ class Turn:
     def span(self, span: timedelta) -> str:
         """A length of time in the buyer's language."""
         return name_span(self.parts.say, self.language, span)
+
+    def listed(self, things: Iterable[str]) -> str:
+        """One after the other, as the buyer's language does it."""
+        return ("、" if self.language == "zh" else ", ").join(things)
 
     def at(self, instant: datetime) -> str:
         """An instant as the shop's clock shows it."""

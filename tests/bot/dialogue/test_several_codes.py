@@ -441,6 +441,16 @@ async def test_codes_that_others_claim_come_to_people_on_one_ticket(house: House
     ]
 
 
+async def test_several_codes_are_named_as_the_buyers_language_lists_them(house: House) -> None:
+    await sell_many(house)
+    english, chinese = house.buyer("Ann"), house.buyer("小周")
+
+    told = [await english.say(f"hello, my order is {MANY} {PASSWORD}"), await chinese.say(f"查订单 {MANY} {PASSWORD}")]
+
+    assert "****-77ZQ, ****-77ZQ" in told[0]
+    assert "****-77ZQ、****-77ZQ" in told[1]
+
+
 async def test_what_others_claim_in_a_second_go_joins_the_ticket_of_the_first(house: House) -> None:
     await sell_many(house)
     await claim(house, "小陈", "全部用不了")

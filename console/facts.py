@@ -50,6 +50,8 @@ class Facts:
             return next(
                 (self.say.named(room, value) for room in _STATES if self.say.has(f"{room}.{value}")), str(value)
             )
+        if name == "kind":  # of a link between tickets
+            return self.say.named("kind", value)
         if name in _NAMED:
             return self.say.named(name, value)
         return self._text(value) if isinstance(value, str) else str(value)

@@ -256,6 +256,23 @@ async def test_what_was_ticked_and_chosen_in_a_refused_form_stays_while_the_page
     await expect(page.locator(".flash.success")).to_contain_text("拆出")
 
 
+async def test_no_form_beside_the_conversation_is_wider_than_its_card(
+    browser: Browser, house: House, agent_of: Agent
+) -> None:
+    conversation = await house.stage.meet()
+    await house.stage.open(conversation, "Windows 11 专业版激活码 ****-LPFG、****-1TPE、****-0PES 都用不了")
+    ticket = await house.stage.open(conversation)
+    page = await sign_in(await new_context(browser), house.address)
+
+    await page.goto(f"{house.address}/console/tickets/{ticket.number}")
+    await page.evaluate("document.querySelectorAll('#facts details').forEach(one => one.open = true)")
+
+    beyond = """cards => cards.flatMap(card => [...card.querySelectorAll("input, select, button, textarea")]
+        .filter(one => one.getBoundingClientRect().right > card.getBoundingClientRect().right)
+        .map(one => one.outerHTML))"""
+    assert await page.locator("#facts section").evaluate_all(beyond) == []
+
+
 async def test_a_buyer_gets_a_new_code_exactly_once(browser: Browser, house: House) -> None:
     order = await _open_shop(house)
     page = await (await new_context(browser, width=390)).new_page()

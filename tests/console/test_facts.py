@@ -39,6 +39,11 @@ ZONE = ZoneInfo("Asia/Shanghai")
             "状况: 等人工退款, 金额: 48.50 CNY",
             "state: to be paid by hand, amount: 48.50 CNY",
         ),
+        (
+            {"other": "K-000002", "kind": "split"},
+            "另一张: K-000002, 关系: 拆分",
+            "other ticket: K-000002, relation: split",
+        ),
         (None, "", ""),
     ],
 )

@@ -12,7 +12,7 @@ from console.words import LANGUAGES, preferred, words
 from shop.errors import PoolEmpty, ShopError
 from tickets.errors import InvalidTransition, NotAllowed, TicketError
 from tickets.sla import Verdict
-from tickets.tables import Category, Level, Outcome, Phase, Reason, Role, Sending, Tier, Trigger
+from tickets.tables import Category, Level, LinkKind, Outcome, Phase, Reason, Role, Sending, Tier, Trigger
 
 CONSOLE = Path(room.__file__).parent.parent
 KEY = re.compile(r"""["']([a-z_]+\.[a-z_0-9]+)["']""")  # a key in full
@@ -64,6 +64,7 @@ def test_no_word_is_left_over() -> None:
         pytest.param(name, kind, id=name)
         for name, kind in {
             "category": Category,
+            "kind": LinkKind,
             "level": Level,
             "outcome": Outcome,
             "phase": Phase,

@@ -63,7 +63,7 @@ class Door:
         rate: int = 40,  # messages a minute of one buyer that take effect
     ) -> None:
         self._queue = Queue(rate)
-        self._together = Together(database, TOGETHER, is_urgent=True)
+        self.together = Together(database, TOGETHER, is_urgent=True)
         self._vault = vault
         self._clock = clock
         self._bell = bell
@@ -77,7 +77,7 @@ class Door:
         async def keep(session: AsyncSession) -> int:
             return sum([await self._store(session, one, places) for one in updates])
 
-        fresh = await self._together.write(keep)
+        fresh = await self.together.write(keep)
         self._bell.ring()
         return fresh
 

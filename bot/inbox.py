@@ -83,10 +83,12 @@ class Inbox:
         bell: Bell,
         outbox_bell: Bell,
         file_limit: int = FILE_LIMIT,
+        guests: Together | None = None,
     ) -> None:
+        """What waits among the `guests`, such as the door's updates, is written with the turns of buyers."""
         self._database = database
         self._file_limit = file_limit
-        self._together = Together(database, LANES)
+        self._together = Together(database, LANES, guests=guests)
         self._vault = vault
         self._channels = {(channel.name, channel.account): channel for channel in channels}
         self._heads = Heads(self._channels)

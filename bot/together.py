@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -12,10 +14,29 @@ from bot.transactions import Transactions
 
 T = TypeVar("T")
 Work = Callable[[AsyncSession], Awaitable[T]]
-Job = tuple[Work[Any], asyncio.Future[Any]]
 
 LONGEST = 0.02  # seconds that a transaction takes more work in, for others wait to write
 AWAY = (OperationalError, InterfaceError, OSError)  # the database itself: what fails so would fail alone as well
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A piece of work, and who waits for its result."""
+
+    work: Work[Any]
+    done: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    result: Any = None  # until it is committed
+
+    async def do(self, session: AsyncSession) -> None:
+        self.result = await self.work(session)
+
+    def tell(self, error: Exception | None = None) -> None:
+        if self.done.done():  # nobody waits any more
+            return
+        if error is None:
+            self.done.set_result(self.result)
+        else:
+            self.done.set_exception(error)
 
 
 class Together:
@@ -24,12 +45,18 @@ class Together:
     Nobody is harmed by company: when one piece of work fails, all is rolled back, and each is done anew by itself.
     """
 
-    def __init__(self, database: Transactions, most: int, *, is_urgent: bool = False) -> None:
-        """At most `most` pieces of work share a transaction; an urgent one waits for no other but the one that runs."""
+    def __init__(
+        self, database: Transactions, most: int, *, is_urgent: bool = False, guests: "Together | None" = None
+    ) -> None:
+        """At most `most` pieces of work share a transaction; an urgent one waits for no other but the one that runs.
+
+        Who waits among the `guests` goes with each transaction of ours, at its end, and needs none of their own.
+        """
         self._database = database
         self._is_urgent = is_urgent
         self._most = most
-        self._waiting: list[Job] = []
+        self._guests = guests
+        self._waiting: deque[Job] = deque()
         self._running: asyncio.Task[None] | None = None
 
     async def write(self, work: Work[T]) -> T:
@@ -37,44 +64,70 @@ class Together:
 
         The work may be begun twice, the first time without effect. Cancelling the caller does not take it back.
         """
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append((work, done))
+        job = Job(work)
+        self._waiting.append(job)
         if self._running is None:
             # In a task of its own: whoever came first may be cancelled, and the others wait for it.
             self._running = asyncio.create_task(self._run())
-        return await done
+        return await job.done  # type: ignore[no-any-return]  # a job does not know the type of its work
 
     async def _run(self) -> None:
         try:
             while self._waiting:
-                jobs, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-                await self._do(jobs)
+                await self._share()
         finally:
             self._running = None
-            for _, done in self._waiting:
-                done.cancel()
+            for job in self._waiting:
+                job.done.cancel()
 
-    async def _do(self, jobs: list[Job]) -> None:
-        results: list[Any] = []
+    async def _share(self) -> None:
+        """One transaction for those who wait."""
+        jobs: list[Job] = []  # that were begun
         try:
             async with self._database.writing(is_brief=True, is_urgent=self._is_urgent) as session:
-                began = time.monotonic()
-                for work, _ in jobs:
-                    results.append(await work(session))
-                    if time.monotonic() - began > LONGEST:
-                        break
+                for job in self._next():
+                    jobs.append(job)
+                    await job.do(session)
                     if not self._is_urgent:
                         await asyncio.sleep(0)  # brief work waits for nothing: let others of this process have a turn
+                for job in self._guests.leave() if self._guests else ():
+                    jobs.append(job)
+                    await job.do(session)
         except Exception as error:
-            if len(jobs) > 1 and not isinstance(error, AWAY):
-                for job in jobs:
-                    await self._do([job])
+            await self._part(jobs or list(self.leave()), error)
+        else:
+            for job in jobs:
+                job.tell()
+
+    def _next(self) -> Iterator[Job]:
+        """One after the other, for as long as a transaction takes more in."""
+        until = time.monotonic() + LONGEST
+        for job in self.leave():
+            yield job
+            if time.monotonic() > until:
                 return
-            for _, done in jobs:
-                if not done.done():
-                    done.set_exception(error)
+
+    def leave(self) -> Iterator[Job]:
+        """Those who wait, and may share a transaction: each goes when it is asked for."""
+        for _ in range(self._most):
+            if not self._waiting:
+                return
+            yield self._waiting.popleft()
+
+    async def _part(self, jobs: Sequence[Job], error: Exception) -> None:
+        """What was begun together failed: who is to blame, if anybody here is, fails alone."""
+        if len(jobs) > 1 and not isinstance(error, AWAY):
+            for job in jobs:
+                await self._do_alone(job)
             return
-        self._waiting[:0] = jobs[len(results) :]  # they are first in the next one
-        for (_, done), result in zip(jobs, results, strict=False):
-            if not done.done():
-                done.set_result(result)
+        for job in jobs:
+            job.tell(error)
+
+    async def _do_alone(self, job: Job) -> None:
+        try:
+            async with self._database.writing(is_brief=True, is_urgent=self._is_urgent) as session:
+                await job.do(session)
+        except Exception as error:
+            job.tell(error)
+        else:
+            job.tell()

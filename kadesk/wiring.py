@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -100,7 +101,7 @@ class Kadesk:
             await supplier.close()
         await self.database.close()
 
-    @property
+    @cached_property
     def door(self) -> Door:
         return Door(self.database, self.vault, clock, self.inbox_bell, self.settings.bot.rate)
 
@@ -119,6 +120,7 @@ class Kadesk:
             bell=self.inbox_bell,
             outbox_bell=self.outbox_bell,
             file_limit=self.settings.bot.file_limit << 20,
+            guests=self.door.together,
         )
 
     def delivery(self, channels: Iterable[Channel]) -> Delivery:

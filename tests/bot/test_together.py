@@ -1,12 +1,15 @@
 """What shares a transaction: nothing is acknowledged before its commit, and nobody is harmed by company."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.channels.port import Update
@@ -15,6 +18,8 @@ from bot.tables import InboxRow, InboxState
 from bot.together import Job, Together
 from tests.bot.conftest import House
 from tests.bot.test_inbox import Clumsy, paper, written
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 class Shaky:
@@ -48,42 +53,36 @@ class Shaky:
 class Hasty(Together):
     """The broken twin: it answers as soon as the work is done, before the commit."""
 
-    async def _do(self, jobs: list[Job]) -> None:
+    async def _share(self) -> None:
         async with self._database.writing() as session:
-            for work, done in jobs:
-                done.set_result(await work(session))
+            for job in self.leave():
+                await job.do(session)
+                job.tell()
 
 
 class Heartless(Together):
     """The other broken twin: all who shared a transaction share its failure."""
 
-    async def _do(self, jobs: list[Job]) -> None:
-        try:
-            async with self._database.writing() as session:
-                results = [await work(session) for work, _ in jobs]
-        except Exception as error:
-            for _, done in jobs:
-                done.set_exception(error)
-            return
-        for (_, done), result in zip(jobs, results, strict=True):
-            done.set_result(result)
+    async def _part(self, jobs: Sequence[Job], error: Exception) -> None:
+        for job in jobs:
+            job.tell(error)
 
 
 def door(house: House, database: Any, together: type[Together] = Together) -> Door:
     door = Door(database, house.vault, house.clock, house.bell)
-    door._together = together(database, 40)
+    door.together = together(database, 40)
     return door
 
 
 async def acknowledged_and_lost(house: House, together: type[Together]) -> int:
     """Twelve updates over a door whose second commit fails; how many were acknowledged and are not there."""
     entrance = door(house, Shaky(house, False, True, False), together)
-    first = asyncio.create_task(entrance.accept(written("在吗", "0")))
-    await asyncio.sleep(0)
+    first = await entrance.accept(written("在吗", "0"))
     calls = (entrance.accept(written("在吗", str(number), f"buyer {number}")) for number in range(1, 12))
-    answers = await asyncio.gather(first, *calls, return_exceptions=True)
+    answers = [first, *await asyncio.gather(*calls, return_exceptions=True)]
 
     stored = {row.update_id for row in await house.all(InboxRow)}
+    assert stored == {"0"}
     return len({str(number) for number, answer in enumerate(answers) if answer == 1} - stored)
 
 
@@ -155,3 +154,57 @@ async def test_company_that_shares_a_failure_is_caught(house: House) -> None:
     is_harmless = await neighbours_of_a_bad_one(house, Heartless) == [(InboxState.DONE, 0)] * 5
 
     assert is_harmless == (not house.database.has_one_writer)  # where many write at once nobody shares
+
+
+@dataclass
+class Hall:
+    """Those who write as usual, and a guest who comes while they do."""
+
+    database: Any
+    came: list[asyncio.Task[int]] = field(default_factory=list)
+
+    async def meet(self) -> list[Any]:
+        """How it ended for the one who wrote 1, and for the guest who wrote 2 meanwhile."""
+        guests = Together(self.database, 40, is_urgent=True)
+
+        async def work(session: AsyncSession) -> int:
+            if not self.came:
+                self.came.append(asyncio.create_task(guests.write(partial(note, 2))))
+                await asyncio.sleep(0)
+            return await note(1, session)
+
+        hosts = Together(self.database, 8, guests=guests)
+        ended = await asyncio.gather(hosts.write(work), return_exceptions=True)
+        ended += await asyncio.gather(*self.came, return_exceptions=True)
+        return [type(one) if isinstance(one, Exception) else one for one in ended]
+
+
+async def note(number: int, session: AsyncSession) -> int:
+    """Store an update of this number; a second one cannot be."""
+    update = {"channel": "paper", "account": "desk", "update_id": str(number), "thread": "paper:desk:anna"}
+    session.add(InboxRow(**update, sealed="", received_at=NOW, not_before=NOW))
+    await session.flush()
+    return number
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_who_comes_while_others_write_goes_with_them(house: House) -> None:
+    database = Shaky(house, False, True)  # who would go later would meet the second commit
+
+    assert await Hall(database).meet() == [1, 2]
+    assert {row.update_id for row in await house.all(InboxRow)} == {"1", "2"}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_guest_is_not_told_of_a_commit_that_failed(house: House) -> None:
+    assert await Hall(Shaky(house, True)).meet() == [OperationalError, OperationalError]
+    assert await house.all(InboxRow) == []
+
+
+@pytest.mark.parametrize("bad", [1, 2])
+async def test_neither_guest_nor_host_is_harmed_by_the_other(house: House, bad: int) -> None:
+    async with house.database.writing() as session:
+        await note(bad, session)
+
+    assert await Hall(house.database).meet() == ([IntegrityError, 2] if bad == 1 else [1, IntegrityError])
+    assert {row.update_id for row in await house.all(InboxRow)} == {"1", "2"}

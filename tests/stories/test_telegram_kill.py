@@ -4,6 +4,7 @@ The stand-in for Telegram has Telegram's rules: a chat's next update comes when 
 was not comes again, and one reader at a time polls. `TELEGRAM_UPDATES` and `TELEGRAM_KILLS` are the size of one run;
 a few hundred updates are under way at a time, and the kills lie anywhere in it. One of a hundred updates is poison.
 On two quiet cores 10,000 updates and 30 kills took 110 seconds on SQLite, and 162 on PostgreSQL with three processes.
+100,000 and 300, beside other work, took 58 minutes on SQLite and 72 on PostgreSQL: none lost, doubled or overtaken.
 """
 
 import asyncio

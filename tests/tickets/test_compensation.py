@@ -304,8 +304,8 @@ async def test_another_buyer_gets_a_ticket_of_their_own_that_names_the_other_for
     assert second.ticket.buyer_id == counter.conversation.buyer_id
     notes = [(note.ticket_id, note.text) for note in await counter.floor.all(Message, is_note=True)]
     assert notes == [
-        (second.ticket.id, f"zh:notice.contested number={first.ticket.number}"),
-        (first.ticket.id, f"zh:notice.contested number={second.ticket.number}"),
+        (second.ticket.id, f"zh:notice.contested number={first.ticket.number} masked=****-OLD1"),
+        (first.ticket.id, f"zh:notice.contested number={second.ticket.number} masked=****-OLD1"),
     ]
     assert await counter.floor.queued() == []
 

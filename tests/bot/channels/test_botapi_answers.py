@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 from aiogram.exceptions import AiogramError
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from bot.channels.botapi.answers import PAUSE, straightened
 from bot.channels.telegram import Telegram
 from bot.channels.telegram.server import Server
 from bot.fakes.telegram import TOKEN
+from tests.bot.one_answer import answering
 
 HASTE = '{"ok": false, "error_code": 429, "description": "Too Many Requests: retry after 37"}'
 
@@ -42,14 +41,9 @@ def test_a_refusal_says_what_it_is(status: int, answer: dict[str, Any], straight
 
 
 @asynccontextmanager
-async def answering(status: int, text: str) -> AsyncIterator[Server]:
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(status=status, text=text)
-
-    app = web.Application()
-    app.router.add_post("/bot{token}/{method}", answer)
-    async with TestServer(app) as server:
-        telegram = Telegram(TOKEN, str(server.make_url("")))
+async def asking(status: int, text: str) -> AsyncIterator[Server]:
+    async with answering(status, text) as address:
+        telegram = Telegram(TOKEN, address)
         yield Server(telegram._bot)
         await telegram.close()
 
@@ -64,7 +58,7 @@ async def answering(status: int, text: str) -> AsyncIterator[Server]:
     ],
 )
 async def test_the_buyers_bot_looks_no_sooner_than_it_is_asked(status: int, text: str, wait: float | None) -> None:
-    async with answering(status, text) as server:
+    async with asking(status, text) as server:
         with pytest.raises(AiogramError) as error:
             await server.look(None, 0)
 
@@ -73,5 +67,5 @@ async def test_the_buyers_bot_looks_no_sooner_than_it_is_asked(status: int, text
 
 @pytest.mark.parametrize("me", [{"id": 1, "username": None}, {"id": "1"}])
 async def test_a_bot_that_nobody_named_is_called_by_its_number(me: dict[str, Any]) -> None:
-    async with answering(200, json.dumps({"ok": True, "result": me})) as server:
+    async with asking(200, json.dumps({"ok": True, "result": me})) as server:
         assert await server.name() == TOKEN.partition(":")[0]

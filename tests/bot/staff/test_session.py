@@ -5,26 +5,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from bot.channels.botapi.answers import PAUSE
 from bot.errors import Ambiguous, BuyerUnreachable, DeliveryError, RateLimited, Refused
 from bot.staff.calls import Place, StaffBot
+from tests.bot.one_answer import answering
 
 PAGE = "<html>\n<center>nginx</center> 卡密 ABCDE-12345-FGHIJ</html>"
 HASTE = '{"ok": false, "error_code": 429, "description": "Too Many Requests: retry after 7"}'
 
 
 @asynccontextmanager
-async def answering(status: int, text: str) -> AsyncIterator[StaffBot]:
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(status=status, text=text)
-
-    app = web.Application()
-    app.router.add_post("/bot{token}/{method}", answer)
-    async with TestServer(app) as server:
-        bot = StaffBot("9:AAH-fake-token", str(server.make_url("")))
+async def asking(status: int, text: str) -> AsyncIterator[StaffBot]:
+    async with answering(status, text) as address:
+        bot = StaffBot("9:AAH-fake-token", address)
         yield bot
         await bot.close()
 
@@ -47,7 +41,7 @@ async def test_what_an_odd_answer_means(
     status: int, text: str, decision: type[DeliveryError], wait: float | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
-        async with answering(status, text) as bot:
+        async with asking(status, text) as bot:
             with pytest.raises(DeliveryError) as error:
                 await bot.send(Place("-100"), "x")
 

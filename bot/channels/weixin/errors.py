@@ -123,7 +123,7 @@ _BY_CODE: Mapping[int, Callable[[], DeliveryError]] = {
     95018: lambda: WrongState(reason="error 95018"),
     45015: lambda: WindowClosed(reason="48 hours after the last word"),  # 48 hours of silence, or the buyer left
     95002: lambda: WindowClosed(reason="48 hours after the last word"),
-    95013: lambda: WindowClosed(reason="the session ended"),  # the session ended
+    95013: lambda: WindowClosed(reason="the session ended"),
     45047: BudgetSpent,  # five messages without a word of the buyer
     95001: BudgetSpent,
 }

@@ -104,6 +104,25 @@ async def test_where_the_owner_allows_plain_mode_an_answer_is_sealed_as_its_call
     assert [(one.text, one.passive) for one in fake.shown[FOLLOWER]] == [("给您", True)]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("is_plain", [True, False])
+async def test_that_plain_mode_is_allowed_stands_in_the_log(
+    house: House, fake: FakeWeixin, caplog: pytest.LogCaptureFixture, is_plain: bool
+) -> None:
+    wechat = open_wechat(house, fake)
+    wechat._gate = replace(wechat._gate, is_plain=is_plain)
+    begun = asyncio.Event()
+    wechat._note = lambda *_, **__: begun.set()
+
+    running = asyncio.create_task(wechat.run())
+    await begun.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    await wechat.close()
+    assert ("plain mode is allowed" in caplog.text) == is_plain
+
+
 async def test_an_answer_that_takes_longer_is_seen_to_be_written(house: House, fake: FakeWeixin) -> None:
     wechat = open_wechat(house, fake)
 
